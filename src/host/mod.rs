@@ -1,0 +1,181 @@
+//! The seam to the outside: [`Host`] for one host, [`Services`] for what runs on them, [`Platform`] for both.
+//!
+//! Every effect is a typed operation. A real machine (`remote`) turns an operation into one POSIX shell script, a
+//! transfer or a call to the supervisor over a transport (local, later ssh); the simulator (`sim`) interprets the same
+//! operations in memory. So the executor can do nothing that the simulator does not know.
+
+use crate::desired::{DesiredHost, DesiredInstance, Software};
+use crate::inventory::{Held, HostObservation, UndoRecord, Verdict};
+use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use crate::plan::GateKind;
+use async_trait::async_trait;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Something to do on a host. All are idempotent: doing one again after a crash ends in the same state.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Op {
+    /// Makes the prefix with its folders and the user; removes these leftovers.
+    Prepare { host: Arc<DesiredHost>, instances: Vec<Arc<DesiredInstance>>, debris: Vec<String> },
+    /// Copies and verifies the bundles that `install/` lacks.
+    Fetch { host: Arc<DesiredHost>, software: Arc<Software> },
+    /// Unpacks aside, writes the manifest, renames. An existing damaged folder is moved away after the new one is ready.
+    Assemble { host: Arc<DesiredHost>, software: Arc<Software> },
+    /// Writes all files of the generation aside and renames. A damaged generation of the same name is replaced.
+    Render { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
+    /// Writes the supervisor's configuration, starts it when it is down.
+    Supervise { host: Arc<DesiredHost> },
+    /// Writes placed files, carries service-owned files over, renames `current`.
+    Switch { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, to: Digest },
+    /// Asks for a clean stop, and waits for its end. An error of kind `Stuck` when the limit passes.
+    Stop { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, within: Duration },
+    /// The same for a process without a supervisor, by pid, start time and boot id.
+    StopUnsupervised { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, within: Duration },
+    /// Starts; returns when the process record is there.
+    Start { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, first: bool },
+    /// Sends the reload signal and records that it was sent.
+    Reload { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
+    /// Writes an undo record and syncs it.
+    WriteUndo { host: Arc<DesiredHost>, name: String, record: UndoRecord },
+    /// Removes an undo record.
+    RemoveUndo { host: Arc<DesiredHost>, name: String },
+    /// Writes or removes the hold of an instance.
+    Hold { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, held: Option<Held> },
+    /// Removes generations beyond the newest 3, and software and artifacts that neither they nor `keep` use.
+    Collect { host: Arc<DesiredHost>, keep: BTreeSet<String> },
+    /// Appends one line to a journal below `log/history/` and syncs it.
+    Record { host: Arc<DesiredHost>, run: String, line: String },
+}
+
+/// How a process is doing, looked up often while a gate waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Life {
+    /// It runs.
+    Running { pid: u32, start_time: u64 },
+    /// It does not run; `gave_up` when the supervisor will not try again. Why, as far as it is known.
+    Down { gave_up: bool, why: String },
+}
+
+/// Why an operation failed: what may be done about it is in the kind, by type.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{host}: {message}")]
+pub struct HostError {
+    /// Where.
+    pub host: HostName,
+    /// What may be done about it.
+    pub kind: Failure,
+    /// For people, made safe for a terminal.
+    pub message: String,
+}
+
+/// Kinds of failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// May work when tried again.
+    TryAgain,
+    /// Wait, but never force.
+    Stuck,
+    /// The host can't be reached.
+    Unreachable,
+    /// Locked by another run.
+    Locked,
+    /// Will fail again.
+    Stop,
+}
+
+/// One host.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Looks at everything in one request and one answer.
+    async fn observe(&self, wanted: &Wanted) -> Result<HostObservation, HostError>;
+    /// Does one operation.
+    async fn run(&self, op: &Op) -> Result<(), HostError>;
+    /// How the process of an instance is doing, now.
+    async fn life(&self, instance: &DesiredInstance) -> Result<Life, HostError>;
+    /// The last lines of the instance's logs, bounded and made safe for a terminal.
+    async fn tail(&self, instance: &DesiredInstance, lines: usize) -> Result<Vec<String>, HostError>;
+    /// Takes the host's lock, held until the guard is dropped or this program ends.
+    async fn lock(&self, prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError>;
+}
+
+/// A held lock.
+pub trait LockGuard: Send + Sync {
+    /// Whether it is still held (a lost connection loses it).
+    fn is_held(&self) -> bool;
+}
+
+/// Who wants a lock.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Claim {
+    /// `user@machine pid N`.
+    pub who: String,
+    /// Which command.
+    pub why: String,
+    /// When, RFC 3339.
+    pub since: String,
+}
+
+/// What an observation is about.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The host.
+    pub host: Arc<DesiredHost>,
+    /// Its instances.
+    pub instances: Vec<Arc<DesiredInstance>>,
+    /// Compare software by content, not by manifest.
+    pub verify: bool,
+}
+
+/// A question to a service.
+#[derive(Debug, Clone)]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Question {
+    /// This instance serves.
+    Ready(InstanceId),
+    /// The service's gate, with the instances that are expected to be up.
+    Service { service: ServiceName, gate: GateKind, members: Vec<InstanceId> },
+    /// This instance may be stopped as far as this rule is concerned.
+    Safe { instance: InstanceId, rule: Name },
+    /// This instance goes last.
+    GoesLast(InstanceId),
+}
+
+/// What runs on the hosts, asked through its own APIs.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// Looks once. What can't be asked does not hold, and says why.
+    async fn ask(&self, question: &Question) -> Verdict;
+    /// Reads one of the module's settings from whichever member answers.
+    async fn read_setting(&self, service: &ServiceName, setting: &Name) -> Result<serde_json::Value, String>;
+    /// Writes it.
+    async fn write_setting(
+        &self,
+        service: &ServiceName,
+        setting: &Name,
+        value: &serde_json::Value,
+    ) -> Result<(), String>;
+    /// Sends the request of the `index`-th hook of `before-stop` or `after-ready`.
+    async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String>;
+    /// Lines for `esplan status`.
+    async fn status(&self, service: &ServiceName) -> Vec<String>;
+}
+
+/// Which list of hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookTime {
+    /// `before-stop`.
+    BeforeStop,
+    /// `after-ready`.
+    AfterReady,
+}
+
+/// Everything outside.
+pub trait Platform: Send + Sync {
+    /// One host.
+    fn host(&self, name: &HostName) -> Option<Arc<dyn Host>>;
+    /// The services.
+    fn services(&self) -> Arc<dyn Services>;
+}

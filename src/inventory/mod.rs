@@ -1,0 +1,213 @@
+//! What is: everything that was observed of hosts and services, as data. It may be stale and partial; what could not
+//! be observed is an [`Unseen`], never a guess.
+
+use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that was observed in one look at the platform.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Hosts.
+    pub hosts: BTreeMap<HostName, Seen<HostObservation>>,
+    /// Services, asked through their own APIs.
+    pub services: BTreeMap<ServiceName, ServiceObservation>,
+}
+
+/// Something that was observed, or why it was not.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen<T> {
+    /// Observed.
+    Seen(T),
+    /// Not observed.
+    Unseen(Unseen),
+}
+
+impl<T> Seen<T> {
+    /// The observation, if there is one.
+    pub fn seen(&self) -> Option<&T> {
+        match self {
+            Self::Seen(value) => Some(value),
+            Self::Unseen(_) => None,
+        }
+    }
+}
+
+/// Why something was not observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// For people, already made safe for a terminal.
+    pub why: String,
+}
+
+/// One host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostObservation {
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: String,
+    /// Numeric user id that we act as there.
+    pub uid: u32,
+    /// Total memory in bytes.
+    pub memory: u64,
+    /// Free bytes where the prefix is.
+    pub disk_free: u64,
+    /// Whether the prefix and its folders exist with the right owner.
+    pub prepared: bool,
+    /// Whether the declared user exists (true when none is declared).
+    pub user_exists: bool,
+    /// File names in `install/` whose size is right.
+    pub artifacts: BTreeSet<String>,
+    /// Software folders by name.
+    pub software: BTreeMap<String, SoftwareObservation>,
+    /// Instances by role id: those that are wanted and those that are found.
+    pub instances: BTreeMap<String, InstanceObservation>,
+    /// The supervisor.
+    pub supervisor: SupervisorObservation,
+    /// Undo records in `run/undo/`, by file name.
+    pub undo: BTreeMap<String, UndoRecord>,
+    /// Left by an interrupted run: paths below the prefix that are never used again (half-unpacked software, temporary files).
+    pub debris: Vec<String>,
+}
+
+/// One software folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SoftwareObservation {
+    /// As its manifest says.
+    Intact,
+    /// Differs from its manifest; the first few differing paths.
+    Damaged(Vec<String>),
+}
+
+/// One instance's folder and process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceObservation {
+    /// The content generation that `conf/<role>/current` names.
+    pub current: Option<Digest>,
+    /// Complete generations that exist, newest first.
+    pub generations: Vec<Digest>,
+    /// The restart generation recorded beside the current content generation.
+    pub current_restart: Option<Digest>,
+    /// Files of the current generation and placed files, by path (relative, or absolute for placed ones).
+    pub files: BTreeMap<String, FileObservation>,
+    /// What runs.
+    pub process: ProcessObservation,
+    /// Why it was stopped or rolled back on purpose.
+    pub held: Option<Held>,
+    /// Whether its data folder holds anything but identity files.
+    pub has_data: bool,
+}
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileObservation {
+    /// sha256 of its bytes.
+    pub sha256: Digest,
+    /// Permission bits.
+    pub mode: u32,
+    /// Its text, only when it differs from what is wanted, is not secret, and is reasonably short.
+    pub content: Option<String>,
+}
+
+/// What runs of an instance.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum ProcessObservation {
+    /// No record of a process: it never ran here, or its record was removed by a clean stop.
+    #[default]
+    Absent,
+    /// There is a record, and no such process.
+    Dead {
+        /// The restart generation it ran.
+        restart_generation: Option<Digest>,
+    },
+    /// The recorded process runs: pid, start time and boot id match.
+    Running(Running),
+}
+
+/// A running process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// Process id on its host.
+    pub pid: u32,
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub start_time: u64,
+    /// Seconds since it was started.
+    pub uptime: u64,
+    /// The restart generation that it was started with.
+    pub restart_generation: Digest,
+    /// Whether the supervisor that runs now is its parent.
+    pub supervised: bool,
+    /// The reload generation that it has taken up, when reloads were recorded.
+    pub reload_owed: bool,
+}
+
+/// The supervisor of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SupervisorObservation {
+    /// Its process id, when it runs.
+    pub pid: Option<u32>,
+    /// sha256 of its configuration on disk.
+    pub config: Option<Digest>,
+    /// sha256 of the configuration that it was started with.
+    pub running_config: Option<Digest>,
+    /// Version it reports.
+    pub version: Option<String>,
+}
+
+/// Stopped or rolled back on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// What it is held at: `stopped`, or the content generation that it was rolled back from.
+    pub what: HeldWhat,
+}
+
+/// What a hold means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldWhat {
+    /// It stays stopped.
+    Stopped,
+    /// It stays at its previous generation.
+    RolledBack,
+}
+
+/// What a step must put back, written before the step and removed after it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UndoRecord {
+    /// The service whose setting was changed.
+    pub service: ServiceName,
+    /// The instance whose restart it was for.
+    pub instance: InstanceId,
+    /// Which of the module's settings.
+    pub setting: Name,
+    /// The value before.
+    pub value: serde_json::Value,
+}
+
+/// One service, asked through its own API.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServiceObservation {
+    /// `ready` of each instance that runs.
+    pub ready: BTreeMap<InstanceId, Verdict>,
+    /// `healthy` of the service, when anything of it runs.
+    pub healthy: Option<Verdict>,
+    /// Settings that `settled` rules name; `Err` says why one could not be read.
+    pub settings: BTreeMap<Name, Result<serde_json::Value, String>>,
+    /// Lines for `esplan status`.
+    pub lines: Vec<String>,
+}
+
+/// The outcome of looking at a gate once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether it holds.
+    pub holds: bool,
+    /// What was waited for and what was answered, one line, made safe for a terminal.
+    pub says: String,
+}

@@ -1,0 +1,23 @@
+//! One file says what the platform should be; `esplan` says what differs; `esapply` makes it so, safely.
+//!
+//! Data flows one way, and the folders are the stages:
+//!
+//! ```text
+//! cluster.kdl ─┐
+//!              ├─ config ─► model ──► desired ──┐
+//! modules/*.kdl┘                                ├─► diff ──► graph ──► plan ──► check ──┬─► render
+//! hosts ── host ──► inventory (observed) ───────┘                                       └─► apply ──► journal
+//! ```
+//!
+//! Everything from `config` to `render` is pure: no clock, no network, no async. The feature `io` holds the rest.
+
+pub mod desired;
+pub mod diag;
+pub mod diff;
+pub mod inventory;
+pub mod lock;
+pub mod model;
+pub mod plan;
+
+#[cfg(feature = "io")]
+pub mod host;

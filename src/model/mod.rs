@@ -1,0 +1,24 @@
+//! Plain data: what the operator's file and the modules say, after decoding. No I/O, no decisions.
+
+mod cluster;
+mod digest;
+mod module;
+mod names;
+mod probe;
+mod value;
+mod version;
+
+pub use cluster::{
+    Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, SshDefaults, Transport,
+    VersionSpec,
+};
+pub use digest::{BadDigest, Digest};
+pub use module::{
+    Artifact, CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange,
+    Order, Param, ParamType, Per, Plugins, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled,
+    Source, SourceKind, StatusLine, Strategy,
+};
+pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
+pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};
+pub use value::{Secret, SecretRef, Value};
+pub use version::{BadVersion, Version};

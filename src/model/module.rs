@@ -1,0 +1,445 @@
+//! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
+
+use super::{Ask, Expr, Gate, ModuleName, Name, Probe, Template, Value, Version};
+use crate::diag::{Span, Spanned};
+use indexmap::IndexMap;
+use serde::Serialize;
+use std::time::Duration;
+
+/// What is known about one piece of software.
+#[derive(Debug, Clone)]
+pub struct Module {
+    /// Its name, which is the file's.
+    pub name: Spanned<ModuleName>,
+    /// One sentence for people.
+    pub doc: String,
+    /// Modules whose software it uses (`requires "jdk"`), with the versions it accepts.
+    pub requires: Vec<Requirement>,
+    /// Parameters in the order of the file.
+    pub params: IndexMap<Name, Param>,
+    /// Where the software comes from; `None` for a module that only places files.
+    pub artifact: Option<Artifact>,
+    /// Plugins that are assembled with the software.
+    pub plugins: Option<Plugins>,
+    /// Rendered files.
+    pub files: Vec<FileSpec>,
+    /// The module's templates by file name (`modules/NAME/…`), already compiled once.
+    pub templates: IndexMap<String, Template>,
+    /// Which file free `config { … }` goes into, and how it is written.
+    pub free_config: Option<FreeFormat>,
+    /// Files in the configuration folder that the service itself writes: carried along, no drift.
+    pub service_owned: Vec<String>,
+    /// The process; `None` for software that is only installed.
+    pub process: Option<Process>,
+    /// The integer that identifies an instance in its service (`broker.id`, `myid`); default the host's number.
+    pub ordinal: Option<Expr>,
+    /// The name of an instance's tier, for [`Order`].
+    pub tier: Option<Template>,
+    /// Order of the tiers of one service.
+    pub order: Order,
+    /// Services that start before this one.
+    pub after: Vec<Spanned<ModuleName>>,
+    /// Version rules with other modules of the cluster.
+    pub compat: Vec<CompatRule>,
+    /// What the host must offer.
+    pub host: HostNeeds,
+    /// Cluster-level settings that can be read and written through the service.
+    pub settings: IndexMap<Name, Setting>,
+    /// This instance serves.
+    pub ready: Option<Gate>,
+    /// The service as a whole is well enough to go on.
+    pub healthy: Option<Gate>,
+    /// The service has reached its final state; waited for at the end of its rollout.
+    pub converged: Option<Gate>,
+    /// What must hold before an instance may be stopped.
+    pub safe_to_stop: Vec<SafetyRule>,
+    /// Which instances vote (an expression over an instance's context); more than half must stay up.
+    pub quorum: Option<Expr>,
+    /// How instances are replaced.
+    pub strategy: Strategy,
+    /// Rules for a rolling change.
+    pub rolling: Rolling,
+    /// Cluster-level state that a finished rollout leaves behind; anything else is drift.
+    pub settled: Vec<Settled>,
+    /// Lines of `esplan status`.
+    pub status: Vec<StatusLine>,
+}
+
+/// A module that must be there too, and the versions of it that are accepted.
+#[derive(Debug, Clone)]
+pub struct Requirement {
+    /// The other module.
+    pub module: Spanned<ModuleName>,
+    /// Rows of the table, first match wins; an empty table accepts any version silently.
+    pub rows: Vec<RequirementRow>,
+}
+
+/// One row: for some versions of this module, which versions of the other one.
+#[derive(Debug, Clone)]
+pub struct RequirementRow {
+    /// An expression over `version`; `None` is always.
+    pub when: Option<Expr>,
+    /// Prefixes of versions that the vendor supports: silent.
+    pub supported: Vec<Version>,
+    /// Prefixes of versions that our own tests prove: a warning.
+    pub proven: Vec<Version>,
+    /// Place in the module's file.
+    pub span: Span,
+}
+
+/// A declared parameter.
+#[derive(Debug, Clone)]
+pub struct Param {
+    /// Its type.
+    pub kind: ParamType,
+    /// The value when the role says nothing; `None` makes it required unless `optional`.
+    pub default: Option<Value>,
+    /// Whether it may be absent (templates see `none`).
+    pub optional: bool,
+    /// One sentence for people.
+    pub doc: String,
+    /// Place in the module's file.
+    pub span: Span,
+}
+
+/// The types of parameters.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParamType {
+    /// 1 to 65535; checked for conflicts on a host.
+    Port,
+    /// `"512m"`, `"1g"`: bytes.
+    Size,
+    /// `"30s"`, `"5m"`, `"200ms"`: milliseconds.
+    Duration,
+    /// An absolute path.
+    Path,
+    /// `#true` or `#false`.
+    Bool,
+    /// A whole number, within limits.
+    Int {
+        /// Smallest value.
+        min: Option<i64>,
+        /// Largest value.
+        max: Option<i64>,
+    },
+    /// Any text without control characters.
+    Text,
+    /// One of some words.
+    Enum(Vec<String>),
+    /// Some of some words, or any words when the set is empty.
+    List(Vec<String>),
+    /// A version.
+    Version,
+    /// Properties become a map (`attr box_type="hot"`).
+    Map,
+    /// The name of a declared secret.
+    Secret,
+}
+
+/// Where software comes from: sources are tried in order by `esplan lock`.
+#[derive(Debug, Clone)]
+pub struct Artifact {
+    /// The sources.
+    pub sources: Vec<Source>,
+    /// Place in the module's file.
+    pub span: Span,
+}
+
+/// One way to get the software. Each leads to the same layout.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// How.
+    pub kind: SourceKind,
+    /// The folder inside the archive that becomes the root of the software folder, a template.
+    pub root: Option<Template>,
+    /// Where what was fetched goes below the software folder (`into="lib"`), a template.
+    pub into: Option<Template>,
+    /// An expression over `version`: the source only applies when it holds.
+    pub when: Option<Expr>,
+    /// What the source calls our versions (`version-map "11.0.13"="11.0.13.1"`); templates of this source see it.
+    pub version_map: IndexMap<String, String>,
+    /// Place in the module's file.
+    pub span: Span,
+}
+
+/// The kinds of sources. All texts are templates over `version` (and `plugin` for plugins).
+#[derive(Debug, Clone)]
+pub enum SourceKind {
+    /// A file in the vendor folder (`--install DIR`) or the controller's `install/`.
+    File {
+        /// Its name.
+        name: Template,
+    },
+    /// A download.
+    Url {
+        /// The address.
+        url: Template,
+        /// The checksum that the vendor publishes, in hexadecimal.
+        sha512: Option<String>,
+    },
+    /// Coordinates `group:name:version:type`, fetched by the `mvn` client.
+    Maven {
+        /// The coordinates; several are resolved together.
+        coordinates: Vec<Template>,
+        /// All runtime dependencies too; the jars are not unpacked.
+        with_dependencies: bool,
+    },
+    /// A wheel, fetched by `pip download`.
+    Pypi {
+        /// `name==version`.
+        requirement: Template,
+    },
+    /// A Debian package, fetched by `apt-get download` and unpacked without root.
+    Deb {
+        /// `name` or `name=version`.
+        package: Template,
+    },
+    /// Already on the host; observed, not pinned.
+    System {
+        /// The program whose presence is required, an absolute path or a name in `PATH`.
+        program: Template,
+    },
+}
+
+/// Plugins: assembled with the archive into one immutable folder.
+#[derive(Debug, Clone)]
+pub struct Plugins {
+    /// Where a plugin goes below the software folder, a template over `plugin`.
+    pub into: Template,
+    /// An expression that must hold for each plugin (over `plugin.name`, `plugin.version`, `version`).
+    pub accepts: Option<Expr>,
+    /// Where plugins come from, by templates over `plugin.name` and `plugin.version`.
+    pub sources: Vec<Source>,
+}
+
+/// What a change of a file asks of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnChange {
+    /// Stop and start.
+    Restart,
+    /// A signal (`process reload-signal=`).
+    Reload,
+    /// Nothing: the service reads it by itself, or only people do.
+    Nothing,
+}
+
+/// A rendered file.
+#[derive(Debug, Clone)]
+pub struct FileSpec {
+    /// Relative to the generation's folder, or absolute below the prefix; a template.
+    pub path: Template,
+    /// The content: a template of its own.
+    pub content: FileContent,
+    /// What a change asks of the process.
+    pub on_change: OnChange,
+    /// Permission bits, e.g. `0o640`.
+    pub mode: u32,
+    /// The file identifies the data beside it (`myid`): it is written once, and another content is refused.
+    pub identity: bool,
+    /// An expression: the file only exists when it holds.
+    pub when: Option<Expr>,
+    /// Place in the module's file.
+    pub span: Span,
+}
+
+/// Where a file's content comes from.
+#[derive(Debug, Clone)]
+pub enum FileContent {
+    /// A file in `modules/NAME/`, by name.
+    TemplateFile(String),
+    /// Written in the module itself.
+    Inline(Template),
+}
+
+/// How free `config { … }` is written.
+#[derive(Debug, Clone)]
+pub struct FreeFormat {
+    /// The file it is appended to, as in [`FileSpec::path`] (literal text).
+    pub file: String,
+    /// The serialiser.
+    pub format: FreeSyntax,
+}
+
+/// Serialisers for free configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FreeSyntax {
+    /// `a.b: value`, flat YAML.
+    Yaml,
+    /// `a.b=value`.
+    Properties,
+    /// `[section]` and `key = value`.
+    Ini,
+    /// `key value`.
+    KeyValue,
+}
+
+/// The process of an instance.
+#[derive(Debug, Clone)]
+pub struct Process {
+    /// The words of the command, templates; the first is an absolute path.
+    pub command: Vec<Template>,
+    /// Words that are only given at the very first start of a new service, templates.
+    pub first_start: Vec<Template>,
+    /// Environment variables.
+    pub env: IndexMap<String, Template>,
+    /// Signal that asks for a clean stop, e.g. `TERM`.
+    pub stop_signal: String,
+    /// How long a clean stop may take before the rollout stops and says so. It is never forced.
+    pub stop_within: Duration,
+    /// Signal that makes the process read its files again.
+    pub reload_signal: Option<String>,
+    /// Resource limits.
+    pub limits: Limits,
+    /// Log files below `dirs.log`, whose last lines explain a failure; templates.
+    pub logs: Vec<Template>,
+}
+
+/// Resource limits of a process; `None` leaves what the supervisor has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Open files. Raised as far as the hard limit allows.
+    pub nofile: Option<u64>,
+    /// Processes and threads.
+    pub nproc: Option<u64>,
+}
+
+/// Order of tiers inside one service; unnamed tiers come last.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    /// For starts, and for restarts that change no version.
+    pub start: Vec<String>,
+    /// For version upgrades.
+    pub upgrade: Vec<String>,
+}
+
+/// A version rule between two modules of one cluster.
+#[derive(Debug, Clone)]
+pub struct CompatRule {
+    /// The rule's name, by which it can be waived.
+    pub name: Name,
+    /// The other module.
+    pub with: Spanned<ModuleName>,
+    /// An expression over `version` and `other` (both compare as versions through `version_at_least` and the like).
+    pub must: Expr,
+    /// Why, for people.
+    pub says: Template,
+}
+
+/// What the host must offer.
+#[derive(Debug, Clone, Default)]
+pub struct HostNeeds {
+    /// Memory in bytes that an instance takes, an expression.
+    pub memory: Option<Expr>,
+    /// Kernel settings: name, smallest value, condition.
+    pub sysctl: Vec<(String, u64, Option<Expr>)>,
+}
+
+/// A cluster-level setting behind the service's API.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// How it is read.
+    pub read: Ask,
+    /// How it is written; templates see `value` (JSON `null` removes it).
+    pub write: Probe,
+    /// Place in the module's file.
+    pub span: Span,
+}
+
+/// Something done around the restart of an instance.
+#[derive(Debug, Clone)]
+pub enum Hook {
+    /// Saves the setting as an undo record, then writes the value.
+    Set {
+        /// Which of [`Module::settings`].
+        setting: Name,
+        /// The value, a JSON literal.
+        to: serde_json::Value,
+        /// An expression over the instance's context.
+        when: Option<Expr>,
+    },
+    /// Puts a saved setting back as it was and removes the undo record.
+    Restore {
+        /// Which of [`Module::settings`].
+        setting: Name,
+    },
+    /// A request.
+    Call {
+        /// The request; `until` judges its success.
+        probe: Probe,
+        /// Failure is noted and does not stop the rollout.
+        best_effort: bool,
+        /// How many tries.
+        tries: u32,
+        /// An expression over the instance's context.
+        when: Option<Expr>,
+    },
+}
+
+/// A rule that must hold before an instance may be stopped. Missing data counts as unsafe.
+#[derive(Debug, Clone)]
+pub struct SafetyRule {
+    /// The rule's name, by which it can be waived.
+    pub name: Name,
+    /// The request; its `until` must hold and its `says` explains when it does not.
+    pub probe: Probe,
+}
+
+/// How instances are replaced.
+#[derive(Debug, Clone)]
+pub enum Strategy {
+    /// One after the other.
+    Rolling,
+    /// All are stopped before the first one starts; `when` limits it to version changes.
+    Recreate {
+        /// Only when the version changes.
+        on_version_only: bool,
+    },
+}
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Per {
+    /// Instances of the service.
+    Instance,
+    /// Hosts: all instances of the service on one host count once.
+    Host,
+}
+
+/// Rules for a rolling change.
+#[derive(Debug, Clone)]
+pub struct Rolling {
+    /// How many may be down at once.
+    pub max_unavailable: u32,
+    /// What the budget counts.
+    pub per: Per,
+    /// The instance for which this holds goes last (the leader); looked up before each batch.
+    pub last: Option<Probe>,
+    /// Done before the stop.
+    pub before_stop: Vec<Hook>,
+    /// Done after `ready`, before `healthy`.
+    pub after_ready: Vec<Hook>,
+    /// No way back once an instance runs the new version (an expression over `from` and `to`); such a canary is not rolled back.
+    pub no_return: Option<Expr>,
+}
+
+/// Cluster-level state that must hold when nothing is under way.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Which of [`Module::settings`].
+    pub setting: Name,
+    /// An expression over `value`.
+    pub expect: Expr,
+    /// The value that repairs it, a JSON literal.
+    pub repair: serde_json::Value,
+}
+
+/// A line of `esplan status` for the service as a whole.
+#[derive(Debug, Clone)]
+pub struct StatusLine {
+    /// The request.
+    pub probe: Probe,
+    /// What to show, a template over the answer.
+    pub show: Template,
+}

@@ -1,0 +1,1 @@
+//! All tests that need no real service, in one binary.

@@ -1,0 +1,3 @@
+//! Tests on real software.
+
+fn main() {}

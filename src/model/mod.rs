@@ -1,5 +1,6 @@
 //! Plain data: what the operator's file and the modules say, after decoding. No I/O, no decisions.
 
+mod artifact;
 mod cluster;
 mod digest;
 mod module;
@@ -8,15 +9,15 @@ mod probe;
 mod value;
 mod version;
 
+pub use artifact::{Artifact, Plugins, Source, SourceKind};
 pub use cluster::{
     Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, SshDefaults, Transport,
     VersionSpec,
 };
 pub use digest::{BadDigest, Digest};
 pub use module::{
-    Artifact, CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange,
-    Order, Param, ParamType, Per, Plugins, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled,
-    Source, SourceKind, StatusLine, Strategy,
+    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange, Order, Param,
+    ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled, StatusLine, Strategy,
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};

@@ -1,1 +1,3 @@
 //! All tests that need no real service, in one binary.
+
+mod tidy;

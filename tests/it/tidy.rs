@@ -1,0 +1,225 @@
+//! The rules of ARCHITECTURE.md that a look at the sources can keep.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Longest file, in lines (ARCHITECTURE.md, invariant 4).
+const LONGEST_FILE: usize = 400;
+
+/// Stages from bottom to top; a stage imports only from those named with it.
+const MAY_IMPORT: &[(&str, &[&str])] = &[
+    ("diag", &[]),
+    ("model", &["diag"]),
+    ("expr", &["diag", "model"]),
+    ("config", &["diag", "model", "expr"]),
+    ("lock", &["diag", "model", "desired"]),
+    ("desired", &["diag", "model", "expr", "config", "lock"]),
+    ("inventory", &["model", "desired"]),
+    ("diff", &["model", "desired", "inventory"]),
+    ("graph", &["model", "desired"]),
+    ("plan", &["model", "desired", "inventory", "diff", "graph", "expr"]),
+    ("check", &["model", "desired", "inventory", "diff", "graph", "plan"]),
+    ("render", &["model", "desired", "inventory", "diff", "graph", "plan", "check"]),
+];
+
+/// Words that only the feature `io` may use.
+const IMPURE: &[&str] = &[
+    "std::net",
+    "std::process",
+    "std::env",
+    "std::fs",
+    "std::thread",
+    "Instant::now",
+    "SystemTime",
+    "tokio",
+    "async fn",
+    "HashMap",
+    "HashSet",
+];
+
+/// Names that belong into `modules/`.
+const SERVICES: &[&str] = &[
+    "elasticsearch",
+    "kibana",
+    "zookeeper",
+    "kafka",
+    "redis",
+    "nginx",
+    "filebeat",
+    "metricbeat",
+    "packetbeat",
+    "elastalert",
+    "streamsets",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &str) -> BTreeMap<String, String> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), &mut found);
+    let name = |path: &Path| path.strip_prefix(root()).expect("below the root").display().to_string();
+    found.iter().map(|path| (name(path), fs::read_to_string(path).expect("text"))).collect()
+}
+
+/// The stage of `src/STAGE/…` or `src/STAGE.rs`.
+fn stage(file: &str) -> &str {
+    let rest = file.strip_prefix("src/").unwrap_or(file);
+    rest.split(['/', '.']).next().unwrap_or(rest)
+}
+
+/// Lines that are neither comments nor inside a `#[cfg(test)]` tail.
+fn code_lines<'a>(file: &str, text: &'a str) -> Vec<(usize, &'a str)> {
+    let tests_only = file.ends_with("tests.rs") || file.contains("/tests/");
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    let lines = if tests_only { "" } else { &text[..end] };
+    lines
+        .lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.trim_start()))
+        .filter(|(_, line)| !line.starts_with("//"))
+        .collect()
+}
+
+fn is_core(file: &str) -> bool {
+    MAY_IMPORT.iter().any(|(name, _)| *name == stage(file))
+}
+
+fn report(broken: &[String]) {
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+#[test]
+fn imports_go_downward() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src") {
+        let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == stage(&file)) else { continue };
+        for (number, line) in code_lines(&file, &text) {
+            for part in line.split("crate::").skip(1) {
+                let used: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+                if !used.is_empty() && used != stage(&file) && !allowed.contains(&used.as_str()) {
+                    broken.push(format!("{file}:{number}: {} may not import {used}", stage(&file)));
+                }
+            }
+        }
+    }
+    report(&broken);
+}
+
+#[test]
+fn core_is_pure() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src").iter().filter(|(file, _)| is_core(file)) {
+        for (number, line) in code_lines(file, text) {
+            for word in IMPURE.iter().filter(|word| line.contains(**word)) {
+                broken.push(format!("{file}:{number}: `{word}` in the pure core"));
+            }
+        }
+    }
+    report(&broken);
+}
+
+#[test]
+fn no_service_names() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src").iter().filter(|(file, _)| !file.starts_with("src/probe/kafka")) {
+        for (number, line) in code_lines(file, text) {
+            let lower = line.to_ascii_lowercase();
+            // The probe kind of that name speaks a protocol; it is not the service.
+            let lower = lower.replace("probekind::kafka", "").replace("probe/kafka", "");
+            let protocol = matches!(stage(file), "probe" | "config" | "model" | "render");
+            for word in SERVICES.iter().filter(|word| !(protocol && **word == "kafka")) {
+                if lower.contains(word) {
+                    broken.push(format!("{file}:{number}: names {word}; its module should say it"));
+                }
+            }
+        }
+    }
+    report(&broken);
+}
+
+#[test]
+fn files_are_short() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src").into_iter().chain(rust_files("tests")) {
+        let lines = text.lines().count();
+        if lines > LONGEST_FILE {
+            broken.push(format!("{file}: {lines} lines, at most {LONGEST_FILE}"));
+        }
+    }
+    report(&broken);
+}
+
+#[test]
+fn one_quote() {
+    let mut broken = Vec::new();
+    for (file, text) in rust_files("src").iter().filter(|(file, _)| file.as_str() != "src/model/quote.rs") {
+        for (number, line) in code_lines(file, text) {
+            if line.contains(r"'\\''") || line.contains("shell_escape") || line.contains("shlex") {
+                broken.push(format!("{file}:{number}: quotes for a shell by itself"));
+            }
+        }
+    }
+    report(&broken);
+}
+
+#[test]
+fn invariants_are_kept_by_tests_that_exist() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let tests: String = rust_files("tests").into_values().collect();
+    let (mut broken, mut count) = (Vec::new(), 0);
+    for line in text.lines().filter(|line| line.ends_with(']') && line.starts_with(|c: char| c.is_ascii_digit())) {
+        let name = line.rsplit('[').next().unwrap_or_default().trim_end_matches(']');
+        let function = name.rsplit("::").next().unwrap_or_default();
+        count += 1;
+        if !tests.contains(&format!("fn {function}(")) {
+            broken.push(format!("no test {name}, which ARCHITECTURE.md names"));
+        }
+    }
+    assert!(count >= 10, "ARCHITECTURE.md lists its invariants");
+    report(&broken);
+}
+
+#[test]
+fn nothing_names_a_registry_or_a_machine() {
+    // Spelt in parts, so that this file does not name them either.
+    let hosts = ["repo1.", "repo.maven", "files.python", "pypi.", "crates.", "deb.debian"].map(str::to_owned);
+    let tops = ["org", "io", "apache.org"];
+    let mut broken = Vec::new();
+    for folder in ["src", "tests", "modules", "docs", "fixtures"] {
+        for (file, text) in texts(&root().join(folder)) {
+            for (number, line) in text.lines().enumerate() {
+                let named = hosts.iter().any(|host| tops.iter().any(|top| line.contains(&format!("{host}{top}"))));
+                if named || line.contains(concat!("/work", "/")) {
+                    broken.push(format!("{file}:{}: {line}", number + 1));
+                }
+            }
+        }
+    }
+    report(&broken);
+}
+
+fn texts(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else { return found };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            found.extend(texts(&path));
+        } else if let Ok(text) = fs::read_to_string(&path) {
+            found.push((path.display().to_string(), text));
+        }
+    }
+    found
+}

@@ -20,4 +20,6 @@ pub mod model;
 pub mod plan;
 
 #[cfg(feature = "io")]
+pub mod cli;
+#[cfg(feature = "io")]
 pub mod host;

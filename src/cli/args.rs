@@ -1,0 +1,157 @@
+//! What was typed. The doc comments are the help texts.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Shows what differs from cluster.kdl, and in which order it would be changed. Never changes anything on a host.
+#[derive(Debug, Parser)]
+#[command(name = "esplan", version, args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
+#[command(after_help = "\
+Exit codes: 0 nothing to do (or shown), 1 error, 2 there are changes (with --detailed-exitcode), 3 a host could not be
+observed, 4 unhealthy (status), 7 refused by a safety rule.
+
+Examples:
+  esplan                               what differs, and the plan
+  esplan --detailed-exitcode           the same, as a gate in a pipeline
+  esplan --only kafka --diff full      one role, with whole diffs
+  esplan status                        how everything is doing")]
+pub struct Esplan {
+    /// What was typed before the command.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the plan.
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// Exit with 2 when there are changes.
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// How to print the plan.
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    pub format: Format,
+    /// Also write the plan as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Something else than the plan.
+    #[command(subcommand)]
+    pub command: Option<EsplanCommand>,
+}
+
+/// What esplan can do besides planning.
+#[derive(Debug, Subcommand)]
+pub enum EsplanCommand {
+    /// Check the file and the modules alone; no host is contacted.
+    Validate,
+    /// Resolve and download artifacts, and write cluster.lock.
+    Lock {
+        /// A folder of vendor downloads that is looked at first.
+        #[arg(long, value_name = "DIR")]
+        install: Option<PathBuf>,
+    },
+    /// Show every instance, and a verdict per service.
+    Status,
+    /// Print what a module offers: parameters, defaults, gates.
+    Explain {
+        /// The module.
+        module: String,
+    },
+    /// Write what was observed to a file, to plan offline.
+    Observe {
+        /// The snapshot.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Show what was applied: when, by whom, outcome.
+    History,
+}
+
+/// Converges the platform to cluster.kdl: canary first, gated on health, with rollback.
+#[derive(Debug, Parser)]
+#[command(name = "esapply", version)]
+#[command(after_help = "\
+Exit codes: 0 done or nothing to do, 1 error or 'no', 3 a host could not be observed, 4 a gate failed (stopped or rolled
+back), 5 stale plan, 6 locked by another run, 7 refused by a safety rule, 130 interrupted.
+
+Examples:
+  esapply                    show the plan, ask, converge
+  esapply --canary-only      change the first instance of each role only
+  esapply plan.json --yes    apply a saved plan exactly")]
+pub struct Esapply {
+    /// What both programs understand.
+    #[command(flatten)]
+    pub common: Common,
+    /// Flags of the plan.
+    #[command(flatten)]
+    pub plan: PlanFlags,
+    /// A plan saved by `esplan --out`; applied exactly, or not at all.
+    #[arg(value_name = "PLAN")]
+    pub saved: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+    /// Change only the canary of each role.
+    #[arg(long)]
+    pub canary_only: bool,
+    /// Print only problems and the outcome.
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Flags of both programs.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The cluster's file.
+    #[arg(short, long, value_name = "FILE", default_value = "cluster.kdl", global = true)]
+    pub file: PathBuf,
+    /// The folder of modules; by default `modules` beside the file.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub modules: Option<PathBuf>,
+    /// No colours, even on a terminal. NO_COLOR does the same.
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say more about what happens; twice for everything.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+/// Flags that shape a plan.
+#[derive(Debug, Clone, Args)]
+pub struct PlanFlags {
+    /// Only this role, host or role@host; can be given several times.
+    #[arg(long, value_name = "TARGET")]
+    pub only: Vec<String>,
+    /// Plan as if this dead host were not there; can be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub without: Vec<String>,
+    /// Waive one refusal, with the reason that is recorded.
+    #[arg(long, value_name = "NAME=REASON")]
+    pub waive: Vec<String>,
+    /// How much of each file's difference to show.
+    #[arg(long, value_enum, default_value_t = Diff::Short)]
+    pub diff: Diff,
+    /// Compare software by content, not by manifest.
+    #[arg(long)]
+    pub verify: bool,
+    /// Plan from a snapshot of `esplan observe`; no host is contacted.
+    #[arg(long, value_name = "FILE")]
+    pub observed: Option<PathBuf>,
+}
+
+/// How much of each file's difference to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Diff {
+    /// Whole unified diffs.
+    Full,
+    /// The first lines of each.
+    Short,
+    /// Names only.
+    None,
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}

@@ -105,7 +105,7 @@ pub struct Common {
     /// The folder of modules; by default `modules` beside the file.
     #[arg(long, value_name = "DIR", global = true)]
     pub modules: Option<PathBuf>,
-    /// No colours, even on a terminal. NO_COLOR does the same.
+    /// No colours, even on a terminal. `NO_COLOR` does the same.
     #[arg(long, global = true)]
     pub no_color: bool,
     /// Say more about what happens; twice for everything.

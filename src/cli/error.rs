@@ -77,9 +77,5 @@ pub fn render_diagnostics(list: &[Diag], colour: bool) -> String {
         }
         text.push('\n');
     }
-    text.push_str(&match list.len() {
-        1 => "1 mistake\n".to_owned(),
-        count => format!("{count} mistakes\n"),
-    });
-    text
+    text + &if list.len() == 1 { "1 mistake\n".to_owned() } else { format!("{} mistakes\n", list.len()) }
 }

@@ -1,3 +1,1 @@
 //! Tests on real software.
-
-fn main() {}

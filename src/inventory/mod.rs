@@ -1,6 +1,10 @@
 //! What is: everything that was observed of hosts and services, as data. It may be stale and partial; what could not
 //! be observed is an [`Unseen`], never a guess.
 
+mod printable;
+
+pub use printable::printable;
+
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -106,6 +106,13 @@ pub struct Gate {
     pub probes: Vec<Probe>,
 }
 
+impl Gate {
+    /// Whether the gate counts only when it holds twice in a row.
+    pub fn wants_twice(&self) -> bool {
+        self.probes.iter().any(|probe| probe.twice)
+    }
+}
+
 /// A request whose answer is a value: reading a setting, looking for the leader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ask {

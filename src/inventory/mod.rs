@@ -101,6 +101,10 @@ pub struct InstanceObservation {
     pub held: Option<Held>,
     /// Whether its data folder holds anything but identity files.
     pub has_data: bool,
+    /// Software folders that the current generation uses, its own first: the lines of the file `software` in the
+    /// generation's folder (written with the generation, like `manifest`; what is collected looks there too).
+    #[serde(default)]
+    pub software: Vec<String>,
 }
 
 /// One file.

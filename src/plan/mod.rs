@@ -1,10 +1,25 @@
 //! The plan: an ordered graph of steps, as data. [`plan`] is pure: the same input gives the same bytes.
+//!
+//! A plan leaves the executor no choice but one that is typed ([`StepKind::PickNext`]): who leads is only known then.
+//! What stands in its way, and what was left out and why, is in the [`PlanReport`] beside it.
+
+mod fingerprint;
+mod input;
+mod reason;
+mod report;
+mod step;
+
+pub use fingerprint::fingerprint;
+pub use input::{PlanInput, PlanOptions, Target, UnknownTarget};
+pub use reason::{Reason, Refusal, Summary, Warning};
+pub use report::{Note, PlanReport};
+pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};
 
 use crate::desired::Inputs;
 use crate::diff::{Change, FileDiff};
-use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use crate::model::{Digest, HostName, Name};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 /// Version of the JSON form.
 pub const FORMAT: u32 = 1;
@@ -19,8 +34,9 @@ pub struct Plan {
     pub cluster: Name,
     /// What it was made from.
     pub inputs: Inputs,
-    /// What each host looked like; compared again just before the host's first step. Leadership and health are not part of it.
-    pub fingerprints: std::collections::BTreeMap<HostName, Digest>,
+    /// What each host looked like ([`fingerprint`]); compared again just before the host's first step. Leadership and
+    /// health are not part of it.
+    pub fingerprints: BTreeMap<HostName, Digest>,
     /// Steps, each after those that it needs.
     pub steps: Vec<Step>,
     /// Everything that differs.
@@ -35,251 +51,41 @@ pub struct Plan {
     pub summary: Summary,
 }
 
-/// Identifies a step inside one plan, e.g. `roll kafka@node1`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct StepId(pub String);
-
-/// One step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    /// Its id.
-    pub id: StepId,
-    /// What is done.
-    #[serde(flatten)]
-    pub kind: StepKind,
-    /// Steps that must be done before.
-    pub needs: Vec<StepId>,
-    /// Which wave of its role it belongs to.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub wave: Option<Wave>,
-    /// Why, typed.
-    pub reason: Vec<Reason>,
-    /// After this step there is no way back.
-    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
-    pub no_return: bool,
+/// What a plan means for the exit code of the program that shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing differs: applying would write nothing.
+    Nothing,
+    /// There is something to do.
+    Changes,
+    /// Some hosts could not be observed.
+    Unobserved,
+    /// A safety rule refuses it, and nobody has waived that.
+    Refused,
 }
 
-/// Steps of a role that go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Wave {
-    /// All instances of a service that runs nowhere.
-    Bootstrap,
-    /// Instances that are broken already: they go first and use up no budget.
-    Repair,
-    /// The first ones, alone.
-    Canary,
-    /// The rest, in batches.
-    Rest,
-}
-
-/// What a step does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "kind")]
-#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
-pub enum StepKind {
-    /// Makes folders and the user, removes debris.
-    Prepare { host: HostName, debris: Vec<String> },
-    /// Copies the bundles of one software to the host and verifies them.
-    Fetch { host: HostName, folder: String },
-    /// Unpacks bundles aside and renames; a damaged folder is replaced.
-    Assemble { host: HostName, folder: String },
-    /// Writes a generation's files aside and renames.
-    Render { instance: InstanceId, generation: Digest },
-    /// Starts the supervisor, or writes its configuration.
-    Supervise { host: HostName },
-    /// Puts back a setting that an interrupted run left changed.
-    Undo { host: HostName, record: String, service: ServiceName, setting: Name },
-    /// Repairs a cluster-level setting.
-    Repair { service: ServiceName, setting: Name, value: serde_json::Value },
-    /// Changes one instance.
-    Roll(Roll),
-    /// Changes these instances, in an order that is only known then: before each batch the rule is looked up again.
-    PickNext { candidates: Vec<Roll>, rule: PickRule, budget: u32 },
-    /// Waits for the service.
-    Gate {
-        service: ServiceName,
-        gate: GateKind,
-        members: Vec<InstanceId>,
-        #[serde(with = "millis")]
-        within: Duration,
-    },
-    /// Removes generations, software and artifacts that nothing uses any more.
-    Collect { host: HostName },
-}
-
-/// What happens to one instance, in order, as one unit: stopped, changed, started, gated, or rolled back.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Roll {
-    /// The instance.
-    pub instance: InstanceId,
-    /// Its service.
-    pub service: ServiceName,
-    /// The actions.
-    pub actions: Vec<Action>,
-    /// Instances of the service that are expected to be up when it is gated.
-    pub members: Vec<InstanceId>,
-    /// The content generation to go back to when its gate fails; `None` when there is none or no way back.
-    pub rollback: Option<Digest>,
-}
-
-/// One action on an instance. The journal is synced before and after each.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "do")]
-#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
-pub enum Action {
-    /// Asks the module's `safe-to-stop` rules and the quorum, just before.
-    CheckSafe,
-    /// Runs the module's `before-stop` hooks, saving what they change.
-    BeforeStop,
-    /// Asks for a clean stop and waits; never forces.
-    Stop {
-        #[serde(with = "millis")]
-        within: Duration,
-    },
-    /// Stops a process that no supervisor watches, by its record.
-    StopUnsupervised {
-        pid: u32,
-        #[serde(with = "millis")]
-        within: Duration,
-    },
-    /// Writes placed files and renames `current`.
-    Switch { from: Option<Digest>, to: Digest },
-    /// Starts the process; `first` adds the arguments of a very first start.
-    Start { first: bool },
-    /// Sends the reload signal and records it.
-    Reload,
-    /// Waits for `ready`.
-    AwaitReady {
-        #[serde(with = "millis")]
-        within: Duration,
-    },
-    /// Runs the module's `after-ready` hooks, restoring what was saved.
-    AfterReady,
-    /// Waits for `healthy`.
-    AwaitHealthy {
-        #[serde(with = "millis")]
-        within: Duration,
-    },
-    /// `healthy` must hold all the time, and at the end.
-    Soak {
-        #[serde(with = "millis")]
-        for_: Duration,
-    },
-}
-
-/// How the next instance is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PickRule {
-    /// By name.
-    ByName,
-    /// By name, but the one for which the module's `last` probe holds goes last.
-    LeaderLast,
-}
-
-/// A service's gates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum GateKind {
-    /// Well enough to go on.
-    Healthy,
-    /// In its final state.
-    Converged,
-}
-
-/// Why a step is there. For people; no decision is made from it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "why", content = "what")]
-pub enum Reason {
-    /// The service runs nowhere and has no data.
-    New,
-    /// The service runs nowhere and has data.
-    Revived,
-    /// Files differ.
-    Files(Vec<String>),
-    /// Software differs, `NAME FROM -> TO`.
-    Software(Vec<String>),
-    /// The process definition differs.
-    ProcessDefinition,
-    /// It runs on an older generation than the one on disk.
-    RestartPending,
-    /// It does not run.
-    NotRunning,
-    /// It runs and does not serve.
-    NotReady(String),
-    /// It runs without a supervisor.
-    Unsupervised,
-    /// Its software folder is replaced under it.
-    SoftwareDamaged,
-    /// Something is missing on the host.
-    Missing(Vec<String>),
-    /// Left by an interrupted run.
-    Leftover,
-    /// Not as a finished rollout leaves it.
-    NotSettled,
-    /// All instances of the service are replaced together.
-    Recreate,
-    /// The step before it demands it.
-    Follows,
-}
-
-/// Why a plan may not be applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// Its name, by which it can be waived.
-    pub name: Name,
-    /// What would be wrong.
-    pub message: String,
-    /// The way out.
-    pub help: String,
-    /// A waiver's reason, when it was waived.
-    pub waived: Option<String>,
-}
-
-/// Worth knowing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// Its name.
-    pub name: Name,
-    /// The text.
-    pub message: String,
-}
-
-/// Counts for the first and last line.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Summary {
-    /// Hosts observed.
-    pub hosts: usize,
-    /// Hosts that could not be observed.
-    pub unobserved: usize,
-    /// Instances declared.
-    pub instances: usize,
-    /// Differences.
-    pub changes: usize,
-    /// Instances that are started for the first time or again.
-    pub starts: usize,
-    /// Instances that are restarted.
-    pub restarts: usize,
-    /// Instances that are reloaded.
-    pub reloads: usize,
-    /// Files that are written.
-    pub files: usize,
-}
-
-/// Durations as whole milliseconds in JSON.
-pub(crate) mod millis {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::time::Duration;
-
-    /// Writes milliseconds.
-    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+impl Plan {
+    /// The refusals that nobody has waived.
+    pub fn standing_refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.refusals.iter().filter(|refusal| refusal.waived.is_none())
     }
 
-    /// Reads milliseconds.
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        u64::deserialize(deserializer).map(Duration::from_millis)
+    /// Whether it may be applied: no refusal stands.
+    pub fn applyable(&self) -> bool {
+        self.standing_refusals().next().is_none()
+    }
+
+    /// What it means for the exit code. Refused before unobserved before changes, as the exit codes are ranked.
+    pub fn outcome(&self) -> Outcome {
+        let unobserved = |refusal: &Refusal| refusal.name.as_str() == Refusal::UNOBSERVED;
+        if self.standing_refusals().any(|refusal| !unobserved(refusal)) {
+            Outcome::Refused
+        } else if self.summary.unobserved > 0 {
+            Outcome::Unobserved
+        } else if self.steps.is_empty() {
+            Outcome::Nothing
+        } else {
+            Outcome::Changes
+        }
     }
 }

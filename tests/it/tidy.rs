@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("inventory", &["model", "desired"]),
     ("diff", &["model", "desired", "inventory"]),
     ("graph", &["model", "desired"]),
-    ("plan", &["model", "desired", "inventory", "diff", "graph", "expr"]),
+    ("plan", &["diag", "model", "desired", "inventory", "diff", "graph", "expr"]),
     ("check", &["model", "desired", "inventory", "diff", "graph", "plan"]),
     ("render", &["model", "desired", "inventory", "diff", "graph", "plan", "check"]),
 ];

@@ -1,0 +1,35 @@
+//! What a plan relies on, per host, as one digest: looked at again just before the host's first step.
+
+use crate::inventory::{HostObservation, ProcessObservation, SoftwareObservation};
+use crate::model::Digest;
+
+/// The digest of what a plan relies on at one host: generations, files, software, which processes run, holds, undo
+/// records. Health, uptime, free space and leadership are not part of it: they may change between plan and apply.
+pub fn fingerprint(host: &HostObservation) -> Digest {
+    let mut facts = vec![
+        format!("boot {}", host.boot_id),
+        format!("prepared {} {}", host.prepared, host.user_exists),
+        format!("supervisor {} {:?}", host.supervisor.pid.is_some(), host.supervisor.config),
+    ];
+    for (folder, state) in &host.software {
+        let intact = matches!(state, SoftwareObservation::Intact);
+        facts.push(format!("software {folder} {intact}"));
+    }
+    for (role, instance) in &host.instances {
+        facts.push(format!("instance {role} {:?} {:?}", instance.current, instance.current_restart));
+        facts.push(match &instance.process {
+            ProcessObservation::Absent => "absent".to_owned(),
+            ProcessObservation::Dead { restart_generation } => format!("dead {restart_generation:?}"),
+            ProcessObservation::Running(running) => format!(
+                "running {} {} {} {} {}",
+                running.pid, running.start_time, running.restart_generation, running.supervised, running.reload_owed
+            ),
+        });
+        facts.push(format!("held {:?}", instance.held.as_ref().map(|held| &held.what)));
+        for (path, file) in &instance.files {
+            facts.push(format!("file {path} {} {:o}", file.sha256, file.mode));
+        }
+    }
+    facts.extend(host.undo.keys().map(|name| format!("undo {name}")));
+    Digest::of_parts(facts.iter().map(String::as_bytes))
+}

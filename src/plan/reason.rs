@@ -1,0 +1,113 @@
+//! Why: of a step, of a refusal, of a warning; and the counts of a plan.
+
+use crate::model::Name;
+use serde::{Deserialize, Serialize};
+
+/// Why a step is there. For people; no decision is made from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "why", content = "what")]
+pub enum Reason {
+    /// The service runs nowhere and has no data.
+    New,
+    /// The service runs nowhere and has data.
+    Revived,
+    /// Files differ.
+    Files(Vec<String>),
+    /// Software differs, `NAME FROM -> TO`.
+    Software(Vec<String>),
+    /// Somebody edited files of the generation.
+    ByHand(Vec<String>),
+    /// The process definition differs.
+    ProcessDefinition,
+    /// Files changed that the process was never told to read.
+    ReloadOwed,
+    /// It runs on an older generation than the one on disk.
+    RestartPending,
+    /// It does not run.
+    NotRunning,
+    /// It runs and does not serve.
+    NotReady(String),
+    /// It runs without a supervisor.
+    Unsupervised,
+    /// Its software folder is replaced under it.
+    SoftwareDamaged,
+    /// Something is missing on the host.
+    Missing(Vec<String>),
+    /// Left by an interrupted run.
+    Leftover,
+    /// Not as a finished rollout leaves it.
+    NotSettled,
+    /// All instances of the service are replaced together.
+    Recreate,
+    /// The step before it demands it.
+    Follows,
+}
+
+/// Why a plan may not be applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Its name, by which it can be waived.
+    pub name: Name,
+    /// What would be wrong.
+    pub message: String,
+    /// The way out.
+    pub help: String,
+    /// A waiver's reason, when it was waived.
+    pub waived: Option<String>,
+}
+
+impl Refusal {
+    /// A host could not be observed.
+    pub const UNOBSERVED: &str = "unobserved";
+    /// The service has one or two voters: replacing one is an outage.
+    pub const QUORUM_OUTAGE: &str = "quorum-outage";
+    /// The service would be left without a majority of its voters.
+    pub const QUORUM: &str = "quorum";
+    /// As many instances are down already as may be.
+    pub const MAX_UNAVAILABLE: &str = "max-unavailable";
+    /// Two instances would bind one port of a host.
+    pub const PORT_CONFLICT: &str = "port-conflict";
+    /// The instances of a machine need more memory than it has.
+    pub const MEMORY: &str = "memory";
+    /// The data on the host belongs to another member.
+    pub const ID_MISMATCH: &str = "id-mismatch";
+    /// A lower version on data that there is no way back for.
+    pub const DOWNGRADE: &str = "downgrade";
+    /// Services that wait for each other in a circle.
+    pub const CYCLE: &str = "cycle";
+
+    /// One of the names above, as a name.
+    pub fn called(name: &str, message: String, help: String) -> Option<Self> {
+        Name::new(name).ok().map(|name| Self { name, message, help, waived: None })
+    }
+}
+
+/// Worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Its name.
+    pub name: Name,
+    /// The text.
+    pub message: String,
+}
+
+/// Counts for the first and last line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Hosts observed.
+    pub hosts: usize,
+    /// Hosts that could not be observed.
+    pub unobserved: usize,
+    /// Instances declared.
+    pub instances: usize,
+    /// Differences.
+    pub changes: usize,
+    /// Instances that are started for the first time or again.
+    pub starts: usize,
+    /// Instances that are restarted.
+    pub restarts: usize,
+    /// Instances that are reloaded.
+    pub reloads: usize,
+    /// Files that are written.
+    pub files: usize,
+}

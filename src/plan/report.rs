@@ -1,0 +1,36 @@
+//! Why a plan is as it is: what was left out, what waits, what stands in the way. Beside the plan, never part of it.
+
+use crate::inventory::Held;
+use crate::model::{HostName, InstanceId, ServiceName};
+use serde::{Deserialize, Serialize};
+
+/// What the planner had to leave out or put off, typed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[must_use = "an unread report hides what the plan does not do"]
+pub struct PlanReport {
+    /// The notes, sorted by what they are about.
+    pub notes: Vec<Note>,
+}
+
+/// One thing that the plan does not do, or does later.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "note")]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Note {
+    /// On purpose not as declared: shown, and left until it is started or released.
+    Held { instance: InstanceId, held: Held },
+    /// It differs, and was not asked for.
+    NotSelected { instance: InstanceId },
+    /// Planned as if this host were not there; it is brought up to date when it comes back and is planned again.
+    Without { host: HostName, instances: Vec<InstanceId> },
+    /// Could not be observed: nothing is planned there.
+    Unobserved { host: HostName, why: String },
+    /// Only the canary was asked for: these keep what they have.
+    CanaryOnly { service: ServiceName, rest: Vec<InstanceId> },
+    /// Left out until a service that comes before it is complete.
+    WaitsFor { service: ServiceName, on: ServiceName },
+    /// An instance of ours that the file does not declare any more. Nothing is done to it.
+    Orphan { host: HostName, role: String, running: bool },
+    /// It runs what it should and does not serve yet: it is waited for, and not restarted.
+    WaitedFor { instance: InstanceId, says: String },
+}

@@ -1,0 +1,187 @@
+//! Steps: what is done, to what, after what.
+
+use super::Reason;
+use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Identifies a step inside one plan, e.g. `roll kafka@node1`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub String);
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its id.
+    pub id: StepId,
+    /// What is done.
+    #[serde(flatten)]
+    pub kind: StepKind,
+    /// Steps that must be done before.
+    pub needs: Vec<StepId>,
+    /// Which wave of its role it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wave: Option<Wave>,
+    /// Why, typed.
+    pub reason: Vec<Reason>,
+    /// After this step there is no way back.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub no_return: bool,
+}
+
+/// Steps of a role that go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wave {
+    /// All instances of a service that runs nowhere.
+    Bootstrap,
+    /// Instances that are broken already: they go first and use up no budget.
+    Repair,
+    /// The first ones, alone.
+    Canary,
+    /// The rest, in batches.
+    Rest,
+    /// All are stopped before the first one starts, because they can't be mixed: the stops.
+    Recreate,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum StepKind {
+    /// Makes folders and the user, removes debris.
+    Prepare { host: HostName, debris: Vec<String> },
+    /// Copies the bundles of one software to the host and verifies them.
+    Fetch { host: HostName, folder: String },
+    /// Unpacks bundles aside and renames; a damaged folder is replaced.
+    Assemble { host: HostName, folder: String },
+    /// Writes a generation's files aside and renames.
+    Render { instance: InstanceId, generation: Digest },
+    /// Starts the supervisor, or writes its configuration.
+    Supervise { host: HostName },
+    /// Puts back a setting that an interrupted run left changed.
+    Undo { host: HostName, record: String, service: ServiceName, setting: Name },
+    /// Repairs a cluster-level setting.
+    Repair { service: ServiceName, setting: Name, value: serde_json::Value },
+    /// Changes one instance.
+    Roll(Roll),
+    /// Rolls `take` of these instances, in an order that is only known then. Before each batch, of at most `budget`
+    /// instances, the rule is looked up again. Those that the step `except` has rolled in this run are no candidates any
+    /// more: the canary and the rest of a role have the same candidates, and the rest takes what the canary left.
+    PickNext {
+        candidates: Vec<Roll>,
+        rule: PickRule,
+        budget: u32,
+        take: u32,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        except: Option<StepId>,
+    },
+    /// Waits for the service.
+    Gate {
+        service: ServiceName,
+        gate: GateKind,
+        members: Vec<InstanceId>,
+        #[serde(with = "millis")]
+        within: Duration,
+    },
+    /// Removes generations, software and artifacts that nothing uses any more.
+    Collect { host: HostName },
+}
+
+/// What happens to one instance, in order, as one unit: stopped, changed, started, gated, or rolled back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Roll {
+    /// The instance.
+    pub instance: InstanceId,
+    /// Its service.
+    pub service: ServiceName,
+    /// The actions.
+    pub actions: Vec<Action>,
+    /// Instances of the service that are expected to be up when it is gated.
+    pub members: Vec<InstanceId>,
+    /// The content generation to go back to when its gate fails; `None` when there is none or no way back.
+    pub rollback: Option<Digest>,
+}
+
+/// One action on an instance. The journal is synced before and after each.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Action {
+    /// Asks the module's `safe-to-stop` rules and the quorum, just before.
+    CheckSafe,
+    /// Runs the module's `before-stop` hooks, saving what they change.
+    BeforeStop,
+    /// Asks for a clean stop and waits; never forces.
+    Stop {
+        #[serde(with = "millis")]
+        within: Duration,
+    },
+    /// Stops a process that no supervisor watches, by its record.
+    StopUnsupervised {
+        pid: u32,
+        #[serde(with = "millis")]
+        within: Duration,
+    },
+    /// Writes placed files and renames `current`.
+    Switch { from: Option<Digest>, to: Digest },
+    /// Starts the process; `first` adds the arguments of a very first start.
+    Start { first: bool },
+    /// Sends the reload signal and records it.
+    Reload,
+    /// Waits for `ready`.
+    AwaitReady {
+        #[serde(with = "millis")]
+        within: Duration,
+    },
+    /// Runs the module's `after-ready` hooks, restoring what was saved.
+    AfterReady,
+    /// Waits for `healthy`.
+    AwaitHealthy {
+        #[serde(with = "millis")]
+        within: Duration,
+    },
+    /// `healthy` must hold all the time, and at the end.
+    Soak {
+        #[serde(with = "millis")]
+        for_: Duration,
+    },
+}
+
+/// How the next instance is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PickRule {
+    /// By name.
+    ByName,
+    /// By name, but the one for which the module's `last` probe holds goes last.
+    LeaderLast,
+}
+
+/// A service's gates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateKind {
+    /// Well enough to go on.
+    Healthy,
+    /// In its final state.
+    Converged,
+}
+
+/// Durations as whole milliseconds in JSON.
+pub(crate) mod millis {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    /// Writes milliseconds.
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Reads milliseconds.
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}

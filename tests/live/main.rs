@@ -1,1 +1,15 @@
-//! Tests on real software.
+//! Tests on real software: ZooKeeper, Kafka, Elasticsearch and supervisord on sandbox hosts of this machine.
+//!
+//! `./test ci` runs the most telling ones, `./test accept` all. A test that can't get its software fails.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and prints what it measures"
+)]
+
+mod lab;
+mod look;
+mod platform;

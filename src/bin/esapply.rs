@@ -1,3 +1,7 @@
 //! Converges the platform to `cluster.kdl`: canary first, gated on health, with rollback.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    es_cluster::cli::esapply().into()
+}

@@ -20,6 +20,10 @@ pub mod model;
 pub mod plan;
 
 #[cfg(feature = "io")]
+pub mod apply;
+#[cfg(feature = "io")]
 pub mod cli;
 #[cfg(feature = "io")]
 pub mod host;
+#[cfg(feature = "io")]
+pub mod progress;

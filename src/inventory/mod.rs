@@ -173,6 +173,13 @@ pub struct Held {
     pub why: String,
     /// What it is held at: `stopped`, or the content generation that it was rolled back from.
     pub what: HeldWhat,
+    /// After a rollback: the content generation that failed. Once another one is declared the hold means nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Digest>,
+    /// After a rollback: the content generation that it goes back to. The hold is written before the rollback begins, so a
+    /// controller that dies in the middle leaves an instance that is held and not yet there: the next plan finishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Digest>,
 }
 
 /// What a hold means.

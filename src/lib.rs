@@ -27,3 +27,4 @@ pub mod cli;
 pub mod host;
 #[cfg(feature = "io")]
 pub mod progress;
+pub mod remote;

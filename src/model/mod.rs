@@ -6,6 +6,7 @@ mod digest;
 mod module;
 mod names;
 mod probe;
+mod quote;
 mod value;
 mod version;
 
@@ -21,5 +22,6 @@ pub use module::{
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};
+pub use quote::sh_quote;
 pub use value::{Secret, SecretRef, Value};
 pub use version::{BadVersion, Version};

@@ -1,0 +1,10 @@
+//! [`crate::host::Host`] over a [`Transport`]: every operation becomes one POSIX shell script, a copied file, or a call
+//! to the supervisor through a tunnel. Nothing of ours stays on a host, and no value gets into a script unquoted.
+
+mod local;
+mod transport;
+
+pub use local::Local;
+pub use transport::{
+    Bytes, Endpoint, Limits, Output, Put, STDERR_LIMIT, Script, Session, Stream, Transport, TransportError,
+};

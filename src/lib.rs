@@ -27,4 +27,5 @@ pub mod cli;
 pub mod host;
 #[cfg(feature = "io")]
 pub mod progress;
+#[cfg(feature = "io")]
 pub mod remote;

@@ -14,6 +14,7 @@
 pub mod desired;
 pub mod diag;
 pub mod diff;
+pub mod expr;
 pub mod inventory;
 pub mod lock;
 pub mod model;

@@ -1,0 +1,193 @@
+//! The engine with its limits.
+
+use super::{ExprError, ExprErrorKind, functions};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::LazyLock;
+
+/// Longest rendered text and longest value of an expression, in bytes. Configuration files are far below.
+pub const MAX_OUTPUT: usize = 1 << 20;
+
+/// Longest template or expression, in bytes.
+const MAX_TEXT: usize = 1 << 20;
+
+/// Work that one template or expression may cost. One unit is about one instruction or 64 bytes of data, so this is
+/// well under a second, and enough to go through an answer with tens of thousands of rows.
+const FUEL: u64 = 2_000_000;
+
+static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_auto_escape_callback(|_| AutoEscape::None);
+    engine.set_fuel(Some(FUEL));
+    engine.set_debug(true); // errors then carry the place
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        engine.set_syntax(syntax);
+    }
+    engine.set_formatter(|out, _, value| Ok(out.write_str(&functions::text(value)?)?));
+    functions::add_to(&mut engine);
+    engine
+});
+
+/// What templates and expressions see. Cheap to clone and to extend: values are shared.
+#[derive(Debug, Clone)]
+pub struct Context(Value);
+
+impl Context {
+    /// A context from data.
+    pub fn new(data: &serde_json::Value) -> Self {
+        Self(Value::from(Serde(data)))
+    }
+
+    /// This context with further names; they win over names of the same spelling.
+    #[must_use]
+    pub fn with(&self, names: &serde_json::Value) -> Self {
+        Self(minijinja::value::merge_maps([self.0.clone(), Value::from(Serde(names))]))
+    }
+
+    /// Renders a template, see [`super::render`].
+    ///
+    /// # Errors
+    /// When it does not compile, takes an undefined value, fails, or exceeds its limits.
+    pub fn render(&self, text: &str) -> Result<String, ExprError> {
+        check_text(text)?;
+        let mut output = Bounded::default();
+        let engine: &Environment<'_> = &ENGINE;
+        let template = engine.template_from_str(text).map_err(|error| ExprError::from_engine(&error))?;
+        template.render_captured_to(self.0.clone(), &mut output).map_err(|error| output.explain(&error))?;
+        String::from_utf8(output.bytes).map_err(|_| ExprError::failed("the result is not UTF-8"))
+    }
+
+    /// Evaluates an expression, see [`super::eval`].
+    ///
+    /// # Errors
+    /// When it does not compile, is undefined, fails, or exceeds its limits.
+    pub fn eval(&self, text: &str) -> Result<serde_json::Value, ExprError> {
+        let value = self.value_of(text)?;
+        // Through a bounded text: a small program can describe a list of lists of lists that has no end in practice.
+        serde_json::from_slice(&to_json(&value)?)
+            .map_err(|error| ExprError::failed(&format!("the result is not data: {error}")))
+    }
+
+    /// Evaluates an expression for its truth, see [`super::eval_bool`].
+    ///
+    /// # Errors
+    /// When it could not be evaluated.
+    pub fn eval_bool(&self, text: &str) -> Result<bool, ExprError> {
+        self.value_of(text).map(|value| value.is_true())
+    }
+
+    fn value_of(&self, text: &str) -> Result<Value, ExprError> {
+        check_length(text)?;
+        let engine: &Environment<'_> = &ENGINE;
+        let expression = engine.compile_expression(text).map_err(|error| ExprError::from_engine(&error))?;
+        let value = expression.eval(self.0.clone()).map_err(|error| ExprError::from_engine(&error))?;
+        if value.is_undefined() {
+            let message = format!("`{}` is undefined", text.trim());
+            return Err(ExprError { kind: ExprErrorKind::Undefined, message, line: Some(1), range: None });
+        }
+        Ok(value)
+    }
+}
+
+/// The JSON text of a value.
+///
+/// # Errors
+/// When it is not data (a function), or larger than [`MAX_OUTPUT`].
+pub(super) fn to_json(value: &Value) -> Result<Vec<u8>, ExprError> {
+    let mut output = Bounded::default();
+    match serde_json::to_writer(&mut output, value) {
+        Ok(()) => Ok(output.bytes),
+        Err(_) if output.full => Err(too_large()),
+        Err(error) => Err(ExprError::failed(&format!("the value is not data: {error}"))),
+    }
+}
+
+/// Compiles a template; the names it takes from outside.
+pub(super) fn template_names(text: &str) -> Result<BTreeSet<String>, ExprError> {
+    check_text(text)?;
+    let engine: &Environment<'_> = &ENGINE;
+    let template = engine.template_from_str(text).map_err(|error| ExprError::from_engine(&error))?;
+    Ok(only_context(template.undeclared_variables(false)))
+}
+
+/// Compiles an expression; the names it takes from outside.
+pub(super) fn expression_names(text: &str) -> Result<BTreeSet<String>, ExprError> {
+    check_length(text)?;
+    let engine: &Environment<'_> = &ENGINE;
+    let expression = engine.compile_expression(text).map_err(|error| ExprError::from_engine(&error))?;
+    Ok(only_context(expression.undeclared_variables(false)))
+}
+
+fn only_context(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
+    let global = |name: &String| ENGINE.globals().any(|(known, _)| known == name);
+    names.into_iter().filter(|name| !global(name)).collect()
+}
+
+fn check_length(text: &str) -> Result<(), ExprError> {
+    if text.len() > MAX_TEXT {
+        return Err(ExprError::limit("it is longer than 1 MiB"));
+    }
+    Ok(())
+}
+
+/// A template may not grow a structure by feeding it back to itself in a loop: fuel pays for each small step, but
+/// nothing would pay for walking the result. Only `set name.attribute` outlives a round of a loop, so such a statement
+/// may count and join text, and build nothing.
+fn check_text(text: &str) -> Result<(), ExprError> {
+    check_length(text)?;
+    for (start, _) in text.match_indices("{%") {
+        let block = &text[start + 2..];
+        let block = &block[..block.find("%}").unwrap_or(block.len())];
+        let Some(statement) = block.trim_start_matches(['-', '+']).trim_start().strip_prefix("set") else { continue };
+        let Some((target, value)) = statement.split_once('=') else { continue };
+        let calls = value.match_indices('(').any(|(at, _)| value[..at].trim_end().ends_with(char::is_alphanumeric));
+        if target.contains('.') && (calls || value.contains(['[', '{', '|'])) {
+            let line = text[..start].matches('\n').count() + 1;
+            let message =
+                "an attribute may be set to a number or a text: lists, calls and filters go into `set name =`";
+            let range = Some(start..start + 2 + block.len());
+            let kind = ExprErrorKind::Syntax;
+            return Err(ExprError { kind, message: message.to_owned(), line: Some(line), range });
+        }
+    }
+    Ok(())
+}
+
+fn too_large() -> ExprError {
+    ExprError::limit("its result is larger than 1 MiB")
+}
+
+/// A text that takes [`MAX_OUTPUT`] bytes and no more.
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl Bounded {
+    fn explain(&self, error: &minijinja::Error) -> ExprError {
+        if self.full {
+            return ExprError { line: error.line(), range: error.range(), ..too_large() };
+        }
+        ExprError::from_engine(error)
+    }
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > MAX_OUTPUT {
+            self.full = true;
+            return Err(io::Error::other("too large"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

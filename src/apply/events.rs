@@ -71,7 +71,7 @@ pub enum Happening {
         limit: Duration,
     },
     /// An operation failed and is tried again.
-    Retrying { step: StepId, subject: Subject, why: String, attempt: u32, of: u32 },
+    Retrying { subject: Subject, why: String, attempt: u32, of: u32 },
     /// The next instance of a batch was chosen.
     Picked { step: StepId, instance: InstanceId, why: String },
     /// A step ended well.

@@ -3,12 +3,27 @@
 
 mod bundle;
 mod cancel;
+mod dispatcher;
 mod events;
+mod gate;
+mod hooks;
+mod journal;
+mod mutation;
 mod outcome;
+mod pick;
+mod roll;
+mod rollback;
+mod run;
+mod safe;
+mod step;
+mod trouble;
 
 pub use bundle::Bundle;
 pub use cancel::Cancel;
 pub use events::{Event, Happening, Subject};
+pub use journal::{Record, plan_digest};
+#[cfg(feature = "mutants")]
+pub use mutation::Mutation;
 pub use outcome::{End, Outcome};
 
 use crate::desired::Desired;
@@ -24,15 +39,19 @@ pub struct Options {
     pub claim: Claim,
     /// Identifies the run; the file name of its journal on every host (`20260131T120000Z-1234`).
     pub run: String,
-    /// Steps at a time.
+    /// Steps at a time; 8 is a good number.
     pub parallel: usize,
     /// Compare software by content when hosts are looked at again (the plan was made with `--verify`).
     pub verify: bool,
+    /// A deliberate mistake, for the tests of the tests.
+    #[cfg(feature = "mutants")]
+    pub mutation: Option<Mutation>,
 }
 
 /// Applies a plan. Dropping the future is safe at any moment in the sense that the next plan repairs what it leaves.
 ///
-/// `inventory` is what the plan was made from; the events end with [`Happening::Ended`].
+/// `inventory` is what the plan was made from. Nothing is written, not even a journal, when the plan is empty or refused.
+/// The last event is [`Happening::Ended`].
 pub async fn apply(
     plan: &Plan,
     desired: &Desired,
@@ -42,11 +61,30 @@ pub async fn apply(
     events: mpsc::Sender<Event>,
     cancel: Cancel,
 ) -> Outcome {
-    let _ = (desired, inventory, platform, options, cancel);
-    let end = End::Wrong { why: "the executor is not there yet".to_owned() };
-    let outcome = Outcome { end, done: 0, steps: plan.steps.len(), rolled_back: Vec::new() };
-    let what = Happening::Ended { outcome: Box::new(outcome.clone()) };
-    // A reader that went away is no reason to stop a rollout.
-    let _ = events.send(Event { at: std::time::Duration::ZERO, what }).await;
+    let run = run::Run::new(plan, desired, inventory, platform, &options, events, &cancel);
+    let outcome = match refused(plan, desired) {
+        Some(end) => Outcome { end, done: 0, steps: plan.steps.len(), rolled_back: Vec::new() },
+        None => run.dispatch().await,
+    };
+    run.tell(Happening::Ended { outcome: Box::new(outcome.clone()) }).await;
     outcome
+}
+
+/// Why a plan may not be applied at all, or that there is nothing to do.
+fn refused(plan: &Plan, desired: &Desired) -> Option<End> {
+    if plan.format != crate::plan::FORMAT || plan.cluster != desired.cluster {
+        let why = format!("the plan is of format {} for cluster {}", plan.format, plan.cluster);
+        return Some(End::Wrong { why });
+    }
+    if plan.inputs != desired.inputs {
+        return Some(End::Stale {
+            why: "the file, its modules or cluster.lock have changed since the plan was made".to_owned(),
+        });
+    }
+    let why: Vec<String> =
+        plan.standing_refusals().map(|refusal| format!("{}: {}", refusal.name, refusal.message)).collect();
+    if !why.is_empty() {
+        return Some(End::Refused { why });
+    }
+    plan.steps.is_empty().then_some(End::Done)
 }

@@ -32,7 +32,7 @@ pub enum End {
     /// A host could not be reached before anything was done.
     Unreachable { host: HostName, why: String },
     /// A host is no longer what the plan was made from. Steps on other hosts may have been done.
-    Stale { host: HostName },
+    Stale { why: String },
     /// The rollout stopped: a gate, an operation, a host.
     Failed { bundle: Box<Bundle> },
     /// The operator stopped it.

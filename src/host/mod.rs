@@ -49,6 +49,29 @@ pub enum Op {
     Record { host: Arc<DesiredHost>, run: String, line: String },
 }
 
+impl Op {
+    /// The host that it is done on.
+    pub const fn host(&self) -> &Arc<DesiredHost> {
+        match self {
+            Self::Prepare { host, .. }
+            | Self::Fetch { host, .. }
+            | Self::Assemble { host, .. }
+            | Self::Render { host, .. }
+            | Self::Supervise { host }
+            | Self::Switch { host, .. }
+            | Self::Stop { host, .. }
+            | Self::StopUnsupervised { host, .. }
+            | Self::Start { host, .. }
+            | Self::Reload { host, .. }
+            | Self::WriteUndo { host, .. }
+            | Self::RemoveUndo { host, .. }
+            | Self::Hold { host, .. }
+            | Self::Collect { host, .. }
+            | Self::Record { host, .. } => host,
+        }
+    }
+}
+
 /// How a process is doing, looked up often while a gate waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the line of a variant says what its fields are")]

@@ -1,0 +1,137 @@
+//! The dispatcher: the one place that knows which steps are done, run, and may begin. Steps run as futures of this one
+//! task, so that dropping the apply ends all of them.
+
+use super::events::Happening;
+use super::mutation::Mutation;
+use super::outcome::{End, Outcome};
+use super::roll::Halt;
+use super::run::Run;
+use crate::host::{Failure, HostError};
+use crate::model::HostName;
+use crate::plan::{Step, StepId};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use std::collections::BTreeSet;
+use tokio::time::{Duration, sleep};
+
+/// How often a lock is asked for when its host has a passing problem.
+const LOCK_TRIES: u32 = 3;
+
+impl Run<'_> {
+    /// Locks, does everything, tells how it ended.
+    pub(crate) async fn dispatch(&self) -> Outcome {
+        let steps = self.plan.steps.len();
+        let ended = |end| Outcome { end, done: 0, steps, rolled_back: Vec::new() };
+        let hosts: BTreeSet<HostName> = self.plan.steps.iter().flat_map(|step| self.hosts_of(step)).collect();
+        for host in &hosts {
+            if self.cancel.is_requested() {
+                return ended(End::Interrupted);
+            }
+            if let Err(end) = self.lock(host).await {
+                return ended(end);
+            }
+        }
+        let hosts = hosts.into_iter().collect();
+        self.tell(Happening::Began { run: self.options.run.clone(), steps, hosts }).await;
+        let (end, done) = self.all_steps().await;
+        let rolled_back = self.state().rolled_back.clone();
+        let outcome = Outcome { end, done, steps, rolled_back };
+        // Whoever asked twice wants no more waiting.
+        if !self.cancel.is_forced() {
+            self.close_journals(&outcome).await;
+        }
+        outcome
+    }
+
+    /// Does all steps, each after those that it needs. How it ended, and how many were done.
+    async fn all_steps(&self) -> (End, usize) {
+        let mut waiting: Vec<&Step> = self.plan.steps.iter().collect();
+        let mut done: BTreeSet<&StepId> = BTreeSet::new();
+        let mut running = FuturesUnordered::new();
+        let mut end: Option<End> = None;
+        let mut told = false;
+        loop {
+            while running.len() < self.options.parallel.max(1)
+                && (end.is_none() || self.mutated(Mutation::GoesOnAfterFailure))
+            {
+                if self.cancel.is_requested() {
+                    break;
+                }
+                let may = |step: &&Step| {
+                    self.mutated(Mutation::EdgeDropped) || step.needs.iter().all(|need| done.contains(need))
+                };
+                let Some(index) = waiting.iter().position(may) else { break };
+                let step = waiting.remove(index);
+                running.push(async move { (step, self.step(step).await) });
+            }
+            if running.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                () = self.cancel.forced() => {
+                    self.tell(Happening::Interrupting { forced: true }).await;
+                    return (End::Interrupted, done.len());
+                }
+                Some((step, result)) = running.next() => match result {
+                    Ok(()) => _ = done.insert(&step.id),
+                    Err(halt) => end = worse(end, halt),
+                },
+                () = self.cancel.requested(), if !told => {
+                    told = true;
+                    self.tell(Happening::Interrupting { forced: false }).await;
+                }
+            }
+        }
+        let end = match end {
+            Some(end) => end,
+            None if waiting.is_empty() && done.len() == self.plan.steps.len() => End::Done,
+            None if self.cancel.is_requested() => End::Interrupted,
+            None => {
+                let stuck = waiting.first().map_or("none", |step| step.id.0.as_str());
+                End::Wrong { why: format!("no step can begin: {stuck} waits for what never comes") }
+            }
+        };
+        (end, done.len())
+    }
+
+    /// Takes the lock of one host.
+    async fn lock(&self, name: &HostName) -> Result<(), End> {
+        let wrong = |trouble: super::trouble::Trouble| End::Wrong { why: trouble.why };
+        let (host, prefix) = (self.host(name).map_err(wrong)?, self.desired_host(name).map_err(wrong)?.prefix.clone());
+        let mut attempt = 1;
+        loop {
+            let HostError { kind, message, .. } = match host.lock(&prefix, &self.options.claim).await {
+                Ok(guard) => {
+                    self.keep_lock(name.clone(), guard);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            match kind {
+                Failure::Locked if self.mutated(Mutation::LockIgnored) => return Ok(()),
+                Failure::Locked => return Err(End::Locked { host: name.clone(), holder: message }),
+                Failure::TryAgain if attempt < LOCK_TRIES => attempt += 1,
+                Failure::Unreachable | Failure::TryAgain => {
+                    return Err(End::Unreachable { host: name.clone(), why: message });
+                }
+                Failure::Stuck | Failure::Stop => return Err(End::Wrong { why: format!("{name}: {message}") }),
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
+    }
+}
+
+/// The end that counts: a failure before a stale host before a step that was left out because of either.
+fn worse(end: Option<End>, halt: Halt) -> Option<End> {
+    let new = match halt {
+        Halt::Failed(bundle) => End::Failed { bundle },
+        Halt::Stale(why) => End::Stale { why },
+        // The reason is the cancel or the failure that is, or will be, known anyway.
+        Halt::Halted => return end,
+    };
+    match (&end, &new) {
+        (None, _) | (Some(End::Stale { .. }), End::Failed { .. }) => Some(new),
+        _ => end,
+    }
+}

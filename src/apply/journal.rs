@@ -1,0 +1,140 @@
+//! The journal: one file per run on every host that the run touches, a line before and a line after each action, synced.
+//! It is an aid for people and for estimates, not the truth: the hosts are.
+
+use super::mutation::Mutation;
+use super::run::Run;
+use super::trouble::Trouble;
+use super::{End, Outcome, Subject};
+use crate::host::Op;
+use crate::model::{Digest, HostName, Name};
+use crate::plan::StepId;
+use serde::{Deserialize, Serialize};
+
+/// One line of a journal, as JSON. Times are milliseconds since the run began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "record")]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Record {
+    /// The first line on each host: which plan, by whom, when.
+    Run {
+        cluster: Name,
+        plan: Digest,
+        steps: usize,
+        who: String,
+        why: String,
+        since: String,
+        /// Refusals that somebody has waived, with the reasons.
+        waived: Vec<(Name, String)>,
+    },
+    /// An action is about to be done.
+    Begin { at: u64, step: StepId, subject: String, action: String },
+    /// It was done, or failed.
+    End {
+        at: u64,
+        step: StepId,
+        subject: String,
+        action: String,
+        took: u64,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        failed: Option<String>,
+    },
+    /// The last line.
+    Outcome { at: u64, end: String, exit: u8, done: usize, steps: usize },
+}
+
+/// The digest of a plan: of its canonical JSON, without who and when.
+pub fn plan_digest(plan: &crate::plan::Plan) -> Digest {
+    // A plan is plain data with text keys: it always serialises. An empty text would only make the digest useless.
+    Digest::of(serde_json::to_string(plan).unwrap_or_default().as_bytes())
+}
+
+impl Run<'_> {
+    /// Does one action between its two records. `host` is where the journal of this action is kept.
+    pub(crate) async fn recorded<T>(
+        &self,
+        host: &HostName,
+        step: &StepId,
+        subject: &Subject,
+        action: &str,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        self.locks_held()?;
+        let begin = Record::Begin {
+            at: self.millis(),
+            step: step.clone(),
+            subject: subject.to_string(),
+            action: action.to_owned(),
+        };
+        let late = self.mutated(Mutation::JournalAfterEffect);
+        if !late {
+            self.write(host, &begin).await?;
+        }
+        self.action_began(step, subject, action).await;
+        let started = tokio::time::Instant::now();
+        let result = work.await;
+        if late {
+            self.write(host, &begin).await?;
+        }
+        let took = started.elapsed();
+        let end = Record::End {
+            at: self.millis(),
+            step: step.clone(),
+            subject: subject.to_string(),
+            action: action.to_owned(),
+            took: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            failed: result.as_ref().err().map(|trouble| trouble.why.clone()),
+        };
+        let written = self.write(host, &end).await;
+        // The first failure is the one to tell.
+        let value = result?;
+        written?;
+        self.action_ended(step, subject, action, took).await;
+        Ok(value)
+    }
+
+    /// Appends one line, after the header when it is the first one on this host.
+    async fn write(&self, host: &HostName, record: &Record) -> Result<(), Trouble> {
+        if self.opens_journal(host) {
+            let waived = self.plan.refusals.iter();
+            let waived = waived.filter_map(|refusal| Some((refusal.name.clone(), refusal.waived.clone()?))).collect();
+            let header = Record::Run {
+                cluster: self.plan.cluster.clone(),
+                plan: plan_digest(self.plan),
+                steps: self.plan.steps.len(),
+                who: self.options.claim.who.clone(),
+                why: self.options.claim.why.clone(),
+                since: self.options.claim.since.clone(),
+                waived,
+            };
+            self.append(host, &header).await?;
+        }
+        self.append(host, record).await
+    }
+
+    async fn append(&self, host: &HostName, record: &Record) -> Result<(), Trouble> {
+        let line = serde_json::to_string(record).unwrap_or_default();
+        let host = self.desired_host(host)?;
+        self.operate(&Op::Record { host, run: self.options.run.clone(), line }).await
+    }
+
+    /// The last line, on every host that has a journal. A host that is lost by now keeps its journal as it is.
+    pub(crate) async fn close_journals(&self, outcome: &Outcome) {
+        let end = match outcome.end {
+            End::Done => "done",
+            End::Refused { .. } => "refused",
+            End::Locked { .. } => "locked",
+            End::Unreachable { .. } => "unreachable",
+            End::Stale { .. } => "stale",
+            End::Failed { .. } => "failed",
+            End::Interrupted => "interrupted",
+            End::Wrong { .. } => "wrong",
+        };
+        let (done, steps) = (outcome.done, outcome.steps);
+        let record = Record::Outcome { at: self.millis(), end: end.to_owned(), exit: outcome.exit_code(), done, steps };
+        for host in self.journals() {
+            if let Err(trouble) = self.append(&host, &record).await {
+                tracing::warn!(%host, "the outcome could not be recorded: {}", trouble.why);
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! One instance's actions, as one unit: either all are done, or the instance is rolled back, or it is said what was left.
+
+use super::Bundle;
+use super::events::Subject;
+use super::gate::Wait;
+use super::mutation::Mutation;
+use super::run::Run;
+use super::trouble::{Cause, Trouble};
+use crate::desired::DesiredInstance;
+use crate::host::{HookTime, Op, Question};
+use crate::inventory::{Held, HeldWhat};
+use crate::model::{Digest, ServiceName};
+use crate::plan::{Action, GateKind, Roll, Step};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a step ends the run.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It failed.
+    Failed(Box<Bundle>),
+    /// A host is no longer what the plan was made from.
+    Stale(String),
+    /// The run ends for another reason; nothing was disturbed here.
+    Halted,
+}
+
+impl Run<'_> {
+    /// Changes one instance.
+    pub(crate) async fn roll(&self, step: &Step, roll: &Roll) -> Result<(), Halt> {
+        let result = self.roll_actions(step, roll).await;
+        self.state().disturbed.remove(&roll.instance);
+        result
+    }
+
+    async fn roll_actions(&self, step: &Step, roll: &Roll) -> Result<(), Halt> {
+        let subject = Subject::Instance(roll.instance.clone());
+        let host = &roll.instance.host;
+        let instance = match self.instance(&roll.instance) {
+            Ok(instance) => instance,
+            Err(trouble) => return Err(self.halt(step, &subject, None, None, trouble).await),
+        };
+        if let Err(trouble) = self.look(host).await {
+            return Err(self.halt(step, &subject, None, None, trouble).await);
+        }
+        let mut begun = false;
+        for action in &roll.actions {
+            if self.is_halting() && !begun && disturbs(action) {
+                self.put_back_of(&step.id, &roll.instance).await;
+                return Err(Halt::Halted);
+            }
+            if self.is_halting() && matches!(action, Action::Soak { .. }) {
+                continue;
+            }
+            begun |= disturbs(action);
+            let work = self.act(step, roll, &instance, action);
+            if let Err(trouble) = self.recorded(host, &step.id, &subject, name(action), work).await {
+                return Err(self.fell(step, roll, &instance, action, begun, trouble).await);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one action.
+    async fn act(
+        &self,
+        step: &Step,
+        roll: &Roll,
+        instance: &Arc<DesiredInstance>,
+        action: &Action,
+    ) -> Result<(), Trouble> {
+        let host = self.desired_host(&roll.instance.host)?;
+        let one = Arc::clone(instance);
+        match action {
+            Action::CheckSafe => self.check_safe(step, roll, instance).await,
+            Action::BeforeStop => self.hooks(&step.id, instance, HookTime::BeforeStop).await,
+            Action::Stop { within } => self.operate(&Op::Stop { host, instance: one, within: *within }).await,
+            Action::StopUnsupervised { within, .. } => {
+                self.operate(&Op::StopUnsupervised { host, instance: one, within: *within }).await
+            }
+            Action::Switch { to, .. } => {
+                self.operate(&Op::Switch { host, instance: one, to: *to }).await?;
+                self.release(instance, Some(to)).await
+            }
+            Action::Start { first } => {
+                self.release(instance, None).await?;
+                self.start(instance, *first).await
+            }
+            Action::Reload => self.operate(&Op::Reload { host, instance: one }).await,
+            Action::AwaitReady { within } => self.await_ready(step, instance, *within).await,
+            Action::AfterReady => self.hooks(&step.id, instance, HookTime::AfterReady).await,
+            Action::AwaitHealthy { within } => self.await_healthy(step, roll, instance, *within).await,
+            Action::Soak { for_ } => {
+                let questions = [Question::Ready(roll.instance.clone()), healthy(roll)];
+                let wait = Self::watched(step, instance, "healthy while it is watched", *for_, false);
+                self.soak(&wait, &questions).await
+            }
+        }
+    }
+
+    pub(crate) async fn start(&self, instance: &Arc<DesiredInstance>, first: bool) -> Result<(), Trouble> {
+        let host = self.desired_host(&instance.id.host)?;
+        self.state().started.insert(instance.id.clone());
+        let op = Op::Start { host: Arc::clone(&host), instance: Arc::clone(instance), first };
+        self.operate(&op).await?;
+        if self.mutated(Mutation::RestartsTwice) {
+            let within = instance.process.stop_within;
+            self.operate(&Op::Stop { host, instance: Arc::clone(instance), within }).await?;
+            self.operate(&op).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn await_ready(
+        &self,
+        step: &Step,
+        instance: &Arc<DesiredInstance>,
+        within: Duration,
+    ) -> Result<(), Trouble> {
+        let twice = instance.module.ready.as_ref().is_some_and(crate::model::Gate::wants_twice);
+        let wait = Self::watched(step, instance, "ready", within, twice);
+        self.wait(&wait, &Question::Ready(instance.id.clone())).await
+    }
+
+    pub(crate) async fn await_healthy(
+        &self,
+        step: &Step,
+        roll: &Roll,
+        instance: &Arc<DesiredInstance>,
+        within: Duration,
+    ) -> Result<(), Trouble> {
+        let twice = self.wants_twice(&roll.service, GateKind::Healthy);
+        let wait = Self::watched(step, instance, "in a healthy service", within, twice);
+        self.wait(&wait, &healthy(roll)).await
+    }
+
+    /// Whether a gate of a service counts only when it holds twice in a row.
+    pub(crate) fn wants_twice(&self, service: &ServiceName, gate: GateKind) -> bool {
+        let Some(service) = self.desired.services.get(service) else { return false };
+        let gate = match gate {
+            GateKind::Healthy => &service.module.healthy,
+            GateKind::Converged => &service.module.converged,
+        };
+        gate.as_ref().is_some_and(crate::model::Gate::wants_twice)
+    }
+
+    fn watched<'w>(
+        step: &'w Step,
+        instance: &'w Arc<DesiredInstance>,
+        what: &'w str,
+        within: Duration,
+        twice: bool,
+    ) -> Wait<'w> {
+        let subject = Subject::Instance(instance.id.clone());
+        Wait { step: &step.id, subject, what, within, twice, process: Some(instance), ends_when_halting: false }
+    }
+
+    /// Removes a hold that the plan overrules: after a switch to anything but the generation that it is held at, and before
+    /// a start of what was stopped on purpose.
+    async fn release(&self, instance: &Arc<DesiredInstance>, to: Option<&Digest>) -> Result<(), Trouble> {
+        let Some(held) = self.held(instance) else { return Ok(()) };
+        let over = match (held.what, to) {
+            (HeldWhat::Stopped, None) => true,
+            (HeldWhat::RolledBack, Some(to)) => held.to.as_ref() != Some(to),
+            (HeldWhat::Stopped, Some(_)) | (HeldWhat::RolledBack, None) => false,
+        };
+        if !over {
+            return Ok(());
+        }
+        let host = self.desired_host(&instance.id.host)?;
+        self.operate(&Op::Hold { host, instance: Arc::clone(instance), held: None }).await
+    }
+
+    fn held(&self, instance: &DesiredInstance) -> Option<Held> {
+        self.observed(&instance.id.host)?.instances.get(instance.id.role.as_str())?.held.clone()
+    }
+
+    /// An action failed.
+    async fn fell(
+        &self,
+        step: &Step,
+        roll: &Roll,
+        instance: &Arc<DesiredInstance>,
+        action: &Action,
+        begun: bool,
+        trouble: Trouble,
+    ) -> Halt {
+        if trouble.cause == Cause::Halted {
+            self.put_back_of(&step.id, &roll.instance).await;
+            return Halt::Halted;
+        }
+        let subject = Subject::Instance(roll.instance.clone());
+        let mut bundle = self.failure(step, &subject, Some(name(action)), Some(instance), &trouble).await;
+        match self.way_back(roll, action, begun, &trouble.cause) {
+            // Somebody else may be at work: not one more effect from here.
+            _ if trouble.cause == Cause::LockLost => {
+                bundle.then = String::from("it was left as it is: the lock is gone");
+            }
+            Some((from, to)) => self.roll_back(step, roll, instance, (from, to), &mut bundle).await,
+            None => {
+                self.put_back_of(&step.id, &roll.instance).await;
+                let left = if begun { "the instance was left as it is" } else { "the instance was not touched" };
+                bundle.then = format!("{left}, and nothing further was touched");
+            }
+        }
+        Halt::Failed(Box::new(bundle))
+    }
+
+    /// The generations that a rollback goes between, when there is a way back.
+    fn way_back(&self, roll: &Roll, failed: &Action, begun: bool, cause: &Cause) -> Option<(Digest, Digest)> {
+        let stuck = matches!(failed, Action::Stop { .. } | Action::StopUnsupervised { .. });
+        let wanted = self.desired.rollout.on_failure == crate::model::OnFailure::Rollback;
+        let lost = *cause == Cause::Host(crate::host::Failure::Unreachable);
+        if !begun || stuck || lost || !wanted || self.mutated(Mutation::RollbackSkipped) {
+            return None;
+        }
+        let from = roll.actions.iter().find_map(|action| match action {
+            Action::Switch { to, .. } => Some(*to),
+            _ => None,
+        })?;
+        let to = roll.rollback.filter(|to| *to != from)?;
+        Some((from, to))
+    }
+}
+
+/// The service's gate with the members that are expected then.
+pub(crate) fn healthy(roll: &Roll) -> Question {
+    Question::Service { service: roll.service.clone(), gate: GateKind::Healthy, members: roll.members.clone() }
+}
+
+/// Whether an action disturbs what runs.
+const fn disturbs(action: &Action) -> bool {
+    match action {
+        Action::Stop { .. }
+        | Action::StopUnsupervised { .. }
+        | Action::Switch { .. }
+        | Action::Start { .. }
+        | Action::Reload => true,
+        Action::CheckSafe
+        | Action::BeforeStop
+        | Action::AwaitReady { .. }
+        | Action::AfterReady
+        | Action::AwaitHealthy { .. }
+        | Action::Soak { .. } => false,
+    }
+}
+
+/// The action's name in journals and events.
+pub(crate) const fn name(action: &Action) -> &'static str {
+    match action {
+        Action::CheckSafe => "check safe",
+        Action::BeforeStop => "before stop",
+        Action::Stop { .. } => "stop",
+        Action::StopUnsupervised { .. } => "stop unsupervised",
+        Action::Switch { .. } => "switch",
+        Action::Start { .. } => "start",
+        Action::Reload => "reload",
+        Action::AwaitReady { .. } => "await ready",
+        Action::AfterReady => "after ready",
+        Action::AwaitHealthy { .. } => "await healthy",
+        Action::Soak { .. } => "soak",
+    }
+}

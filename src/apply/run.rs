@@ -1,0 +1,228 @@
+//! What all steps of one apply share: the plan, the hosts, the locks, and the little state that changes while it runs.
+
+use super::events::{Event, Happening, Subject};
+use super::mutation::Mutation;
+use super::trouble::{Cause, Trouble};
+use super::{Cancel, Options};
+use crate::desired::{Desired, DesiredHost, DesiredInstance};
+use crate::host::{Failure, Host, LockGuard, Op, Platform, Wanted};
+use crate::inventory::{HostObservation, Inventory, UndoRecord};
+use crate::model::{HostName, InstanceId, Name, ServiceName};
+use crate::plan::{Plan, StepId, fingerprint};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OnceCell, mpsc};
+use tokio::time::Instant;
+
+/// How often an operation is tried that may work when tried again.
+const TRIES: u32 = 5;
+
+/// The first pause between two tries; it doubles.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// One apply.
+pub(crate) struct Run<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) desired: &'a Desired,
+    pub(crate) inventory: &'a Inventory,
+    pub(crate) platform: &'a dyn Platform,
+    pub(crate) options: &'a Options,
+    pub(crate) cancel: &'a Cancel,
+    events: mpsc::Sender<Event>,
+    started: Instant,
+    hosts: BTreeMap<HostName, Arc<DesiredHost>>,
+    instances: BTreeMap<InstanceId, Arc<DesiredInstance>>,
+    looked: BTreeMap<HostName, OnceCell<()>>,
+    locks: Mutex<Vec<(HostName, Box<dyn LockGuard>)>>,
+    state: Mutex<State>,
+    /// One instance of the platform at a time is asked whether it may be stopped, so that two can't both be told yes.
+    pub(crate) safety: tokio::sync::Mutex<()>,
+}
+
+/// What changes while it runs.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Something failed: nothing further is disturbed.
+    pub(crate) halting: bool,
+    /// Instances that are stopped, or about to be, by a roll that is not done yet.
+    pub(crate) disturbed: BTreeSet<InstanceId>,
+    /// Instances that were started in this run.
+    pub(crate) started: BTreeSet<InstanceId>,
+    /// Settings that are changed now, with what they were.
+    pub(crate) undo: BTreeMap<(ServiceName, Name), Undo>,
+    /// Instances that each `PickNext` step has rolled.
+    pub(crate) rolled: BTreeMap<StepId, BTreeSet<InstanceId>>,
+    /// Instances that were rolled back and are healthy again.
+    pub(crate) rolled_back: Vec<InstanceId>,
+    journals: BTreeSet<HostName>,
+}
+
+/// A setting that is changed now.
+#[derive(Debug, Clone)]
+pub(crate) struct Undo {
+    /// Where the record is.
+    pub(crate) host: HostName,
+    /// The record's file name.
+    pub(crate) name: String,
+    /// What it was.
+    pub(crate) value: serde_json::Value,
+    /// Instances whose rolls want it changed.
+    pub(crate) users: BTreeSet<InstanceId>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        desired: &'a Desired,
+        inventory: &'a Inventory,
+        platform: &'a dyn Platform,
+        options: &'a Options,
+        events: mpsc::Sender<Event>,
+        cancel: &'a Cancel,
+    ) -> Self {
+        let mut undo = BTreeMap::new();
+        for (host, seen) in &inventory.hosts {
+            for (name, record) in seen.seen().into_iter().flat_map(|host| &host.undo) {
+                let UndoRecord { service, setting, value, .. } = record.clone();
+                let left = Undo { host: host.clone(), name: name.clone(), value, users: BTreeSet::new() };
+                undo.entry((service, setting)).or_insert(left);
+            }
+        }
+        let hosts: BTreeMap<_, _> =
+            desired.hosts.iter().map(|(name, host)| (name.clone(), Arc::new(host.clone()))).collect();
+        Self {
+            plan,
+            desired,
+            inventory,
+            platform,
+            options,
+            cancel,
+            events,
+            started: Instant::now(),
+            looked: hosts.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
+            hosts,
+            instances: desired.instances.iter().map(|(id, one)| (id.clone(), Arc::new(one.clone()))).collect(),
+            locks: Mutex::new(Vec::new()),
+            state: Mutex::new(State { undo, ..State::default() }),
+            safety: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The state. Never held across an await.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing further may be disturbed: something failed, or the operator asked to stop.
+    pub(crate) fn is_halting(&self) -> bool {
+        self.cancel.is_requested() || (self.state().halting && !self.mutated(Mutation::GoesOnAfterFailure))
+    }
+
+    /// Milliseconds since the run began.
+    pub(crate) fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) async fn tell(&self, what: Happening) {
+        // A reader that went away is no reason to stop a rollout.
+        let _ = self.events.send(Event { at: self.started.elapsed(), what }).await;
+    }
+
+    pub(crate) async fn action_began(&self, step: &StepId, subject: &Subject, action: &str) {
+        let (step, subject, action) = (step.clone(), subject.clone(), action.to_owned());
+        self.tell(Happening::ActionBegan { step, subject, action }).await;
+    }
+
+    pub(crate) async fn action_ended(&self, step: &StepId, subject: &Subject, action: &str, took: Duration) {
+        let (step, subject, action) = (step.clone(), subject.clone(), action.to_owned());
+        self.tell(Happening::ActionEnded { step, subject, action, took }).await;
+    }
+
+    /// Whether this is the first line of this run on the host.
+    pub(crate) fn opens_journal(&self, host: &HostName) -> bool {
+        self.state().journals.insert(host.clone())
+    }
+
+    /// Hosts that have a journal of this run.
+    pub(crate) fn journals(&self) -> Vec<HostName> {
+        self.state().journals.iter().cloned().collect()
+    }
+
+    pub(crate) fn desired_host(&self, name: &HostName) -> Result<Arc<DesiredHost>, Trouble> {
+        self.hosts.get(name).cloned().ok_or_else(|| Trouble::new(Cause::Plan, format!("{name} is not in the file")))
+    }
+
+    pub(crate) fn instance(&self, id: &InstanceId) -> Result<Arc<DesiredInstance>, Trouble> {
+        self.instances.get(id).cloned().ok_or_else(|| Trouble::new(Cause::Plan, format!("{id} is not in the file")))
+    }
+
+    /// The instances that the file places on a host.
+    pub(crate) fn instances_on(&self, host: &HostName) -> Vec<Arc<DesiredInstance>> {
+        self.instances.values().filter(|instance| instance.id.host == *host).cloned().collect()
+    }
+
+    /// What was observed of a host when the plan was made.
+    pub(crate) fn observed(&self, host: &HostName) -> Option<&'a HostObservation> {
+        self.inventory.hosts.get(host)?.seen()
+    }
+
+    pub(crate) fn host(&self, name: &HostName) -> Result<Arc<dyn Host>, Trouble> {
+        let missing = || Trouble::new(Cause::Host(Failure::Unreachable), format!("there is no way to {name}"));
+        self.platform.host(name).ok_or_else(missing)
+    }
+
+    pub(crate) fn keep_lock(&self, host: HostName, guard: Box<dyn LockGuard>) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).push((host, guard));
+    }
+
+    /// An error when a lock was lost: then somebody else may be at work.
+    pub(crate) fn locks_held(&self) -> Result<(), Trouble> {
+        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        match locks.iter().find(|(_, guard)| !guard.is_held()) {
+            Some((host, _)) => Err(Trouble::new(Cause::LockLost, format!("the lock of {host} was lost"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at a host again, just before its first step: it must still be what the plan was made from.
+    pub(crate) async fn look(&self, name: &HostName) -> Result<(), Trouble> {
+        let (Some(cell), Some(expected)) = (self.looked.get(name), self.plan.fingerprints.get(name)) else {
+            return Err(Trouble::new(Cause::Plan, format!("the plan has no fingerprint of {name}")));
+        };
+        if self.mutated(Mutation::StaleIgnored) {
+            return Ok(());
+        }
+        let look = async {
+            let (host, instances) = (self.desired_host(name)?, self.instances_on(name));
+            let wanted = Wanted { host, instances, verify: self.options.verify };
+            let seen = self.host(name)?.observe(&wanted).await?;
+            if fingerprint(&seen) == *expected {
+                return Ok(());
+            }
+            Err(Trouble::new(Cause::Stale(name.clone()), format!("{name} has changed since the plan was made")))
+        };
+        cell.get_or_try_init(|| look).await.copied()
+    }
+
+    /// Does an operation, tries again what may work then.
+    pub(crate) async fn operate(&self, op: &Op) -> Result<(), Trouble> {
+        let host = self.host(&op.host().name)?;
+        let (mut pause, mut attempt) = (PAUSE, 1);
+        loop {
+            let error = match host.run(op).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let again = matches!(error.kind, Failure::TryAgain | Failure::Unreachable);
+            if !again || attempt >= TRIES || self.locks_held().is_err() {
+                return Err(error.into());
+            }
+            let (subject, why) = (Subject::Host(error.host.clone()), error.message);
+            self.tell(Happening::Retrying { subject, why, attempt, of: TRIES }).await;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
+        }
+    }
+}

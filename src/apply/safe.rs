@@ -1,0 +1,149 @@
+//! Whether an instance may be stopped now: the module's own rules, the service's budget, and its quorum. What can't be
+//! told counts as unsafe; unsafe is waited for, and never overruled.
+
+use super::events::Subject;
+use super::gate::Wait;
+use super::mutation::Mutation;
+use super::run::Run;
+use super::trouble::{Cause, Trouble};
+use crate::desired::DesiredInstance;
+use crate::host::{Life, Question};
+use crate::inventory::{ProcessObservation, Verdict};
+use crate::model::{HostName, InstanceId, Per};
+use crate::plan::{Refusal, Roll, Step, Wave};
+use futures::future::join_all;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long an instance may be unsafe to stop before the rollout stops, when the module has no `healthy` gate to take the
+/// limit from.
+const WITHIN: Duration = Duration::from_mins(10);
+
+impl Run<'_> {
+    /// Waits until the instance may be stopped, and reserves its place in the budget.
+    pub(crate) async fn check_safe(&self, step: &Step, roll: &Roll, instance: &DesiredInstance) -> Result<(), Trouble> {
+        let _alone = self.safety.lock().await;
+        if !self.mutated(Mutation::SafetyIgnored) {
+            let wait = Wait {
+                step: &step.id,
+                subject: Subject::Instance(roll.instance.clone()),
+                what: "safe to stop",
+                within: instance.module.healthy.as_ref().map_or(WITHIN, |gate| gate.within),
+                twice: false,
+                process: None,
+                ends_when_halting: true,
+            };
+            let safe = self.wait_for(&wait, || self.safety(step, instance)).await;
+            safe.map_err(|trouble| match trouble.cause {
+                Cause::Gate => Trouble { cause: Cause::Unsafe, ..trouble },
+                _ => trouble,
+            })?;
+        }
+        self.state().disturbed.insert(roll.instance.clone());
+        Ok(())
+    }
+
+    /// One look.
+    async fn safety(&self, step: &Step, instance: &DesiredInstance) -> Verdict {
+        let unsafe_ = |says: String| Verdict { holds: false, says };
+        match self.host(&instance.id.host) {
+            Err(trouble) => return unsafe_(trouble.why),
+            // What does not run can't be stopped.
+            Ok(host) => match host.life(instance).await {
+                Err(error) => return unsafe_(error.to_string()),
+                Ok(Life::Down { .. }) => return Verdict { holds: true, says: "it does not run".to_owned() },
+                Ok(Life::Running { .. }) => {}
+            },
+        }
+        let services = self.platform.services();
+        for rule in instance.module.safe_to_stop.iter().filter(|rule| !self.waived(rule.name.as_str())) {
+            let question = Question::Safe { instance: instance.id.clone(), rule: rule.name.clone() };
+            let verdict = services.ask(&question).await;
+            if !verdict.holds {
+                return unsafe_(format!("{}: {}", rule.name, verdict.says));
+            }
+        }
+        // All of the service are stopped together: that is what the strategy asks for.
+        if step.wave == Some(Wave::Recreate) {
+            return Verdict { holds: true, says: "all are replaced together".to_owned() };
+        }
+        // One that was broken when the plan was made, and still is, takes nothing away by being stopped.
+        let mine = services.ask(&Question::Ready(instance.id.clone())).await;
+        if step.wave == Some(Wave::Repair) && !mine.holds {
+            return Verdict { holds: true, says: "it does not serve".to_owned() };
+        }
+        let others = self.others(instance);
+        let verdicts = join_all(others.iter().map(|(id, _)| {
+            let question = Question::Ready((*id).clone());
+            let services = &services;
+            async move { services.ask(&question).await.holds }
+        }))
+        .await;
+        let disturbed = self.state().disturbed.clone();
+        let down: BTreeSet<&InstanceId> = others
+            .iter()
+            .zip(verdicts)
+            .filter(|((id, _), ready)| !*ready || disturbed.contains(*id))
+            .map(|((id, _), _)| *id)
+            .collect();
+        self.budget(instance, &down)
+            .or_else(|| self.quorum(instance, &others, &down))
+            .map_or_else(|| Verdict { holds: true, says: "enough others serve".to_owned() }, unsafe_)
+    }
+
+    /// The other instances of the service that count: those that exist already, or were started in this run. Whether each
+    /// votes.
+    fn others(&self, instance: &DesiredInstance) -> Vec<(&InstanceId, bool)> {
+        let started = self.state().started.clone();
+        let exists = |id: &InstanceId| {
+            let Some(host) = self.observed(&id.host) else { return true };
+            let Some(seen) = host.instances.get(id.role.as_str()) else { return false };
+            seen.current.is_some() || seen.process != ProcessObservation::Absent
+        };
+        let mates =
+            self.desired.instances.values().filter(|one| one.service == instance.service && one.id != instance.id);
+        let counted = mates.filter(|one| started.contains(&one.id) || exists(&one.id));
+        counted.map(|one| (&one.id, one.votes)).collect()
+    }
+
+    /// Why the budget has no room, if it has none.
+    fn budget(&self, instance: &DesiredInstance, down: &BTreeSet<&InstanceId>) -> Option<String> {
+        if self.waived(Refusal::MAX_UNAVAILABLE) {
+            return None;
+        }
+        let rolling = &instance.module.rolling;
+        let allowed = usize::try_from(rolling.max_unavailable.max(1)).unwrap_or(usize::MAX);
+        let taken = match rolling.per {
+            Per::Instance => down.len() + 1,
+            Per::Host => {
+                let hosts: BTreeSet<&HostName> = down.iter().map(|id| &id.host).chain([&instance.id.host]).collect();
+                hosts.len()
+            }
+        };
+        (taken > allowed).then(|| format!("already down: {}", names(down)))
+    }
+
+    /// Why the quorum would be lost, if it would. One or two voters have none to lose: the plan has asked for that outage.
+    fn quorum(
+        &self,
+        instance: &DesiredInstance,
+        others: &[(&InstanceId, bool)],
+        down: &BTreeSet<&InstanceId>,
+    ) -> Option<String> {
+        if !instance.votes || self.waived(Refusal::QUORUM) {
+            return None;
+        }
+        let voters: Vec<_> = others.iter().filter(|(_, votes)| *votes).collect();
+        let (all, up) = (voters.len() + 1, voters.iter().filter(|(id, _)| !down.contains(id)).count());
+        (all > 2 && up <= all / 2).then(|| format!("{up} of {all} voters would be left; down: {}", names(down)))
+    }
+
+    /// Whether somebody has taken a refusal on.
+    fn waived(&self, name: &str) -> bool {
+        self.plan.refusals.iter().any(|refusal| refusal.name.as_str() == name && refusal.waived.is_some())
+    }
+}
+
+fn names(ids: &BTreeSet<&InstanceId>) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -7,9 +7,9 @@ use super::mutation::Mutation;
 use super::run::Run;
 use super::trouble::{Cause, Trouble};
 use crate::desired::DesiredInstance;
-use crate::host::{HookTime, Op, Question};
+use crate::host::{Failure, HookTime, Op, Question};
 use crate::inventory::{Held, HeldWhat};
-use crate::model::{Digest, ServiceName};
+use crate::model::{Digest, Gate, OnFailure, ServiceName};
 use crate::plan::{Action, GateKind, Roll, Step};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl Run<'_> {
         instance: &Arc<DesiredInstance>,
         within: Duration,
     ) -> Result<(), Trouble> {
-        let twice = instance.module.ready.as_ref().is_some_and(crate::model::Gate::wants_twice);
+        let twice = instance.module.ready.as_ref().is_some_and(Gate::wants_twice);
         let wait = Self::watched(step, instance, "ready", within, twice);
         self.wait(&wait, &Question::Ready(instance.id.clone())).await
     }
@@ -141,7 +141,7 @@ impl Run<'_> {
             GateKind::Healthy => &service.module.healthy,
             GateKind::Converged => &service.module.converged,
         };
-        gate.as_ref().is_some_and(crate::model::Gate::wants_twice)
+        gate.as_ref().is_some_and(Gate::wants_twice)
     }
 
     fn watched<'w>(
@@ -206,18 +206,21 @@ impl Run<'_> {
         Halt::Failed(Box::new(bundle))
     }
 
-    /// The generations that a rollback goes between, when there is a way back.
+    /// The generations that a rollback goes between, when there is a way back. A roll that only waits or starts goes back,
+    /// too: it continues what a lost controller had begun.
     fn way_back(&self, roll: &Roll, failed: &Action, begun: bool, cause: &Cause) -> Option<(Digest, Digest)> {
         let stuck = matches!(failed, Action::Stop { .. } | Action::StopUnsupervised { .. });
-        let wanted = self.desired.rollout.on_failure == crate::model::OnFailure::Rollback;
-        let lost = *cause == Cause::Host(crate::host::Failure::Unreachable);
-        if !begun || stuck || lost || !wanted || self.mutated(Mutation::RollbackSkipped) {
+        let gate = matches!(failed, Action::AwaitReady { .. } | Action::AwaitHealthy { .. } | Action::Soak { .. });
+        let wanted = self.desired.rollout.on_failure == OnFailure::Rollback;
+        let lost = *cause == Cause::Host(Failure::Unreachable);
+        if !(begun || gate) || stuck || lost || !wanted || self.mutated(Mutation::RollbackSkipped) {
             return None;
         }
-        let from = roll.actions.iter().find_map(|action| match action {
+        let switched = roll.actions.iter().find_map(|action| match action {
             Action::Switch { to, .. } => Some(*to),
             _ => None,
-        })?;
+        });
+        let from = switched.or_else(|| Some(self.desired.instances.get(&roll.instance)?.content_generation))?;
         let to = roll.rollback.filter(|to| *to != from)?;
         Some((from, to))
     }

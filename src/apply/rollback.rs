@@ -71,7 +71,8 @@ impl Run<'_> {
         let one = || Arc::clone(instance);
         let at = || Arc::clone(&host);
         let has = |wanted: fn(&Action) -> bool| roll.actions.iter().any(wanted);
-        let restarts = has(|action| matches!(action, Action::Start { .. }));
+        let reloads = has(|action| matches!(action, Action::Reload));
+        let restarts = has(|action| matches!(action, Action::Start { .. })) || !reloads;
         self.back_action(step, roll, "hold", self.operate(&Op::Hold { host: at(), instance: one(), held: Some(held) }))
             .await?;
         if restarts {
@@ -91,7 +92,7 @@ impl Run<'_> {
         self.back_action(step, roll, "roll back: switch", self.operate(&switch)).await?;
         if restarts {
             self.back_action(step, roll, "roll back: start", self.start(instance, false)).await?;
-        } else if has(|action| matches!(action, Action::Reload)) {
+        } else {
             let reload = Op::Reload { host: at(), instance: one() };
             self.back_action(step, roll, "roll back: reload", self.operate(&reload)).await?;
         }

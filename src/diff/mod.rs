@@ -1,6 +1,14 @@
 //! What differs between desired and observed: a list of typed changes. Pure; decides nothing.
 
-use crate::inventory::Held;
+mod host;
+mod instance;
+mod settled;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use crate::desired::Desired;
+use crate::inventory::{Held, Inventory};
 use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, Version};
 use serde::{Deserialize, Serialize};
 
@@ -82,4 +90,69 @@ pub struct FileDiff {
     pub path: String,
     /// The diff; `None` when it is masked (secret) or the old text was not available.
     pub text: Option<String>,
+}
+
+/// Everything that differs, host by host, then service by service; and the unified diffs of the files among it.
+/// A host that could not be observed differs in that alone. What is held on purpose differs in that alone, too.
+pub fn diff(desired: &Desired, inventory: &Inventory) -> (Vec<Change>, Vec<FileDiff>) {
+    let (mut changes, mut diffs) = (Vec::new(), Vec::new());
+    for host in desired.hosts.values() {
+        host::compare(desired, host, inventory, &mut changes, &mut diffs);
+    }
+    for service in desired.services.values() {
+        settled::compare(service, inventory, &mut changes);
+    }
+    (changes, diffs)
+}
+
+impl Change {
+    /// The host that it is about, when it is about one.
+    pub fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::Unobserved { host, .. }
+            | Self::Unprepared { host, .. }
+            | Self::Supervisor { host, .. }
+            | Self::SoftwareMissing { host, .. }
+            | Self::SoftwareDamaged { host, .. }
+            | Self::UndoLeft { host, .. }
+            | Self::Debris { host, .. }
+            | Self::Orphan { host, .. } => Some(host),
+            _ => self.instance().map(|instance| &instance.host),
+        }
+    }
+
+    /// The instance that it is about, when it is about one.
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::NewInstance { instance }
+            | Self::File { instance, .. }
+            | Self::Mode { instance, .. }
+            | Self::Software { instance, .. }
+            | Self::NotRunning { instance, .. }
+            | Self::RestartPending { instance, .. }
+            | Self::ProcessDefinition { instance }
+            | Self::Unsupervised { instance, .. }
+            | Self::NotReady { instance, .. }
+            | Self::ReloadOwed { instance }
+            | Self::Held { instance, .. } => Some(instance),
+            Self::Unobserved { .. }
+            | Self::Unprepared { .. }
+            | Self::Supervisor { .. }
+            | Self::SoftwareMissing { .. }
+            | Self::SoftwareDamaged { .. }
+            | Self::NotHealthy { .. }
+            | Self::UndoLeft { .. }
+            | Self::Setting { .. }
+            | Self::Debris { .. }
+            | Self::Orphan { .. } => None,
+        }
+    }
+
+    /// Whether it is only shown: nothing is done about it.
+    pub fn only_shown(&self) -> bool {
+        matches!(
+            self,
+            Self::Unobserved { .. } | Self::Held { .. } | Self::NotHealthy { .. } | Self::Orphan { .. }
+        )
+    }
 }

@@ -1,0 +1,96 @@
+//! What differs at one host.
+
+use super::{Change, FileDiff, SupervisorChange, instance};
+use crate::desired::{Desired, DesiredHost};
+use crate::inventory::{HostObservation, Inventory, ProcessObservation, Seen, SoftwareObservation};
+use crate::model::{Digest, HostName};
+
+/// Compares one host with its observation.
+pub(super) fn compare(
+    desired: &Desired,
+    host: &DesiredHost,
+    inventory: &Inventory,
+    changes: &mut Vec<Change>,
+    diffs: &mut Vec<FileDiff>,
+) {
+    let observed = match inventory.hosts.get(&host.name) {
+        Some(Seen::Seen(observed)) => observed,
+        Some(Seen::Unseen(unseen)) => {
+            changes.push(Change::Unobserved { host: host.name.clone(), why: unseen.why.clone() });
+            return;
+        }
+        None => {
+            let why = "it was not looked at".to_owned();
+            changes.push(Change::Unobserved { host: host.name.clone(), why });
+            return;
+        }
+    };
+    folders(host, observed, changes);
+    software(host, observed, changes);
+    left_behind(host, observed, changes);
+    let here = |name: &HostName| *name == host.name;
+    for wanted in desired.instances.values().filter(|wanted| here(&wanted.id.host)) {
+        instance::compare(host, wanted, observed, inventory, changes, diffs);
+    }
+    for (role, found) in &observed.instances {
+        let declared = desired.instances.keys().any(|id| here(&id.host) && id.role.as_str() == role);
+        let running = matches!(found.process, ProcessObservation::Running(_));
+        if !declared {
+            changes.push(Change::Orphan { host: host.name.clone(), role: role.clone(), running });
+        }
+    }
+}
+
+fn folders(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Change>) {
+    let mut missing = Vec::new();
+    if !observed.prepared {
+        missing.push(host.prefix.clone());
+    }
+    if let Some(user) = host.user.as_ref().filter(|_| !observed.user_exists) {
+        missing.push(format!("user {user}"));
+    }
+    if !missing.is_empty() {
+        changes.push(Change::Unprepared { host: host.name.clone(), missing });
+    }
+    let supervisor = &observed.supervisor;
+    if supervisor.pid.is_none() {
+        changes.push(Change::Supervisor { host: host.name.clone(), how: SupervisorChange::Down });
+    } else if supervisor.config != Some(Digest::of(host.supervisor.config.as_bytes())) {
+        changes.push(Change::Supervisor { host: host.name.clone(), how: SupervisorChange::Config });
+    }
+}
+
+fn software(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Change>) {
+    // Software without parts is the host's own (`system`): it is observed when it is locked, and never assembled.
+    for (folder, software) in host.software.iter().filter(|(_, software)| !software.parts.is_empty()) {
+        let (host, folder) = (host.name.clone(), folder.clone());
+        match observed.software.get(&folder) {
+            Some(SoftwareObservation::Intact) => {}
+            Some(SoftwareObservation::Damaged(paths)) => {
+                changes.push(Change::SoftwareDamaged { host, folder, paths: paths.clone() });
+            }
+            None => {
+                let lacking = software.parts.iter().filter(|part| !observed.artifacts.contains(&part.file_name()));
+                let bytes = lacking.map(|part| part.size).sum();
+                changes.push(Change::SoftwareMissing { host, folder, bytes });
+            }
+        }
+    }
+}
+
+fn left_behind(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Change>) {
+    if !observed.debris.is_empty() {
+        let mut paths = observed.debris.clone();
+        paths.sort();
+        changes.push(Change::Debris { host: host.name.clone(), paths });
+    }
+    for (name, record) in &observed.undo {
+        changes.push(Change::UndoLeft {
+            service: record.service.clone(),
+            host: host.name.clone(),
+            record: name.clone(),
+            setting: record.setting.clone(),
+            value: record.value.clone(),
+        });
+    }
+}

@@ -1,0 +1,214 @@
+//! What differs at one instance: its files, its software, its process.
+
+use super::{Change, FileDiff, text};
+use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place};
+use crate::inventory::{
+    FileObservation, Held, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation,
+};
+use crate::model::{Name, OnChange, Version};
+use std::collections::BTreeMap;
+
+/// Files of a generation that define the process.
+const PROCESS_FILES: [&str; 2] = ["launch", "supervisor.conf"];
+
+/// Files that are written with every generation and never part of it.
+const RECORDS: [&str; 3] = ["manifest", "restart-generation", "software"];
+
+/// Compares one instance with its observation.
+pub(super) fn compare(
+    host: &DesiredHost,
+    wanted: &DesiredInstance,
+    observed: &HostObservation,
+    inventory: &Inventory,
+    changes: &mut Vec<Change>,
+    diffs: &mut Vec<FileDiff>,
+) {
+    let id = &wanted.id;
+    let nothing = InstanceObservation::default();
+    let found = observed.instances.get(id.role.as_str()).unwrap_or(&nothing);
+    if let Some(held) = &found.held {
+        changes.push(Change::Held { instance: id.clone(), held: held.clone() });
+        if stays_down(held) || matches!(found.process, ProcessObservation::Running(_)) {
+            return;
+        }
+    }
+    if found.current.is_none() {
+        changes.push(Change::NewInstance { instance: id.clone() });
+    } else if found.held.is_none() {
+        let before = changes.len();
+        software(host, wanted, found, changes);
+        files(wanted, found, changes, diffs);
+        let recorded = found.current == Some(wanted.content_generation)
+            && found.current_restart == Some(wanted.restart_generation);
+        if !recorded && changes.len() == before {
+            changes.push(Change::ProcessDefinition { instance: id.clone() });
+        }
+    }
+    process(wanted, found, inventory, changes);
+}
+
+/// A hold that says that it shall not run.
+fn stays_down(held: &Held) -> bool {
+    matches!(held.what, HeldWhat::Stopped)
+}
+
+fn process(wanted: &DesiredInstance, found: &InstanceObservation, inventory: &Inventory, changes: &mut Vec<Change>) {
+    let id = &wanted.id;
+    let running = match &found.process {
+        ProcessObservation::Running(running) => running,
+        ProcessObservation::Dead { .. } => {
+            changes.push(Change::NotRunning { instance: id.clone(), died: true });
+            return;
+        }
+        ProcessObservation::Absent => {
+            if found.current.is_some() {
+                changes.push(Change::NotRunning { instance: id.clone(), died: false });
+            }
+            return;
+        }
+    };
+    if found.current_restart == Some(wanted.restart_generation)
+        && running.restart_generation != wanted.restart_generation
+    {
+        changes.push(Change::RestartPending {
+            instance: id.clone(),
+            running: running.restart_generation,
+            wanted: wanted.restart_generation,
+        });
+    }
+    if !running.supervised {
+        changes.push(Change::Unsupervised { instance: id.clone(), pid: running.pid });
+    }
+    if running.reload_owed {
+        changes.push(Change::ReloadOwed { instance: id.clone() });
+    }
+    let ready = inventory.services.get(&wanted.service).and_then(|service| service.ready.get(id));
+    if let Some(verdict) = ready.filter(|verdict| !verdict.holds) {
+        changes.push(Change::NotReady { instance: id.clone(), says: verdict.says.clone() });
+    }
+}
+
+/// The version in the name of a software folder of a module (`NAME-VERSION-HASH12`).
+fn version_of(module: &str, folder: &str) -> Option<Version> {
+    let (version, _) = folder.strip_prefix(module)?.strip_prefix('-')?.rsplit_once('-')?;
+    Version::parse(version).ok()
+}
+
+fn software(host: &DesiredHost, wanted: &DesiredInstance, found: &InstanceObservation, changes: &mut Vec<Change>) {
+    for (software, old) in replaced(host, wanted, found) {
+        let Ok(module) = Name::new(software.module.as_str()) else { continue };
+        let from = old.and_then(|folder| version_of(software.module.as_str(), folder));
+        changes.push(Change::Software { instance: wanted.id.clone(), module, from, to: software.version.clone() });
+    }
+}
+
+/// Wanted software that the current generation does not use, with the folder that it uses in its place.
+fn replaced<'a>(
+    host: &'a DesiredHost,
+    wanted: &'a DesiredInstance,
+    found: &'a InstanceObservation,
+) -> impl Iterator<Item = (&'a crate::desired::Software, Option<&'a String>)> {
+    let unknown = found.software.is_empty();
+    let folders = wanted.software.iter().filter(move |folder| !unknown && !found.software.contains(folder));
+    folders.filter_map(|folder| host.software.get(folder)).map(|software| {
+        let same = |old: &&String| version_of(software.module.as_str(), old).is_some();
+        (software.as_ref(), found.software.iter().find(same))
+    })
+}
+
+fn files(
+    wanted: &DesiredInstance,
+    found: &InstanceObservation,
+    changes: &mut Vec<Change>,
+    diffs: &mut Vec<FileDiff>,
+) {
+    let id = &wanted.id;
+    let same_generation = found.current == Some(wanted.content_generation);
+    let recorded = same_generation && found.current_restart == Some(wanted.restart_generation);
+    let by_path: BTreeMap<&str, &DesiredFile> = wanted.files.iter().map(|file| (path_of(&file.place), file)).collect();
+    for (path, file) in &by_path {
+        let old = found.files.get(*path);
+        let process_file = PROCESS_FILES.contains(path) && !same_generation;
+        let in_generation = matches!(file.place, Place::Generation(_));
+        match old {
+            Some(old) if old.sha256 == file.sha256 => {
+                if old.mode != file.mode {
+                    let (instance, path) = (id.clone(), (*path).to_owned());
+                    changes.push(Change::Mode { instance, path, from: old.mode, to: file.mode });
+                }
+                continue;
+            }
+            _ if process_file && !definition_differs(wanted, found, file, old) => continue,
+            _ if process_file => {
+                let change = Change::ProcessDefinition { instance: id.clone() };
+                if !changes.contains(&change) {
+                    changes.push(change);
+                }
+            }
+            _ => changes.push(Change::File {
+                instance: id.clone(),
+                path: (*path).to_owned(),
+                on_change: file.on_change,
+                from: old.map(|old| old.sha256),
+                to: Some(file.sha256),
+                by_hand: recorded || (same_generation && in_generation),
+            }),
+        }
+        let old_text = match old {
+            Some(old) => old.content.as_deref(),
+            None => Some(""),
+        };
+        let text = old_text.filter(|_| !file.secret).and_then(|old| text::unified(path, old, &file.content));
+        diffs.push(FileDiff { instance: id.clone(), path: (*path).to_owned(), text });
+    }
+    gone(wanted, found, &by_path, changes);
+}
+
+/// Files of the current generation that are not wanted any more, or that somebody has put there.
+fn gone(
+    wanted: &DesiredInstance,
+    found: &InstanceObservation,
+    by_path: &BTreeMap<&str, &DesiredFile>,
+    changes: &mut Vec<Change>,
+) {
+    let kept = |path: &str| {
+        by_path.contains_key(path)
+            || RECORDS.contains(&path)
+            || PROCESS_FILES.contains(&path)
+            || wanted.module.service_owned.iter().any(|owned| owned == path)
+    };
+    for (path, old) in found.files.iter().filter(|(path, _)| !kept(path) && !path.starts_with('/')) {
+        changes.push(Change::File {
+            instance: wanted.id.clone(),
+            path: path.clone(),
+            on_change: OnChange::Nothing,
+            from: Some(old.sha256),
+            to: None,
+            by_hand: found.current == Some(wanted.content_generation),
+        });
+    }
+}
+
+/// Whether a file that defines the process differs in more than the names of the software folders in it.
+fn definition_differs(
+    wanted: &DesiredInstance,
+    found: &InstanceObservation,
+    file: &DesiredFile,
+    old: Option<&FileObservation>,
+) -> bool {
+    let Some(old) = old.and_then(|old| old.content.as_deref()) else {
+        // Its text is not known: the software explains it, or else the definition does.
+        return found.software == wanted.software;
+    };
+    let mut text = old.to_owned();
+    for (old, new) in found.software.iter().zip(&wanted.software) {
+        text = text.replace(old, new);
+    }
+    text != file.content
+}
+
+fn path_of(place: &Place) -> &str {
+    match place {
+        Place::Generation(path) | Place::Absolute(path) => path,
+    }
+}

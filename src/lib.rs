@@ -15,6 +15,7 @@ pub mod desired;
 pub mod diag;
 pub mod diff;
 pub mod expr;
+pub mod graph;
 pub mod inventory;
 pub mod lock;
 pub mod model;

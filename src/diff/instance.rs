@@ -3,9 +3,9 @@
 use super::{Change, FileDiff, text};
 use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place};
 use crate::inventory::{
-    FileObservation, Held, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation,
+    FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation,
 };
-use crate::model::{Name, OnChange, Version};
+use crate::model::{Digest, InstanceId, Name, OnChange, Version};
 use std::collections::BTreeMap;
 
 /// Files of a generation that define the process.
@@ -26,15 +26,18 @@ pub(super) fn compare(
     let id = &wanted.id;
     let nothing = InstanceObservation::default();
     let found = observed.instances.get(id.role.as_str()).unwrap_or(&nothing);
-    if let Some(held) = &found.held {
+    let held = found.held.as_ref().filter(|held| held.holds(wanted.content_generation));
+    if let Some(held) = held {
         changes.push(Change::Held { instance: id.clone(), held: held.clone() });
-        if stays_down(held) || matches!(found.process, ProcessObservation::Running(_)) {
-            return;
+        let target = held.to.filter(|_| held.what == HeldWhat::RolledBack);
+        if let Some(wanted) = target {
+            rolled_back(id, found, wanted, changes);
         }
+        return;
     }
     if found.current.is_none() {
         changes.push(Change::NewInstance { instance: id.clone() });
-    } else if found.held.is_none() {
+    } else {
         let before = changes.len();
         software(host, wanted, found, changes);
         files(wanted, found, changes, diffs);
@@ -47,9 +50,19 @@ pub(super) fn compare(
     process(wanted, found, inventory, changes);
 }
 
-/// A hold that says that it shall not run.
-fn stays_down(held: &Held) -> bool {
-    matches!(held.what, HeldWhat::Stopped)
+/// What is left to do of a rollback that was interrupted: it is finished, although the instance is held.
+fn rolled_back(id: &InstanceId, found: &InstanceObservation, to: Digest, changes: &mut Vec<Change>) {
+    match &found.process {
+        ProcessObservation::Running(running) => {
+            let wanted = found.current_restart.unwrap_or(to);
+            if found.current != Some(to) || running.restart_generation != wanted {
+                let (instance, running) = (id.clone(), running.restart_generation);
+                changes.push(Change::RestartPending { instance, running, wanted });
+            }
+        }
+        ProcessObservation::Dead { .. } => changes.push(Change::NotRunning { instance: id.clone(), died: true }),
+        ProcessObservation::Absent => changes.push(Change::NotRunning { instance: id.clone(), died: false }),
+    }
 }
 
 fn process(wanted: &DesiredInstance, found: &InstanceObservation, inventory: &Inventory, changes: &mut Vec<Change>) {
@@ -116,12 +129,7 @@ fn replaced<'a>(
     })
 }
 
-fn files(
-    wanted: &DesiredInstance,
-    found: &InstanceObservation,
-    changes: &mut Vec<Change>,
-    diffs: &mut Vec<FileDiff>,
-) {
+fn files(wanted: &DesiredInstance, found: &InstanceObservation, changes: &mut Vec<Change>, diffs: &mut Vec<FileDiff>) {
     let id = &wanted.id;
     let same_generation = found.current == Some(wanted.content_generation);
     let recorded = same_generation && found.current_restart == Some(wanted.restart_generation);

@@ -150,9 +150,6 @@ impl Change {
 
     /// Whether it is only shown: nothing is done about it.
     pub fn only_shown(&self) -> bool {
-        matches!(
-            self,
-            Self::Unobserved { .. } | Self::Held { .. } | Self::NotHealthy { .. } | Self::Orphan { .. }
-        )
+        matches!(self, Self::Unobserved { .. } | Self::Held { .. } | Self::NotHealthy { .. } | Self::Orphan { .. })
     }
 }

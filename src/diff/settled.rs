@@ -13,9 +13,7 @@ pub(super) fn compare(service: &DesiredService, inventory: &Inventory, changes: 
         changes.push(Change::NotHealthy { service: service.name.clone(), says: verdict.says.clone() });
     }
     for rule in &service.module.settled {
-        let undone = |change: &Change| {
-            matches!(change, Change::UndoLeft { service: of, setting, .. } if *of == service.name && *setting == rule.setting)
-        };
+        let undone = |change: &Change| matches!(change, Change::UndoLeft { service: of, setting, .. } if *of == service.name && *setting == rule.setting);
         // What an undo record puts back is what somebody had set before; only what nobody recorded is judged.
         let Some(Ok(value)) = observed.settings.get(&rule.setting).filter(|_| !changes.iter().any(undone)) else {
             continue;

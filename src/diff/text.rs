@@ -15,8 +15,10 @@ pub(super) fn unified(path: &str, old: &str, new: &str) -> Option<String> {
     }
     let path = path.trim_start_matches('/');
     // The old text comes from a host: no control character of it reaches a terminal.
-    let old: String = old.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect();
+    let old: String =
+        old.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect();
     let diff = TextDiff::from_lines(old.as_str(), new);
-    let text = diff.unified_diff().context_radius(CONTEXT).header(&format!("a/{path}"), &format!("b/{path}")).to_string();
+    let text =
+        diff.unified_diff().context_radius(CONTEXT).header(&format!("a/{path}"), &format!("b/{path}")).to_string();
     Some(text)
 }

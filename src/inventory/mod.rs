@@ -182,6 +182,17 @@ pub struct Held {
     pub to: Option<Digest>,
 }
 
+impl Held {
+    /// Whether it still means something, when this content generation is declared: what was rolled back is held only as
+    /// long as the generation that failed is the one that is asked for.
+    pub fn holds(&self, declared: Digest) -> bool {
+        match self.what {
+            HeldWhat::Stopped => true,
+            HeldWhat::RolledBack => self.from.is_none_or(|failed| failed == declared),
+        }
+    }
+}
+
 /// What a hold means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,14 +3,28 @@
 //! A plan leaves the executor no choice but one that is typed ([`StepKind::PickNext`]): who leads is only known then.
 //! What stands in its way, and what was left out and why, is in the [`PlanReport`] beside it.
 
+mod facts;
 mod fingerprint;
 mod input;
+mod planner;
 mod reason;
+mod recreate;
 mod report;
+mod roll;
+mod safety;
+mod sequence;
+mod service;
+mod settings;
+mod staging;
 mod step;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod waves;
 
 pub use fingerprint::fingerprint;
 pub use input::{PlanInput, PlanOptions, Target, UnknownTarget};
+pub use planner::plan;
 pub use reason::{Reason, Refusal, Summary, Warning};
 pub use report::{Note, PlanReport};
 pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};

@@ -25,6 +25,9 @@ pub enum Note {
     Without { host: HostName, instances: Vec<InstanceId> },
     /// Could not be observed: nothing is planned there.
     Unobserved { host: HostName, why: String },
+    /// What is declared has failed on `by`, which went back and is held: these keep what they have until it is released
+    /// or something else is declared.
+    Blocked { by: InstanceId, rest: Vec<InstanceId> },
     /// Only the canary was asked for: these keep what they have.
     CanaryOnly { service: ServiceName, rest: Vec<InstanceId> },
     /// Left out until a service that comes before it is complete.

@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("lock", &["diag", "model", "desired"]),
     ("desired", &["diag", "model", "expr", "config", "lock"]),
     ("inventory", &["model", "desired"]),
-    ("diff", &["model", "desired", "inventory"]),
+    ("diff", &["model", "expr", "desired", "inventory"]),
     ("graph", &["model", "desired"]),
     ("plan", &["diag", "model", "desired", "inventory", "diff", "graph", "expr"]),
     ("check", &["model", "desired", "inventory", "diff", "graph", "plan"]),

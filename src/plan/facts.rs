@@ -1,0 +1,308 @@
+//! What each instance is and needs: read off the observation and the changes once, before anything is decided.
+
+use super::{PlanInput, Reason};
+use crate::desired::{DesiredInstance, Place};
+use crate::diff::Change;
+use crate::expr;
+use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running};
+use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, Version};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How an instance is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Its host was not observed, or is planned without: it counts as down, and nothing is done to it.
+    Unseen,
+    /// It does not run.
+    Down,
+    /// It runs and does not serve.
+    NotReady,
+    /// It runs, and nothing says that it does not serve.
+    Up,
+}
+
+/// What an instance needs, from least to most disturbing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// Nothing, or nothing that we may do.
+    Nothing,
+    /// It runs what it should and does not serve yet: waiting.
+    Wait,
+    /// Files that the process need not be told about.
+    Place,
+    /// Files that it reads on a signal.
+    Reload,
+    /// A stop and a start.
+    Restart,
+    /// A start.
+    Start,
+}
+
+/// What keeps an instance from becoming what is declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nothing.
+    Free,
+    /// Somebody has stopped it, or holds it as it is.
+    Held,
+    /// What is declared failed on it: it goes back, or is back, at its previous generation.
+    Failed,
+    /// What is declared failed on another instance of its role: it keeps what it has.
+    Blocked,
+}
+
+/// One instance.
+#[derive(Debug, Clone)]
+pub(super) struct Facts<'a> {
+    pub(super) wanted: &'a DesiredInstance,
+    pub(super) found: Option<&'a InstanceObservation>,
+    pub(super) state: State,
+    pub(super) need: Need,
+    /// Whether its generation has to be written (again).
+    pub(super) render: bool,
+    /// Whether files outside the generation or the generation itself have to be switched.
+    pub(super) switch: bool,
+    /// The generation it should be at: the declared one, or the one that a rollback goes back to.
+    pub(super) target: Digest,
+    /// What keeps it from becoming what is declared.
+    pub(super) hold: Hold,
+    /// Versions of its own software, when they change.
+    pub(super) upgrade: Option<(Version, Version)>,
+    pub(super) reasons: Vec<Reason>,
+}
+
+impl Facts<'_> {
+    /// Keeps the instance at what it has: what is declared has failed on another instance of its role.
+    fn block(&mut self) {
+        let current = self.found.and_then(|found| found.current);
+        if current == Some(self.wanted.content_generation) || self.need == Need::Nothing {
+            return;
+        }
+        self.hold = Hold::Blocked;
+        (self.render, self.switch, self.upgrade) = (false, false, None);
+        let recorded = self.found.and_then(|found| found.current_restart);
+        self.need = match (current, self.running()) {
+            (None, _) => Need::Nothing,
+            (Some(_), None) => Need::Start,
+            (_, Some(running)) if !running.supervised || Some(running.restart_generation) != recorded => Need::Restart,
+            _ if self.state == State::NotReady => Need::Wait,
+            _ => Need::Nothing,
+        };
+        self.target = current.unwrap_or(self.target);
+        let kept = |reason: &Reason| {
+            !matches!(reason, Reason::Files(_) | Reason::Software(_) | Reason::ByHand(_) | Reason::ProcessDefinition)
+        };
+        self.reasons.retain(kept);
+    }
+
+    pub(super) fn id(&self) -> &InstanceId {
+        &self.wanted.id
+    }
+
+    pub(super) fn running(&self) -> Option<&Running> {
+        match self.found.map(|found| &found.process) {
+            Some(ProcessObservation::Running(running)) => Some(running),
+            _ => None,
+        }
+    }
+
+    /// Whether the module says that there is no way back from the version it gets.
+    pub(super) fn no_return(&self) -> bool {
+        self.upgrade.as_ref().is_some_and(|(from, to)| crosses(self.wanted, from, to))
+    }
+
+    /// The complete generation to go back to: the current one, or the one before when that is the declared one already.
+    pub(super) fn rollback(&self) -> Option<Digest> {
+        let found = self.found?;
+        let current = found.current.filter(|current| *current != self.target);
+        let complete = |generation: &Digest| found.generations.contains(generation);
+        match current {
+            Some(current) => Some(current).filter(complete),
+            None => found.generations.iter().find(|generation| **generation != self.target).copied(),
+        }
+    }
+}
+
+/// Whether there is no way back between two versions, as the module says; an expression that fails counts as yes.
+pub(super) fn crosses(wanted: &DesiredInstance, from: &Version, to: &Version) -> bool {
+    let names = json!({ "from": from.as_str(), "to": to.as_str() });
+    let rule = wanted.module.rolling.no_return.as_ref();
+    rule.is_some_and(|rule| expr::eval_bool(&rule.0, &names).unwrap_or(true))
+}
+
+/// The observation of a host that may be planned for.
+pub(super) fn observed<'a>(input: &PlanInput<'a>, host: &HostName) -> Option<&'a HostObservation> {
+    if input.options.without.contains(host) {
+        return None;
+    }
+    input.inventory.hosts.get(host).and_then(|seen| seen.seen())
+}
+
+/// Reads off everything about every instance.
+pub(super) fn collect<'a>(input: &PlanInput<'a>, changes: &[Change]) -> BTreeMap<InstanceId, Facts<'a>> {
+    let mut by_instance: BTreeMap<&InstanceId, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        if let Some(instance) = change.instance() {
+            by_instance.entry(instance).or_default().push(change);
+        }
+    }
+    let one = |wanted: &'a DesiredInstance| {
+        let changes = by_instance.get(&wanted.id).map_or(&[][..], Vec::as_slice);
+        (wanted.id.clone(), facts(input, wanted, changes))
+    };
+    let mut all: BTreeMap<InstanceId, Facts<'a>> = input.desired.instances.values().map(one).collect();
+    let failed: BTreeSet<RoleId> =
+        all.values().filter(|one| one.hold == Hold::Failed).map(|one| one.id().role.clone()).collect();
+    for facts in all.values_mut().filter(|facts| facts.hold == Hold::Free && failed.contains(&facts.id().role)) {
+        facts.block();
+    }
+    all
+}
+
+fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Change]) -> Facts<'a> {
+    let host = observed(input, &wanted.id.host);
+    let found = host.and_then(|host| host.instances.get(wanted.id.role.as_str()));
+    let hold = found.and_then(|found| found.held.as_ref()).filter(|held| held.holds(wanted.content_generation));
+    let back = hold.filter(|hold| hold.what == HeldWhat::RolledBack).and_then(|hold| hold.to);
+    let kept = match hold.map(|hold| &hold.what) {
+        None => Hold::Free,
+        Some(HeldWhat::Stopped) => Hold::Held,
+        Some(HeldWhat::RolledBack) => Hold::Failed,
+    };
+    let mut facts = Facts {
+        wanted,
+        found,
+        state: state(input, wanted, host.is_some(), found),
+        need: Need::Nothing,
+        render: false,
+        switch: false,
+        target: back.unwrap_or(wanted.content_generation),
+        hold: kept,
+        upgrade: upgrade(wanted, changes),
+        reasons: reasons(wanted, changes),
+    };
+    if facts.state == State::Unseen || (hold.is_some() && back.is_none()) {
+        return facts;
+    }
+    let current = found.and_then(|found| found.current);
+    let placed = changes.iter().any(|change| differs_outside(wanted, change));
+    facts.switch = current != Some(facts.target) || (placed && back.is_none());
+    facts.render = back.is_none() && must_render(wanted, found, changes);
+    facts.need = need(&facts, changes);
+    facts
+}
+
+fn state(input: &PlanInput<'_>, wanted: &DesiredInstance, seen: bool, found: Option<&InstanceObservation>) -> State {
+    if !seen {
+        return State::Unseen;
+    }
+    let Some(ProcessObservation::Running(_)) = found.map(|found| &found.process) else { return State::Down };
+    let service = input.inventory.services.get(&wanted.service);
+    match service.and_then(|service| service.ready.get(&wanted.id)) {
+        Some(verdict) if !verdict.holds => State::NotReady,
+        _ => State::Up,
+    }
+}
+
+fn need(facts: &Facts<'_>, changes: &[&Change]) -> Need {
+    let Some(running) = facts.running() else { return Need::Start };
+    let recorded = facts.found.and_then(|found| found.current_restart);
+    let wanted = if facts.target == facts.wanted.content_generation {
+        Some(facts.wanted.restart_generation)
+    } else if facts.switch {
+        None // a rollback that has not come to its switch
+    } else {
+        recorded
+    };
+    let reload = |change: &&&Change| {
+        matches!(change, Change::ReloadOwed { .. } | Change::File { on_change: OnChange::Reload, .. })
+    };
+    if wanted != Some(running.restart_generation) || !running.supervised {
+        Need::Restart
+    } else if changes.iter().any(|change| reload(&change)) {
+        Need::Reload
+    } else if facts.switch {
+        Need::Place
+    } else if facts.state == State::NotReady {
+        Need::Wait
+    } else {
+        Need::Nothing
+    }
+}
+
+/// Whether a file outside the generation differs. One that identifies data is never overwritten.
+fn differs_outside(wanted: &DesiredInstance, change: &Change) -> bool {
+    let (Change::File { path, .. } | Change::Mode { path, .. }) = change else { return false };
+    wanted.files.iter().any(|file| matches!(&file.place, Place::Absolute(place) if place == path))
+}
+
+/// Whether the declared generation is absent, incomplete, edited, or recorded with another restart generation.
+fn must_render(wanted: &DesiredInstance, found: Option<&InstanceObservation>, changes: &[&Change]) -> bool {
+    let Some(found) = found else { return true };
+    if found.current != Some(wanted.content_generation) {
+        // One that an interrupted run has staged is written again: it is cheap, and nobody has compared it.
+        return true;
+    }
+    let edited = |change: &&&Change| {
+        matches!(change, Change::File { .. } | Change::Mode { .. }) && !differs_outside(wanted, change)
+    };
+    found.current_restart != Some(wanted.restart_generation) || changes.iter().any(|change| edited(&change))
+}
+
+fn upgrade(wanted: &DesiredInstance, changes: &[&Change]) -> Option<(Version, Version)> {
+    changes.iter().find_map(|change| match change {
+        Change::Software { module, from: Some(from), to, .. }
+            if module.as_str() == wanted.module.name.as_str() && from != to =>
+        {
+            Some((from.clone(), to.clone()))
+        }
+        _ => None,
+    })
+}
+
+/// Why something is done to it, as far as the changes say.
+fn reasons(wanted: &DesiredInstance, changes: &[&Change]) -> Vec<Reason> {
+    let (mut files, mut by_hand, mut software, mut rest) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            Change::File { path, by_hand: true, .. } => by_hand.push(shown(wanted, path)),
+            Change::File { path, .. } | Change::Mode { path, .. } => files.push(shown(wanted, path)),
+            Change::Software { module, from: Some(from), to, .. } => software.push(format!("{module} {from} -> {to}")),
+            Change::Software { module, from: None, to, .. } => software.push(format!("{module} {to}")),
+            Change::ProcessDefinition { .. } => rest.push(Reason::ProcessDefinition),
+            Change::RestartPending { .. } => rest.push(Reason::RestartPending),
+            Change::NotRunning { .. } => rest.push(Reason::NotRunning),
+            Change::NotReady { says, .. } => rest.push(Reason::NotReady(says.clone())),
+            Change::Unsupervised { .. } => rest.push(Reason::Unsupervised),
+            Change::ReloadOwed { .. } => rest.push(Reason::ReloadOwed),
+            _ => {}
+        }
+    }
+    let mut reasons = Vec::new();
+    if !software.is_empty() {
+        reasons.push(Reason::Software(software));
+    }
+    if !files.is_empty() {
+        reasons.push(Reason::Files(files));
+    }
+    if !by_hand.is_empty() {
+        reasons.push(Reason::ByHand(by_hand));
+    }
+    reasons.extend(rest);
+    reasons
+}
+
+/// A file's path as people know it: relative to its folder.
+fn shown(wanted: &DesiredInstance, path: &str) -> String {
+    let data = path.strip_prefix(wanted.data_dir.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    data.map_or_else(|| path.to_owned(), |rest| format!("data/{rest}"))
+}
+
+/// The instances of one service.
+pub(super) fn of_service<'a, 'f>(
+    facts: &'f BTreeMap<InstanceId, Facts<'a>>,
+    service: &'f ServiceName,
+) -> impl Iterator<Item = &'f Facts<'a>> {
+    facts.values().filter(move |facts| facts.wanted.service == *service)
+}

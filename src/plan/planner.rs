@@ -1,0 +1,238 @@
+//! The order of planning: stage everything, put leftovers back, then service by service what has to start and what has
+//! to change, then collect what nothing uses any more.
+
+use super::facts::{self, Facts, Hold, Need, State};
+use super::safety::{self, Safety};
+use super::sequence::{Draft, Sequence};
+use super::service::{Progress, Service};
+use super::waves::Pass;
+use super::{
+    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, fingerprint, settings, summary,
+};
+use crate::diff::{self, Change};
+use crate::graph::{self, Stages, TierOrder};
+use crate::inventory::Seen;
+use crate::model::{HostName, InstanceId, Scope, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Makes the plan, and the report of what it leaves out. The same input gives the same bytes.
+pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
+    let (changes, diffs) = diff::diff(input.desired, input.inventory);
+    let all = facts::collect(input, &changes);
+    let (mut safety, mut report) = (Safety::default(), PlanReport { notes: notes(input, &changes, &all) });
+    safety::judge(input, &all, &mut safety);
+    let order = |service: &ServiceName| {
+        let upgraded = facts::of_service(&all, service).any(|facts| facts.upgrade.is_some());
+        if upgraded { TierOrder::Upgrade } else { TierOrder::Start }
+    };
+    let steps = match (graph::stages(input.desired, order), graph::stages(input.desired, |_| TierOrder::Start)) {
+        (Ok(changing), Ok(starting)) => {
+            let planner = Planner { input, changes: &changes, all: &all, changing: &changing, starting: &starting };
+            planner.steps(&mut safety, &mut report.notes)
+        }
+        (Err(cycle), _) | (_, Err(cycle)) => {
+            safety.refuse(Refusal::CYCLE, cycle.to_string(), "leave out one `after` among their modules");
+            Vec::new()
+        }
+    };
+    for service in input.desired.services.keys() {
+        let disturbed = summary::restarted(&steps).any(|roll| roll.service == *service);
+        let healthy = input.inventory.services.get(service).and_then(|seen| seen.healthy.as_ref());
+        if let Some(verdict) = healthy.filter(|verdict| disturbed && !verdict.holds) {
+            safety.warn("not-healthy", format!("{service} is not healthy now: {}", verdict.says));
+        }
+    }
+    let (refusals, warnings) = safety.finish(&input.options.waivers);
+    let summary = summary::count(input, &changes, &steps);
+    let observed = input.desired.hosts.keys().filter_map(|host| Some((host, facts::observed(input, host)?)));
+    let plan = Plan {
+        format: FORMAT,
+        cluster: input.desired.cluster.clone(),
+        inputs: input.desired.inputs.clone(),
+        fingerprints: observed.map(|(host, seen)| (host.clone(), fingerprint(seen))).collect(),
+        steps,
+        changes,
+        diffs,
+        refusals,
+        warnings,
+        summary,
+    };
+    (plan, report)
+}
+
+/// What is left out or put off before any step is thought of.
+fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, Facts<'_>>) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for (host, seen) in &input.inventory.hosts {
+        if let Seen::Unseen(unseen) = seen
+            && !input.options.without.contains(host)
+        {
+            notes.push(Note::Unobserved { host: host.clone(), why: unseen.why.clone() });
+        }
+    }
+    for host in &input.options.without {
+        let instances = all.keys().filter(|id| id.host == *host).cloned().collect();
+        notes.push(Note::Without { host: host.clone(), instances });
+    }
+    for change in changes {
+        match change {
+            Change::Held { instance, held } => {
+                notes.push(Note::Held { instance: instance.clone(), held: held.clone() });
+            }
+            Change::Orphan { host, role, running } => {
+                notes.push(Note::Orphan { host: host.clone(), role: role.clone(), running: *running });
+            }
+            _ => {}
+        }
+    }
+    for failed in all.values().filter(|facts| facts.hold == Hold::Failed) {
+        let rest = all.values().filter(|facts| facts.hold == Hold::Blocked && facts.id().role == failed.id().role);
+        let rest: Vec<InstanceId> = rest.map(|facts| facts.id().clone()).collect();
+        if !rest.is_empty() {
+            notes.push(Note::Blocked { by: failed.id().clone(), rest });
+        }
+    }
+    let unasked = all
+        .values()
+        .filter(|facts| facts.need != Need::Nothing && !input.options.selects(facts.id(), &facts.wanted.service));
+    notes.extend(unasked.map(|facts| Note::NotSelected { instance: facts.id().clone() }));
+    notes
+}
+
+struct Planner<'p, 'a> {
+    input: &'p PlanInput<'a>,
+    changes: &'p [Change],
+    all: &'p BTreeMap<InstanceId, Facts<'a>>,
+    /// Tiers in the order for what changes while a service runs.
+    changing: &'p Stages,
+    /// Tiers in the order of starts.
+    starting: &'p Stages,
+}
+
+impl Planner<'_, '_> {
+    fn steps(&self, safety: &mut Safety, notes: &mut Vec<Note>) -> Vec<Step> {
+        let mut sequence = Sequence::default();
+        let mut written = super::staging::stage(self.input, self.changes, self.all, &mut sequence);
+        let touched: BTreeSet<ServiceName> = self.early_settings(&mut sequence);
+        match self.canary_hosts() {
+            None => self.services(&[Pass::EachRole], &touched, &mut sequence, safety, notes),
+            Some(hosts) => {
+                let passes = [Pass::CanaryHosts(hosts.clone()), Pass::OtherHosts(hosts)];
+                self.services(&passes, &touched, &mut sequence, safety, notes);
+            }
+        }
+        written.extend(summary::switched(sequence.drafts()));
+        let collect = |host: HostName| {
+            let kind = StepKind::Collect { host: host.clone() };
+            Draft::new(format!("collect {host}"), kind, vec![Reason::Follows])
+        };
+        sequence.group(written.into_iter().map(collect).collect());
+        sequence.finish()
+    }
+
+    /// Settings of services that can be asked now: before anything is rolled.
+    fn early_settings(&self, sequence: &mut Sequence) -> BTreeSet<ServiceName> {
+        let mut touched = BTreeSet::new();
+        for name in self.input.desired.services.keys() {
+            let answers = facts::of_service(self.all, name).any(|facts| facts.state == State::Up);
+            if answers && self.selected(name) && settings::add(self.changes, name, sequence) {
+                touched.insert(name.clone());
+            }
+        }
+        touched
+    }
+
+    fn selected(&self, service: &ServiceName) -> bool {
+        facts::of_service(self.all, service).any(|facts| self.input.options.selects(facts.id(), service))
+    }
+
+    /// With `scope "host"`: the first hosts by name that something has to be changed on.
+    fn canary_hosts(&self) -> Option<BTreeSet<HostName>> {
+        let rollout = &self.input.desired.rollout;
+        if rollout.scope != Scope::Host || rollout.canary == 0 {
+            return None;
+        }
+        let changed = self.all.values().filter(|facts| {
+            facts.need >= Need::Place
+                && facts.state == State::Up
+                && self.input.options.selects(facts.id(), &facts.wanted.service)
+        });
+        let hosts: BTreeSet<&HostName> = changed.map(|facts| &facts.id().host).collect();
+        let count = usize::try_from(rollout.canary).unwrap_or(usize::MAX);
+        (hosts.len() > 1).then(|| hosts.into_iter().take(count).cloned().collect())
+    }
+
+    fn services(
+        &self,
+        passes: &[Pass],
+        touched: &BTreeSet<ServiceName>,
+        sequence: &mut Sequence,
+        safety: &mut Safety,
+        notes: &mut Vec<Note>,
+    ) {
+        let mut up: BTreeMap<ServiceName, BTreeSet<InstanceId>> = BTreeMap::new();
+        let mut partial: BTreeSet<ServiceName> = BTreeSet::new();
+        let mut worked: BTreeSet<ServiceName> = touched.clone();
+        for (index, pass) in passes.iter().enumerate() {
+            let last = index + 1 == passes.len();
+            if index > 0 && self.input.options.canary_only {
+                break;
+            }
+            for desired in self.order().into_iter().filter_map(|name| self.input.desired.services.get(&name)) {
+                let name = &desired.name;
+                let before = graph::before(self.input.desired, name);
+                let there = up.entry(name.clone()).or_insert_with(|| self.initially_up(name)).clone();
+                let mut service = Service {
+                    input: self.input,
+                    declared: desired,
+                    stages: self.starting.of(name).collect(),
+                    all: self.all,
+                    up: there,
+                    sequence: &mut *sequence,
+                    safety: &mut *safety,
+                    notes: &mut *notes,
+                };
+                let waits_for = before.into_iter().find(|first| partial.contains(first));
+                if let Some(on) = waits_for {
+                    if service.work().next().is_some() {
+                        service.notes.push(Note::WaitsFor { service: name.clone(), on });
+                        partial.insert(name.clone());
+                    }
+                    continue;
+                }
+                let answered = service.answers();
+                let mut did = index == 0 && service.start();
+                if index == 0 && !answered && self.selected(name) {
+                    did |= settings::add(self.changes, name, service.sequence);
+                }
+                service.stages = self.changing.of(name).collect();
+                let progress = service.change(pass);
+                did |= progress != Progress::Untouched;
+                if did {
+                    worked.insert(name.clone());
+                }
+                if progress == Progress::Partial {
+                    partial.insert(name.clone());
+                } else if last && worked.contains(name) {
+                    service.converge();
+                }
+                up.insert(name.clone(), service.up);
+            }
+        }
+    }
+
+    fn order(&self) -> Vec<ServiceName> {
+        let mut order: Vec<ServiceName> = Vec::new();
+        for stage in &self.starting.stages {
+            if order.last() != Some(&stage.service) {
+                order.push(stage.service.clone());
+            }
+        }
+        order
+    }
+
+    fn initially_up(&self, service: &ServiceName) -> BTreeSet<InstanceId> {
+        let up = facts::of_service(self.all, service).filter(|facts| facts.state == State::Up);
+        up.map(|facts| facts.id().clone()).collect()
+    }
+}

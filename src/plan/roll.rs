@@ -1,0 +1,121 @@
+//! What happens to one instance, in order: the actions of a roll.
+
+use super::facts::{Facts, Hold, Need, State};
+use super::{Action, Roll};
+use crate::model::{Digest, InstanceId, Module};
+use std::time::Duration;
+
+/// How long a module without a `ready` gate may take until its process is there.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+/// How a roll is done, beside what the instance needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    /// How long the canary must stay healthy; `None` for others.
+    pub(super) soak: Option<Duration>,
+    /// With the arguments of a very first start.
+    pub(super) first: bool,
+    /// The service is gated by a step of its own, for several instances together.
+    pub(super) gated_apart: bool,
+    /// What failed is left as it is, for somebody to look at.
+    pub(super) no_rollback: bool,
+}
+
+/// The roll of an instance that needs something. `members` are those that are up when it is gated, itself among them.
+pub(super) fn roll(facts: &Facts<'_>, members: Vec<InstanceId>, manner: Manner) -> Roll {
+    let module = &facts.wanted.module;
+    let mut actions = Vec::new();
+    match facts.need {
+        Need::Nothing => {}
+        Need::Wait => {
+            actions.push(ready(module));
+            healthy(module, manner, &mut actions);
+        }
+        Need::Place => switch(facts, &mut actions),
+        Need::Reload => {
+            switch(facts, &mut actions);
+            actions.push(Action::Reload);
+            actions.push(ready(module));
+            healthy(module, manner, &mut actions);
+        }
+        Need::Restart => {
+            stop(facts, &mut actions);
+            start(facts, manner, &mut actions);
+        }
+        Need::Start => start(facts, manner, &mut actions),
+    }
+    Roll {
+        instance: facts.id().clone(),
+        service: facts.wanted.service.clone(),
+        actions,
+        members,
+        rollback: rollback(facts, manner),
+    }
+}
+
+/// The stop alone, of a service whose instances are all stopped before the first one starts.
+pub(super) fn stop_only(facts: &Facts<'_>, members: Vec<InstanceId>) -> Roll {
+    let mut actions = Vec::new();
+    stop(facts, &mut actions);
+    actions.retain(|action| !matches!(action, Action::CheckSafe));
+    let (instance, service) = (facts.id().clone(), facts.wanted.service.clone());
+    Roll { instance, service, actions, members, rollback: None }
+}
+
+/// The start alone, after [`stop_only`].
+pub(super) fn start_only(facts: &Facts<'_>, members: Vec<InstanceId>, manner: Manner) -> Roll {
+    let mut actions = Vec::new();
+    start(facts, manner, &mut actions);
+    let (instance, service) = (facts.id().clone(), facts.wanted.service.clone());
+    Roll { instance, service, actions, members, rollback: rollback(facts, manner) }
+}
+
+fn rollback(facts: &Facts<'_>, manner: Manner) -> Option<Digest> {
+    let ran = matches!(facts.need, Need::Restart | Need::Reload | Need::Wait | Need::Start);
+    facts.rollback().filter(|_| ran && facts.hold != Hold::Failed && !manner.no_rollback && !facts.no_return())
+}
+
+fn stop(facts: &Facts<'_>, actions: &mut Vec<Action>) {
+    let within = facts.wanted.process.stop_within;
+    // One that does not serve has nothing to lose, and rules that ask it would never let it be repaired.
+    if facts.state == State::Up {
+        actions.push(Action::CheckSafe);
+        if !facts.wanted.module.rolling.before_stop.is_empty() {
+            actions.push(Action::BeforeStop);
+        }
+    }
+    actions.push(match facts.running() {
+        Some(running) if !running.supervised => Action::StopUnsupervised { pid: running.pid, within },
+        _ => Action::Stop { within },
+    });
+}
+
+fn start(facts: &Facts<'_>, manner: Manner, actions: &mut Vec<Action>) {
+    let module = &facts.wanted.module;
+    switch(facts, actions);
+    actions.push(Action::Start { first: manner.first });
+    actions.push(ready(module));
+    if !module.rolling.after_ready.is_empty() && !manner.gated_apart {
+        actions.push(Action::AfterReady);
+    }
+    healthy(module, manner, actions);
+}
+
+fn switch(facts: &Facts<'_>, actions: &mut Vec<Action>) {
+    if facts.switch {
+        let from = facts.found.and_then(|found| found.current);
+        actions.push(Action::Switch { from, to: facts.target });
+    }
+}
+
+fn ready(module: &Module) -> Action {
+    Action::AwaitReady { within: module.ready.as_ref().map_or(READY_WITHIN, |gate| gate.within) }
+}
+
+fn healthy(module: &Module, manner: Manner, actions: &mut Vec<Action>) {
+    let Some(gate) = module.healthy.as_ref().filter(|_| !manner.gated_apart) else { return };
+    actions.push(Action::AwaitHealthy { within: gate.within });
+    if let Some(for_) = manner.soak {
+        actions.push(Action::Soak { for_ });
+    }
+}

@@ -1,0 +1,187 @@
+//! What a plan may not do: each rule by its name, judged from what is known before anything starts. Missing data
+//! counts as unsafe. What only the live service can tell is asked again just before each stop.
+
+use super::facts::{self, Facts};
+use super::{PlanInput, Refusal, Warning};
+use crate::desired::{DesiredService, Place};
+use crate::inventory::Seen;
+use crate::model::{HostName, InstanceId, Name, Per, Transport};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Collects refusals; the same one is said once.
+#[derive(Debug, Default)]
+pub(super) struct Safety {
+    refusals: Vec<Refusal>,
+    warnings: Vec<Warning>,
+}
+
+impl Safety {
+    pub(super) fn refuse(&mut self, name: &str, message: String, help: &str) {
+        let refusal = Refusal::called(name, message, help.to_owned());
+        self.refusals.extend(refusal.filter(|refusal| !self.refusals.contains(refusal)));
+    }
+
+    pub(super) fn warn(&mut self, name: &str, message: String) {
+        let warning = Name::new(name).ok().map(|name| Warning { name, message });
+        self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
+    }
+
+    /// The refusals, waived where somebody takes them on, and the warnings.
+    pub(super) fn finish(mut self, waivers: &BTreeMap<Name, String>) -> (Vec<Refusal>, Vec<Warning>) {
+        for refusal in &mut self.refusals {
+            refusal.waived = waivers.get(&refusal.name).cloned();
+        }
+        for (name, _) in waivers.iter().filter(|(name, _)| !self.refusals.iter().any(|refusal| refusal.name == **name))
+        {
+            let message = format!("nothing was refused as {name}: its waiver has no effect");
+            self.warnings.extend(Name::new("waiver").ok().map(|name| Warning { name, message }));
+        }
+        (self.refusals, self.warnings)
+    }
+}
+
+/// Rules about the cluster as a whole, which do not depend on the order of steps.
+pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    unobserved(input, all, safety);
+    identities(input, all, safety);
+    downgrades(input, all, safety);
+    ports(input, safety);
+    memory(input, safety);
+}
+
+fn unobserved(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    let asked = |facts: &&Facts<'_>| input.options.selects(facts.id(), &facts.wanted.service);
+    let services: BTreeSet<_> = all.values().filter(asked).map(|facts| &facts.wanted.service).collect();
+    for host in input.desired.hosts.keys().filter(|host| !input.options.without.contains(*host)) {
+        let why = match input.inventory.hosts.get(host) {
+            Some(Seen::Seen(_)) => continue,
+            Some(Seen::Unseen(unseen)) => unseen.why.as_str(),
+            None => "it was not looked at",
+        };
+        let concerned = |facts: &Facts<'_>| facts.id().host == *host && services.contains(&facts.wanted.service);
+        if input.options.only.is_empty() || all.values().any(concerned) {
+            let help = "bring the host back, or plan as if it were not there with --without HOST";
+            safety.refuse(Refusal::UNOBSERVED, format!("{host} could not be observed: {why}"), help);
+        }
+    }
+}
+
+fn identities(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    for facts in all.values().filter(|facts| input.options.selects(facts.id(), &facts.wanted.service)) {
+        let Some(found) = facts.found else { continue };
+        for file in facts.wanted.files.iter().filter(|file| file.identity) {
+            let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
+            let Some(old) = found.files.get(path).filter(|old| old.sha256 != file.sha256) else { continue };
+            let says =
+                old.content.as_deref().filter(|_| !file.secret).map(|text| crate::inventory::printable(text, 60));
+            let message = format!(
+                "{}: {path} says {}, and {} is declared",
+                facts.id(),
+                says.unwrap_or_else(|| "something else".to_owned()),
+                if file.secret { "another content".to_owned() } else { crate::inventory::printable(&file.content, 60) }
+            );
+            let help = "the data there belongs to another member: declare the number it has, or give the instance an empty data folder";
+            safety.refuse(Refusal::ID_MISMATCH, message, help);
+        }
+    }
+}
+
+fn downgrades(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    for facts in all.values().filter(|facts| input.options.selects(facts.id(), &facts.wanted.service)) {
+        let Some((from, to)) = facts.upgrade.as_ref().filter(|(from, to)| to < from) else { continue };
+        if facts::crosses(facts.wanted, to, from) {
+            let message = format!("{} would go from {from} back to {to}, and there is no way back", facts.id());
+            let help = "declare the version that it runs; data of the newer version can only be restored from a backup";
+            safety.refuse(Refusal::DOWNGRADE, message, help);
+        }
+    }
+}
+
+fn ports(input: &PlanInput<'_>, safety: &mut Safety) {
+    let mut taken: BTreeMap<(&HostName, u16), Vec<String>> = BTreeMap::new();
+    for instance in input.desired.instances.values() {
+        for (param, port) in &instance.ports {
+            let user = format!("{} {param}", instance.id.role);
+            taken.entry((&instance.id.host, *port)).or_default().push(user);
+        }
+    }
+    for ((host, port), users) in taken.iter().filter(|(_, users)| users.len() > 1) {
+        let message = format!("port {port} of {host} would be bound by {}", users.join(" and "));
+        safety.refuse(Refusal::PORT_CONFLICT, message, "give one of them another port");
+    }
+}
+
+/// Local hosts share the machine that they are on: those with one boot id are summed.
+fn memory(input: &PlanInput<'_>, safety: &mut Safety) {
+    let mut machines: BTreeMap<String, (Vec<&HostName>, u64, u64)> = BTreeMap::new();
+    for host in input.desired.hosts.values() {
+        let Some(observed) = facts::observed(input, &host.name) else { continue };
+        let machine = match host.transport {
+            Transport::Local => format!("boot {}", observed.boot_id),
+            Transport::Ssh => format!("host {}", host.name),
+        };
+        let instances = input.desired.instances.values().filter(|instance| instance.id.host == host.name);
+        let takes: u64 = instances.map(|instance| instance.memory).fold(0, u64::saturating_add);
+        let entry = machines.entry(machine).or_insert((Vec::new(), 0, observed.memory));
+        entry.0.push(&host.name);
+        entry.1 = entry.1.saturating_add(takes);
+    }
+    for (hosts, takes, has) in machines.values().filter(|(_, takes, has)| *has > 0 && takes > has) {
+        let names: Vec<&str> = hosts.iter().map(|host| host.as_str()).collect();
+        let mib = |bytes: u64| bytes / (1024 * 1024);
+        let message = format!("{} would need {} MiB of memory and has {}", names.join(", "), mib(*takes), mib(*has));
+        safety.refuse(Refusal::MEMORY, message, "give the roles less memory, or place them on more hosts");
+    }
+}
+
+/// How many of these instances may be down at once, at a time when only those in `up` are there. At least 1, so that
+/// a plan can be shown; what stands against it is refused.
+pub(super) fn budget(
+    service: &DesiredService,
+    all: &BTreeMap<InstanceId, Facts<'_>>,
+    up: &BTreeSet<InstanceId>,
+    candidates: &[&Facts<'_>],
+    batch: u32,
+    safety: &mut Safety,
+) -> u32 {
+    let rolling = &service.module.rolling;
+    let down: Vec<&InstanceId> = service.instances.iter().filter(|id| !up.contains(id)).collect();
+    let count = match rolling.per {
+        Per::Instance => down.len(),
+        Per::Host => down.iter().map(|id| &id.host).collect::<BTreeSet<_>>().len(),
+    };
+    let max = usize::try_from(rolling.max_unavailable).unwrap_or(usize::MAX);
+    if count >= max {
+        let names: Vec<String> = down.iter().map(ToString::to_string).collect();
+        let message = format!("{}: {} of at most {max} down already: {}", service.name, count, names.join(", "));
+        safety.refuse(Refusal::MAX_UNAVAILABLE, message, "bring those back first");
+    }
+    let mut room = max.saturating_sub(count);
+    if candidates.iter().any(|facts| facts.wanted.votes) {
+        room = room.min(votes_to_spare(service, all, up, safety));
+    }
+    u32::try_from(room).unwrap_or(u32::MAX).min(batch).max(1)
+}
+
+/// How many voters may be down beside those that are, without losing the majority.
+fn votes_to_spare(
+    service: &DesiredService,
+    all: &BTreeMap<InstanceId, Facts<'_>>,
+    up: &BTreeSet<InstanceId>,
+    safety: &mut Safety,
+) -> usize {
+    let voters = service.instances.iter().filter(|id| all.get(id).is_some_and(|facts| facts.wanted.votes));
+    let (there, total) = voters.fold((0, 0), |(there, total), id| (there + usize::from(up.contains(id)), total + 1));
+    let majority = total / 2 + 1;
+    let spare = there.saturating_sub(majority);
+    if spare == 0 && total <= 2 {
+        let message =
+            format!("{} has {total} voting: while one of them is replaced the service does not answer", service.name);
+        safety.refuse(Refusal::QUORUM_OUTAGE, message, "place it on three hosts, or take the outage on with a waiver");
+    } else if spare == 0 {
+        let message =
+            format!("{} has {there} of {total} voting up and needs {majority}: none may be stopped", service.name);
+        safety.refuse(Refusal::QUORUM, message, "bring the others back first");
+    }
+    spare
+}

@@ -1,0 +1,93 @@
+//! Drafts of steps, in groups: the steps of a group go together, and each group comes after the one before it.
+//!
+//! Everything that disturbs is one chain of groups. Rule 7 of the design lets unrelated services go side by side when
+//! nothing on their hosts would be lost together; a chain keeps that rule without having to prove it
+//! (`docs/design/planner.md` says what may be relaxed).
+
+use super::{Reason, Step, StepId, StepKind, Wave};
+use crate::graph;
+use std::collections::BTreeSet;
+
+/// A step that does not know yet what it comes after.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) id: String,
+    pub(super) kind: StepKind,
+    pub(super) wave: Option<Wave>,
+    pub(super) reason: Vec<Reason>,
+    pub(super) no_return: bool,
+}
+
+impl Draft {
+    pub(super) fn new(id: String, kind: StepKind, reason: Vec<Reason>) -> Self {
+        Self { id, kind, wave: None, reason, no_return: false }
+    }
+
+    #[must_use]
+    pub(super) fn in_wave(mut self, wave: Wave) -> Self {
+        self.wave = Some(wave);
+        self
+    }
+}
+
+/// Steps in an order in which they can be done.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    drafts: Vec<Draft>,
+    needs: Vec<Vec<usize>>,
+    /// What the next group comes after.
+    frontier: Vec<usize>,
+    ids: BTreeSet<String>,
+}
+
+impl Sequence {
+    /// Adds a step after some others; its number.
+    pub(super) fn add(&mut self, mut draft: Draft, needs: Vec<usize>) -> usize {
+        let base = draft.id.clone();
+        let mut count = 1;
+        while !self.ids.insert(draft.id.clone()) {
+            count += 1;
+            draft.id = format!("{base} ({count})");
+        }
+        self.drafts.push(draft);
+        self.needs.push(needs);
+        self.drafts.len() - 1
+    }
+
+    /// Makes everything that was added so far the group that the next one comes after.
+    pub(super) fn barrier(&mut self) {
+        let needed: BTreeSet<usize> = self.needs.iter().flatten().copied().collect();
+        self.frontier = (0..self.drafts.len()).filter(|step| !needed.contains(step)).collect();
+    }
+
+    /// Adds steps that go together, after everything before them; the id of the first.
+    pub(super) fn group(&mut self, drafts: Vec<Draft>) -> Option<StepId> {
+        let after = self.frontier.clone();
+        let added: Vec<usize> = drafts.into_iter().map(|draft| self.add(draft, after.clone())).collect();
+        let first = added.first().and_then(|step| self.drafts.get(*step)).map(|draft| StepId(draft.id.clone()));
+        if first.is_some() {
+            self.frontier = added;
+        }
+        first
+    }
+
+    /// The drafts so far.
+    pub(super) fn drafts(&self) -> &[Draft] {
+        &self.drafts
+    }
+
+    /// The steps, each with the fewest others that say what it comes after.
+    pub(super) fn finish(self) -> Vec<Step> {
+        let needs = graph::reduced(&self.needs);
+        let ids: Vec<StepId> = self.drafts.iter().map(|draft| StepId(draft.id.clone())).collect();
+        let step = |(draft, needs): (Draft, Vec<usize>)| Step {
+            id: StepId(draft.id),
+            kind: draft.kind,
+            needs: needs.into_iter().filter_map(|step| ids.get(step).cloned()).collect(),
+            wave: draft.wave,
+            reason: draft.reason,
+            no_return: draft.no_return,
+        };
+        self.drafts.into_iter().zip(needs).map(step).collect()
+    }
+}

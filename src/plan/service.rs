@@ -1,0 +1,218 @@
+//! The waves of one service: bootstrap, or repair, canary and rest, each with its gates.
+
+use super::facts::{Facts, Hold, Need, State};
+use super::roll::{self, Manner};
+use super::safety::Safety;
+use super::sequence::{Draft, Sequence};
+use super::waves::{Pass, Waves};
+use super::{GateKind, Note, PlanInput, Reason, StepKind, Wave, recreate};
+use crate::desired::DesiredService;
+use crate::graph::Stage;
+use crate::model::InstanceId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that planning one service looks at and adds to.
+pub(super) struct Service<'p, 'a> {
+    pub(super) input: &'p PlanInput<'a>,
+    pub(super) declared: &'a DesiredService,
+    pub(super) stages: Vec<&'p Stage>,
+    pub(super) all: &'p BTreeMap<InstanceId, Facts<'a>>,
+    /// Instances that are up when the next step begins.
+    pub(super) up: BTreeSet<InstanceId>,
+    pub(super) sequence: &'p mut Sequence,
+    pub(super) safety: &'p mut Safety,
+    pub(super) notes: &'p mut Vec<Note>,
+}
+
+/// How far a service got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Nothing was to be done.
+    Untouched,
+    /// Everything that may be done is planned.
+    Complete,
+    /// Something was left for later on purpose.
+    Partial,
+}
+
+impl<'p, 'a> Service<'p, 'a> {
+    /// Its instances, by name.
+    pub(super) fn instances(&self) -> impl Iterator<Item = &'p Facts<'a>> + use<'p, 'a> {
+        let all = self.all;
+        self.declared.instances.iter().filter_map(|id| all.get(id))
+    }
+
+    /// Those that something is to be done to, and was asked for.
+    pub(super) fn work(&self) -> impl Iterator<Item = &'p Facts<'a>> + use<'p, 'a> {
+        let options = self.input.options;
+        self.instances()
+            .filter(|facts| facts.need != Need::Nothing)
+            .filter(|facts| options.selects(facts.id(), &facts.wanted.service))
+    }
+
+    /// Whether something of it serves, so that it can be asked.
+    pub(super) fn answers(&self) -> bool {
+        self.instances().any(|facts| facts.state == State::Up)
+    }
+
+    /// Instances that are up now.
+    pub(super) fn members(&self) -> Vec<InstanceId> {
+        self.up.iter().cloned().collect()
+    }
+
+    /// Broken instances, or all of them when nothing runs: what has to be there before anything is disturbed.
+    pub(super) fn start(&mut self) -> bool {
+        if self.work().next().is_none() {
+            return false;
+        }
+        if self.instances().all(|facts| facts.running().is_none()) {
+            self.bootstrap();
+        } else {
+            self.repair();
+        }
+        true
+    }
+
+    /// Everything that is changed while the service runs.
+    pub(super) fn change(&mut self, pass: &Pass) -> Progress {
+        let mut disturbed: Vec<&Facts<'a>> =
+            self.work().filter(|facts| facts.need >= Need::Place && facts.state == State::Up).collect();
+        disturbed.retain(|facts| pass.covers(facts) && !only_unsupervised(facts) && facts.hold != Hold::Failed);
+        if disturbed.is_empty() {
+            return Progress::Untouched;
+        }
+        if disturbed.iter().any(|facts| facts.need == Need::Restart) && recreate::applies(self.declared, &disturbed) {
+            return if pass.is_canary() { Progress::Untouched } else { recreate::plan(self, &disturbed) };
+        }
+        Waves { disturbed, pass }.plan(self)
+    }
+
+    /// The gate for the final state of the service.
+    pub(super) fn converge(&mut self) {
+        if let Some(gate) = &self.declared.module.converged {
+            self.gate(GateKind::Converged, gate.within);
+        }
+    }
+
+    /// A gate for all that are up.
+    fn gate(&mut self, gate: GateKind, within: std::time::Duration) {
+        let name = &self.declared.name;
+        let what = match gate {
+            GateKind::Healthy => "healthy",
+            GateKind::Converged => "converged",
+        };
+        let kind = StepKind::Gate { service: name.clone(), gate, members: self.members(), within };
+        self.sequence.group(vec![Draft::new(format!("{name} {what}"), kind, vec![Reason::Follows])]);
+    }
+
+    fn healthy(&mut self) {
+        if let Some(gate) = &self.declared.module.healthy {
+            self.gate(GateKind::Healthy, gate.within);
+        }
+    }
+
+    /// All instances of a tier together, since a quorum can't form one by one; then the gate; then the next tier.
+    fn bootstrap(&mut self) {
+        let known = self.instances().all(|facts| facts.state != State::Unseen);
+        let first = known && !self.instances().any(|facts| facts.found.is_some_and(|found| found.has_data));
+        let why = if first { Reason::New } else { Reason::Revived };
+        let work: Vec<&Facts<'a>> = self.work().collect();
+        for stage in self.stages.clone() {
+            let tier: Vec<&Facts<'a>> =
+                work.iter().copied().filter(|facts| stage.instances.contains(facts.id())).collect();
+            if tier.is_empty() {
+                continue;
+            }
+            self.up.extend(tier.iter().map(|facts| facts.id().clone()));
+            let manner = Manner { first, gated_apart: true, ..self.manner() };
+            let reason = |_: &Facts<'a>| vec![why.clone()];
+            let drafts = tier.iter().map(|facts| self.start_draft(facts, manner, Wave::Bootstrap, &reason)).collect();
+            self.sequence.group(drafts);
+            self.healthy();
+        }
+    }
+
+    /// Broken ones first: those that do not run, and those that only have to be waited for, together; then the gate;
+    /// then one by one those that run without serving what they should; then those without a supervisor.
+    fn repair(&mut self) {
+        let work: Vec<&Facts<'a>> = self.work().collect();
+        let waited = |facts: &&&Facts<'a>| facts.need == Need::Wait;
+        for facts in work.iter().filter(waited) {
+            let says = facts.reasons.iter().find_map(|reason| match reason {
+                Reason::NotReady(says) => Some(says.clone()),
+                _ => None,
+            });
+            self.notes.push(Note::WaitedFor { instance: facts.id().clone(), says: says.unwrap_or_default() });
+        }
+        let mut groups: Vec<Vec<&Facts<'a>>> = Vec::new();
+        for stage in &self.stages {
+            let down = |facts: &&&Facts<'a>| facts.need == Need::Start && stage.instances.contains(facts.id());
+            groups.push(work.iter().filter(down).copied().collect());
+        }
+        groups.push(work.iter().filter(waited).copied().collect());
+        groups.retain(|group| !group.is_empty());
+        let together = groups.iter().map(Vec::len).sum::<usize>() > 1;
+        for group in groups {
+            self.up.extend(group.iter().map(|facts| facts.id().clone()));
+            let manner = Manner { gated_apart: together, ..self.manner() };
+            let reason = |facts: &Facts<'a>| facts.reasons.clone();
+            let drafts = group.iter().map(|facts| self.start_draft(facts, manner, Wave::Repair, &reason)).collect();
+            self.sequence.group(drafts);
+        }
+        if together {
+            self.healthy();
+        }
+        for facts in work.iter().filter(|facts| facts.state == State::NotReady && facts.need >= Need::Place) {
+            self.up.insert(facts.id().clone());
+            self.repair_one(facts);
+        }
+        let one_by_one = |facts: &&&Facts<'a>| {
+            facts.state == State::Up
+                && facts.need == Need::Restart
+                && (only_unsupervised(facts) || facts.hold == Hold::Failed)
+        };
+        let restarted: Vec<&Facts<'a>> = work.iter().filter(one_by_one).copied().collect();
+        if !restarted.is_empty() {
+            Waves::one_by_one(self, &restarted);
+        }
+    }
+
+    fn repair_one(&mut self, facts: &Facts<'a>) {
+        let reason = |facts: &Facts<'a>| facts.reasons.clone();
+        let draft = self.start_draft(facts, self.manner(), Wave::Repair, &reason);
+        self.sequence.group(vec![draft]);
+    }
+
+    fn start_draft(
+        &self,
+        facts: &Facts<'a>,
+        manner: Manner,
+        wave: Wave,
+        reason: &dyn Fn(&Facts<'a>) -> Vec<Reason>,
+    ) -> Draft {
+        let rolled = roll::roll(facts, self.members(), manner);
+        let verb = match facts.need {
+            Need::Start => "start",
+            Need::Wait => "await",
+            _ => "roll",
+        };
+        let mut draft =
+            Draft::new(format!("{verb} {}", facts.id()), StepKind::Roll(rolled), reason(facts)).in_wave(wave);
+        draft.no_return = facts.no_return();
+        draft
+    }
+
+    /// How its instances are rolled, as far as the cluster says it.
+    pub(super) fn manner(&self) -> Manner {
+        let stop = self.input.desired.rollout.on_failure == crate::model::OnFailure::Stop;
+        Manner { no_rollback: stop, ..Manner::default() }
+    }
+}
+
+/// Whether the only thing the matter is that no supervisor watches it.
+pub(super) fn only_unsupervised(facts: &Facts<'_>) -> bool {
+    let same = |running: &crate::inventory::Running| {
+        !running.supervised && running.restart_generation == facts.wanted.restart_generation
+    };
+    facts.need == Need::Restart && !facts.switch && facts.running().is_some_and(same)
+}

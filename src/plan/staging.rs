@@ -1,0 +1,118 @@
+//! Everything that does not disturb, on all hosts: folders, software, rendered generations, supervisors.
+
+use super::facts::{self, Facts, Hold};
+use super::sequence::{Draft, Sequence};
+use super::{PlanInput, Reason, StepKind};
+use crate::desired::DesiredHost;
+use crate::diff::Change;
+use crate::model::{HostName, InstanceId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Stages every host that has something selected; the hosts that get new generations or software.
+pub(super) fn stage(
+    input: &PlanInput<'_>,
+    changes: &[Change],
+    all: &BTreeMap<InstanceId, Facts<'_>>,
+    sequence: &mut Sequence,
+) -> BTreeSet<HostName> {
+    let mut written = BTreeSet::new();
+    for host in input.desired.hosts.values() {
+        let selected: Vec<&Facts<'_>> = all
+            .values()
+            .filter(|facts| facts.id().host == host.name && matches!(facts.hold, Hold::Free))
+            .filter(|facts| input.options.selects(facts.id(), &facts.wanted.service))
+            .collect();
+        let wanted = input.options.only.is_empty() || !selected.is_empty();
+        if wanted
+            && facts::observed(input, &host.name).is_some()
+            && stage_host(host, changes, &selected, &own_software(host, all), sequence)
+        {
+            written.insert(host.name.clone());
+        }
+    }
+    sequence.barrier();
+    written
+}
+
+/// Software of the host itself, which no instance on it uses: its supervisor's.
+fn own_software<'a>(host: &'a DesiredHost, all: &BTreeMap<InstanceId, Facts<'_>>) -> BTreeSet<&'a String> {
+    let here = |facts: &&Facts<'_>| facts.id().host == host.name;
+    let used =
+        |folder: &str| all.values().filter(here).any(|facts| facts.wanted.software.iter().any(|one| one == folder));
+    host.software.keys().filter(|folder| !used(folder)).collect()
+}
+
+fn stage_host(
+    host: &DesiredHost,
+    changes: &[Change],
+    selected: &[&Facts<'_>],
+    own: &BTreeSet<&String>,
+    sequence: &mut Sequence,
+) -> bool {
+    let name = &host.name;
+    let mut written = false;
+    let prepare: Vec<usize> =
+        prepare(host, changes, selected).map(|draft| sequence.add(draft, vec![])).into_iter().collect();
+    let mut ready = prepare.clone();
+    for (folder, damaged) in software(host, changes, selected, own) {
+        let reason = if damaged { Reason::SoftwareDamaged } else { Reason::Missing(vec![folder.clone()]) };
+        let fetch = StepKind::Fetch { host: name.clone(), folder: folder.clone() };
+        let fetch = Draft::new(format!("fetch {folder} on {name}"), fetch, vec![reason.clone()]);
+        let fetch = sequence.add(fetch, prepare.clone());
+        let assemble = StepKind::Assemble { host: name.clone(), folder: folder.clone() };
+        let assemble = Draft::new(format!("assemble {folder} on {name}"), assemble, vec![reason]);
+        ready.push(sequence.add(assemble, vec![fetch]));
+        written = true;
+    }
+    for facts in selected.iter().filter(|facts| facts.render) {
+        let (id, generation) = (facts.id(), facts.wanted.content_generation);
+        let kind = StepKind::Render { instance: id.clone(), generation };
+        sequence.add(Draft::new(format!("render {id}"), kind, facts.reasons.clone()), prepare.clone());
+        written = true;
+    }
+    let supervisor = |change: &Change| matches!(change, Change::Supervisor { host, .. } if host == name);
+    if changes.iter().any(supervisor) {
+        let kind = StepKind::Supervise { host: name.clone() };
+        let reason = vec![Reason::Missing(vec!["supervisor".to_owned()])];
+        sequence.add(Draft::new(format!("supervise {name}"), kind, reason), ready);
+    }
+    written
+}
+
+fn prepare(host: &DesiredHost, changes: &[Change], selected: &[&Facts<'_>]) -> Option<Draft> {
+    let (mut missing, mut debris) = (Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            Change::Unprepared { host: at, missing: what } if *at == host.name => missing.extend(what.iter().cloned()),
+            Change::Debris { host: at, paths } if *at == host.name => debris.extend(paths.iter().cloned()),
+            _ => {}
+        }
+    }
+    let new = selected.iter().filter(|facts| facts.found.is_none_or(|found| found.current.is_none()));
+    missing.extend(new.map(|facts| format!("folders of {}", facts.wanted.id.role)));
+    let mut reason = Vec::new();
+    if !missing.is_empty() {
+        reason.push(Reason::Missing(missing));
+    }
+    if !debris.is_empty() {
+        reason.push(Reason::Leftover);
+    }
+    let kind = StepKind::Prepare { host: host.name.clone(), debris };
+    (!reason.is_empty()).then(|| Draft::new(format!("prepare {}", host.name), kind, reason))
+}
+
+/// Folders to assemble, and whether they are there and damaged: those of the selected instances, and the host's own.
+fn software(
+    host: &DesiredHost,
+    changes: &[Change],
+    selected: &[&Facts<'_>],
+    own: &BTreeSet<&String>,
+) -> Vec<(String, bool)> {
+    let used = |folder: &String| selected.iter().any(|facts| facts.wanted.software.contains(folder));
+    let differs = changes.iter().filter_map(|change| match change {
+        Change::SoftwareMissing { host: at, folder, .. } if *at == host.name => Some((folder.clone(), false)),
+        Change::SoftwareDamaged { host: at, folder, .. } if *at == host.name => Some((folder.clone(), true)),
+        _ => None,
+    });
+    differs.filter(|(folder, _)| used(folder) || own.contains(folder)).collect()
+}

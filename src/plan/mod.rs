@@ -19,7 +19,7 @@ mod staging;
 mod step;
 mod summary;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waves;
 
 pub use fingerprint::fingerprint;

@@ -28,6 +28,8 @@ pub mod cli;
 #[cfg(feature = "io")]
 pub mod host;
 #[cfg(feature = "io")]
+pub mod probe;
+#[cfg(feature = "io")]
 pub mod progress;
 #[cfg(feature = "io")]
 pub mod remote;

@@ -1,0 +1,84 @@
+//! One look at all services, for a plan or `status`: everything is asked at the same time, within one limit.
+
+use crate::desired::{Desired, DesiredService};
+use crate::host::{Question, Services};
+use crate::inventory::{HostObservation, ProcessObservation, Seen, ServiceObservation, Verdict};
+use crate::model::{HostName, InstanceId, Name, ServiceName};
+use crate::plan::GateKind;
+use futures::future::join_all;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the whole look may take. Somebody waits for the plan: a service that does not answer in this time is shown
+/// as one that does not answer.
+pub const LOOK_WITHIN: Duration = Duration::from_secs(3);
+
+/// Asks every service that runs anywhere: `ready` of each instance that runs, `healthy` with those as its members,
+/// the settings that `settled` names, and the lines for `status`. Of a service that runs nowhere nothing is asked.
+pub async fn services(
+    desired: &Desired,
+    hosts: &BTreeMap<HostName, Seen<HostObservation>>,
+    services: &dyn Services,
+) -> BTreeMap<ServiceName, ServiceObservation> {
+    let deadline = Instant::now() + LOOK_WITHIN;
+    let looks = desired.services.values().map(|service| async move {
+        let members = running(service, hosts);
+        if members.is_empty() {
+            return (service.name.clone(), ServiceObservation::default());
+        }
+        (service.name.clone(), Look { service, services, deadline }.at(members).await)
+    });
+    join_all(looks).await.into_iter().collect()
+}
+
+/// Instances of a service that were seen running, by name.
+fn running(service: &DesiredService, hosts: &BTreeMap<HostName, Seen<HostObservation>>) -> Vec<InstanceId> {
+    let runs = |id: &&InstanceId| {
+        let host = hosts.get(&id.host).and_then(Seen::seen);
+        let instance = host.and_then(|host| host.instances.get(id.role.as_str()));
+        instance.is_some_and(|instance| matches!(instance.process, ProcessObservation::Running(_)))
+    };
+    service.instances.iter().filter(runs).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// A look at one service.
+struct Look<'a> {
+    service: &'a DesiredService,
+    services: &'a dyn Services,
+    deadline: Instant,
+}
+
+impl Look<'_> {
+    async fn at(&self, members: Vec<InstanceId>) -> ServiceObservation {
+        let settled: BTreeSet<&Name> = self.service.module.settled.iter().map(|rule| &rule.setting).collect();
+        let name = &self.service.name;
+        let healthy = Question::Service { service: name.clone(), gate: GateKind::Healthy, members: members.clone() };
+        let ready = join_all(members.into_iter().map(|id| async move {
+            let verdict = self.ask(Question::Ready(id.clone())).await;
+            (id, verdict)
+        }));
+        let settings = join_all(settled.into_iter().map(|setting| async move {
+            let value = self.within(self.services.read_setting(name, setting)).await;
+            (setting.clone(), value.unwrap_or_else(Err))
+        }));
+        let lines = self.within(self.services.status(name));
+        let (ready, healthy, settings, lines) = tokio::join!(ready, self.ask(healthy), settings, lines);
+        ServiceObservation {
+            ready: ready.into_iter().collect(),
+            healthy: Some(healthy),
+            settings: settings.into_iter().collect(),
+            lines: lines.unwrap_or_else(|late| vec![late]),
+        }
+    }
+
+    async fn ask(&self, question: Question) -> Verdict {
+        let verdict = self.within(self.services.ask(&question)).await;
+        verdict.unwrap_or_else(|late| Verdict { holds: false, says: late })
+    }
+
+    async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
+        let late = |_| format!("no answer within {} s", LOOK_WITHIN.as_secs());
+        timeout_at(self.deadline, work).await.map_err(late)
+    }
+}

@@ -1,0 +1,196 @@
+//! [`Services`] from the modules' probes.
+
+use super::dial::Dial;
+use super::judge;
+use super::whom::{Scope, instances};
+use crate::desired::{Desired, DesiredInstance, DesiredService};
+use crate::expr::Context;
+use crate::host::{HookTime, Question, Services};
+use crate::inventory::{Verdict, printable};
+use crate::model::{Gate, Hook, InstanceId, Name, Probe, ServiceName, Setting, StatusLine};
+use crate::plan::GateKind;
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest line of `status`, in characters.
+const STATUS_LINE: usize = 200;
+
+/// Wait before the second try of a hook's request; each further wait is twice as long.
+const FIRST_BACKOFF: Duration = Duration::from_millis(250);
+
+/// Longest wait between two tries.
+const MAX_BACKOFF: Duration = Duration::from_secs(4);
+
+/// Asks services over a [`Dial`], as their modules say.
+pub struct Prober {
+    desired: Arc<Desired>,
+    dial: Arc<dyn Dial>,
+}
+
+impl Prober {
+    /// For these instances, reached in this way.
+    pub fn new(desired: Arc<Desired>, dial: Arc<dyn Dial>) -> Self {
+        Self { desired, dial }
+    }
+
+    fn scope<'a>(&'a self, members: Vec<&'a DesiredInstance>, subject: Option<&'a DesiredInstance>) -> Scope<'a> {
+        Scope { desired: &self.desired, dial: &*self.dial, members, subject, counted: false, names: Map::new() }
+    }
+
+    /// A question about an instance: the other members of its service may be asked too.
+    fn about<'a>(&'a self, id: &InstanceId) -> Result<(&'a DesiredInstance, Scope<'a>), String> {
+        let instance = self.desired.instances.get(id).ok_or_else(|| format!("{id} is not declared"))?;
+        let service = self.desired.services.get(&instance.service);
+        let members = service.map_or_else(Vec::new, |service| instances(&self.desired, &service.instances));
+        Ok((instance, self.scope(members, Some(instance))))
+    }
+
+    fn service(&self, name: &ServiceName) -> Result<&DesiredService, String> {
+        self.desired.services.get(name).ok_or_else(|| format!("service {name} is not declared"))
+    }
+
+    fn setting<'a>(&'a self, service: &ServiceName, name: &Name) -> Result<(&'a Setting, Scope<'a>), String> {
+        let service = self.service(service)?;
+        let module = &service.module;
+        let setting = module.settings.get(name);
+        let setting = setting.ok_or_else(|| format!("module {} has no setting `{name}`", module.name.value))?;
+        Ok((setting, self.scope(instances(&self.desired, &service.instances), None)))
+    }
+
+    async fn gate(scope: &Scope<'_>, gate: &Gate) -> Verdict {
+        let judged = futures::future::join_all(gate.probes.iter().map(|probe| scope.judge(probe))).await;
+        judge::all(judged.into_iter().map(|judged| judged.verdict).collect())
+    }
+
+    async fn ready(&self, id: &InstanceId) -> Result<Verdict, String> {
+        let (instance, scope) = self.about(id)?;
+        Ok(match &instance.module.ready {
+            Some(gate) => Self::gate(&scope, gate).await,
+            None => judge::holds(&format!("{id}: the module has no `ready` gate")),
+        })
+    }
+
+    async fn service_gate(
+        &self,
+        service: &ServiceName,
+        kind: GateKind,
+        members: &[InstanceId],
+    ) -> Result<Verdict, String> {
+        let module = &self.service(service)?.module;
+        let gate = match kind {
+            GateKind::Healthy => &module.healthy,
+            GateKind::Converged => &module.converged,
+        };
+        let scope = Scope { counted: true, ..self.scope(instances(&self.desired, members), None) };
+        match (gate, kind) {
+            (Some(gate), _) => Ok(Self::gate(&scope, gate).await),
+            (None, GateKind::Converged) => Ok(judge::holds("the module has no `converged` gate")),
+            // What a service as a whole needs is then that each of its instances serves.
+            (None, GateKind::Healthy) => {
+                let ready = futures::future::join_all(members.iter().map(|id| self.ready(id))).await;
+                Ok(judge::all(ready.into_iter().collect::<Result<_, _>>()?))
+            }
+        }
+    }
+
+    async fn safe(&self, id: &InstanceId, rule: &Name) -> Result<Verdict, String> {
+        let (instance, scope) = self.about(id)?;
+        let found = instance.module.safe_to_stop.iter().find(|candidate| candidate.name == *rule);
+        let found = found.ok_or_else(|| format!("module {} has no rule `{rule}`", instance.module.name.value))?;
+        Ok(scope.judge(&found.probe).await.verdict)
+    }
+
+    async fn goes_last(&self, id: &InstanceId) -> Result<Verdict, String> {
+        let (instance, scope) = self.about(id)?;
+        match &instance.module.rolling.last {
+            Some(last) => Ok(scope.judge(last).await.verdict),
+            None => Ok(judge::failed("the module has no `last`")),
+        }
+    }
+}
+
+#[async_trait]
+impl Services for Prober {
+    async fn ask(&self, question: &Question) -> Verdict {
+        let verdict = match question {
+            Question::Ready(id) => self.ready(id).await,
+            Question::Service { service, gate, members } => self.service_gate(service, *gate, members).await,
+            Question::Safe { instance, rule } => self.safe(instance, rule).await,
+            Question::GoesLast(id) => self.goes_last(id).await,
+        };
+        verdict.unwrap_or_else(|why| judge::failed(&why))
+    }
+
+    async fn read_setting(&self, service: &ServiceName, setting: &Name) -> Result<Value, String> {
+        let (setting, scope) = self.setting(service, setting)?;
+        let judged = scope.judge(&setting.read.probe).await;
+        let context = judged.context.filter(|_| judged.verdict.holds).ok_or_else(|| judged.verdict.says.clone())?;
+        let value = context.eval(&setting.read.value.0);
+        value.map_err(|error| format!("{}; its value can't be read from that: {error}", judged.verdict.says))
+    }
+
+    async fn write_setting(&self, service: &ServiceName, setting: &Name, value: &Value) -> Result<(), String> {
+        let (setting, mut scope) = self.setting(service, setting)?;
+        scope.names.insert("value".to_owned(), value.clone());
+        let verdict = scope.judge(&setting.write).await.verdict;
+        if verdict.holds { Ok(()) } else { Err(verdict.says) }
+    }
+
+    async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String> {
+        let (declared, scope) = self.about(instance)?;
+        let hooks = match when {
+            HookTime::BeforeStop => &declared.module.rolling.before_stop,
+            HookTime::AfterReady => &declared.module.rolling.after_ready,
+        };
+        let Some(Hook::Call { probe, best_effort, tries, when }) = hooks.get(index) else {
+            return Err(format!("hook {index} of module {} is not a call", declared.module.name.value));
+        };
+        let outcome = match when.as_ref().map(|when| Context::new(&declared.context).eval_bool(&when.0)) {
+            Some(Ok(false)) => return Ok(()),
+            Some(Err(error)) => Err(format!("its `when` can't be evaluated: {error}")),
+            None | Some(Ok(true)) => try_often(&scope, probe, *tries).await,
+        };
+        match outcome {
+            Err(why) if *best_effort => {
+                tracing::info!(%instance, "a request that may fail failed: {why}");
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn status(&self, service: &ServiceName) -> Vec<String> {
+        let Ok(service) = self.service(service) else { return Vec::new() };
+        let scope = self.scope(instances(&self.desired, &service.instances), None);
+        let lines = service.module.status.iter().map(|line| status_line(&scope, line));
+        futures::future::join_all(lines).await
+    }
+}
+
+async fn try_often(scope: &Scope<'_>, probe: &Probe, tries: u32) -> Result<(), String> {
+    let mut wait = FIRST_BACKOFF;
+    let mut left = tries.max(1);
+    loop {
+        let verdict = scope.judge(probe).await.verdict;
+        left -= 1;
+        if verdict.holds {
+            return Ok(());
+        }
+        if left == 0 {
+            return Err(verdict.says);
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(MAX_BACKOFF);
+    }
+}
+
+async fn status_line(scope: &Scope<'_>, line: &StatusLine) -> String {
+    let judged = scope.judge(&line.probe).await;
+    let shown = match judged.context.filter(|_| judged.verdict.holds) {
+        Some(context) => context.render(&line.show.0).map_err(|error| format!("{}: {error}", judged.verdict.says)),
+        None => Err(judged.verdict.says),
+    };
+    printable(shown.unwrap_or_else(|why| why).trim(), STATUS_LINE)
+}

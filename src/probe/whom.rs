@@ -1,0 +1,245 @@
+//! Which instances a probe asks, and what their answers come to.
+
+use super::answer::{Answer, ProbeError, entry};
+use super::dial::Dial;
+use super::exchange::exchange;
+use super::judge;
+use super::request::{Request, Target};
+use crate::desired::{Desired, DesiredInstance};
+use crate::expr::Context;
+use crate::inventory::Verdict;
+use crate::model::{InstanceId, Probe, ProbeOn};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Most instances that are asked at the same time.
+const AT_ONCE: usize = 16;
+
+/// When the first instance has not answered for this long, the next one is asked beside it, if asking changes nothing.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Who may be asked, on whose behalf, and what the expressions see beside the answers.
+pub(super) struct Scope<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) dial: &'a dyn Dial,
+    /// Instances that may be asked, by name.
+    pub(super) members: Vec<&'a DesiredInstance>,
+    /// The instance that the question is about; a question about a service has none.
+    pub(super) subject: Option<&'a DesiredInstance>,
+    /// Whether `service.expected` is the number of members, and not what the file declares.
+    pub(super) counted: bool,
+    /// Further names (`value`).
+    pub(super) names: Map<String, Value>,
+}
+
+/// What a probe came to: a verdict, and what expressions see of the answers when there are any.
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) context: Option<Context>,
+}
+
+impl Judged {
+    fn unasked(why: &str) -> Self {
+        Self { verdict: judge::failed(why), context: None }
+    }
+}
+
+/// One instance's answer.
+struct Reply<'a> {
+    instance: &'a DesiredInstance,
+    who: String,
+    outcome: Result<Answer, ProbeError>,
+}
+
+impl<'a> Scope<'a> {
+    /// Asks whom the probe says, and judges.
+    pub(super) async fn judge(&self, probe: &Probe) -> Judged {
+        match probe.on {
+            // A question about a service has no *self*: one answer is enough.
+            ProbeOn::SelfInstance => match self.subject {
+                Some(subject) => self.one(probe, &self.ask(probe, subject).await),
+                None => self.any(probe).await,
+            },
+            ProbeOn::Any => self.any(probe).await,
+            ProbeOn::Each => self.each(probe).await,
+            ProbeOn::All => self.together(probe).await,
+            ProbeOn::Leader => match self.leader().await {
+                Ok(leader) => self.one(probe, &self.ask(probe, leader).await),
+                Err(why) => Judged::unasked(&why),
+            },
+        }
+    }
+
+    /// The context of expressions: of the instance that the question is about, else of the one that is asked.
+    fn context(&self, asked: &DesiredInstance) -> Context {
+        let instance = self.subject.unwrap_or(asked);
+        let mut names = self.names.clone();
+        let members: Vec<String> = self.members.iter().map(|member| member.id.to_string()).collect();
+        if self.counted {
+            let mut service = instance.context.get("service").cloned().unwrap_or_else(|| json!({}));
+            if let Some(service) = service.as_object_mut() {
+                service.insert("expected".to_owned(), members.len().into());
+            }
+            names.insert("service".to_owned(), service);
+        }
+        names.insert("members".to_owned(), members.into());
+        Context::new(&instance.context).with(&Value::Object(names))
+    }
+
+    async fn ask(&self, probe: &Probe, asked: &'a DesiredInstance) -> Reply<'a> {
+        let who = asked.id.to_string();
+        let Some(host) = self.desired.hosts.get(&asked.id.host) else {
+            let outcome = Err(ProbeError::Request(format!("host {} is not declared", asked.id.host)));
+            return Reply { instance: asked, who, outcome };
+        };
+        let target = Target { instance: asked, host };
+        match Request::render(probe, target, &self.context(asked)) {
+            Err(error) => Reply { instance: asked, who, outcome: Err(error) },
+            Ok(request) => {
+                let who = format!("{who}: {request}");
+                let outcome = exchange(self.dial, target, &request, probe.parse, probe.timeout).await;
+                Reply { instance: asked, who, outcome }
+            }
+        }
+    }
+
+    fn one(&self, probe: &Probe, reply: &Reply<'_>) -> Judged {
+        let context = self.context(reply.instance);
+        let Ok(answer) = &reply.outcome else {
+            return Judged { verdict: judge::one(probe, &reply.who, &reply.outcome, &context), context: None };
+        };
+        let context = context.with(&Value::Object(answer.names()));
+        Judged { verdict: judge::one(probe, &reply.who, &reply.outcome, &context), context: Some(context) }
+    }
+
+    /// The first member, by name, that answers. One that says that it can't serve (HTTP 5xx) gives way to the next;
+    /// when none does better, its answer counts.
+    async fn any(&self, probe: &Probe) -> Judged {
+        let mut waiting = self.members.iter().copied();
+        let mut asking: FuturesUnordered<BoxFuture<'_, Reply<'a>>> = FuturesUnordered::new();
+        let mut missed: Vec<Reply<'a>> = Vec::new();
+        loop {
+            if asking.is_empty() {
+                match waiting.next() {
+                    Some(member) => asking.push(Box::pin(self.ask(probe, member))),
+                    None => break,
+                }
+            }
+            let patience = async {
+                if Request::only_reads(probe) {
+                    tokio::time::sleep(PATIENCE).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                Some(reply) = asking.next() => match &reply.outcome {
+                    Ok(answer) if !answer.is_server_error() => return self.one(probe, &reply),
+                    _ => missed.push(reply),
+                },
+                () = patience => if let Some(member) = waiting.next() {
+                    asking.push(Box::pin(self.ask(probe, member)));
+                },
+            }
+        }
+        missed.sort_by(|a, b| a.instance.id.cmp(&b.instance.id));
+        if let Some(reply) = missed.iter().find(|reply| reply.outcome.is_ok()) {
+            return self.one(probe, reply);
+        }
+        let say = |reply: &Reply<'_>| reply.outcome.as_ref().err().map(|error| format!("{}: {error}", reply.who));
+        let errors: Vec<String> = missed.iter().filter_map(say).collect();
+        match errors.as_slice() {
+            [] => Judged::unasked("no instance is there to be asked"),
+            [only] => Judged::unasked(only),
+            _ => Judged::unasked(&format!("no member answers: {}", errors.join("; "))),
+        }
+    }
+
+    async fn everybody(&self, probe: &Probe) -> Vec<Reply<'a>> {
+        // Collected first: a stream over the borrowed list would not be `Send` for all lifetimes.
+        let asking: Vec<BoxFuture<'_, Reply<'a>>> =
+            self.members.iter().map(|member| Box::pin(self.ask(probe, member)) as BoxFuture<'_, _>).collect();
+        futures::stream::iter(asking).buffered(AT_ONCE).collect().await
+    }
+
+    async fn each(&self, probe: &Probe) -> Judged {
+        let replies = self.everybody(probe).await;
+        if replies.is_empty() {
+            return Judged::unasked("no instance is there to be asked");
+        }
+        let verdicts = replies.into_iter().map(|reply| self.one(probe, &reply).verdict).collect();
+        Judged { verdict: judge::all(verdicts), context: None }
+    }
+
+    async fn together(&self, probe: &Probe) -> Judged {
+        let replies = self.everybody(probe).await;
+        let Some(first) = replies.first() else {
+            return Judged::unasked("no instance is there to be asked");
+        };
+        let entries: Vec<Value> =
+            replies.iter().map(|reply| entry(&reply.instance.id.to_string(), &reply.outcome)).collect();
+        let context = self.context(first.instance).with(&json!({ "answers": entries }));
+        let said: Vec<String> = replies
+            .iter()
+            .map(|reply| match &reply.outcome {
+                Ok(answer) => format!("{} answered {}", reply.who, answer.excerpt()),
+                Err(error) => format!("{}: {error}", reply.who),
+            })
+            .collect();
+        let verdict = if probe.until.is_none() {
+            // Without an expression every member must do.
+            judge::all(replies.iter().map(|reply| judge::one(probe, &reply.who, &reply.outcome, &context)).collect())
+        } else {
+            judge::expression(probe, &context, &said.join("; "))
+        };
+        Judged { verdict, context: Some(context) }
+    }
+
+    /// The first member for which the module's `last` holds.
+    async fn leader(&self) -> Result<&'a DesiredInstance, String> {
+        let module = self.members.first().map(|member| &member.module);
+        let Some(last) = module.and_then(|module| module.rolling.last.as_ref()) else {
+            return Err("the module does not say in `last` who the leader is".to_owned());
+        };
+        if last.on == ProbeOn::Leader {
+            return Err("the module's `last` asks the leader who the leader is".to_owned());
+        }
+        let mut why = String::new();
+        for member in &self.members {
+            let verdict = self.goes_last(member, last).await;
+            if verdict.holds {
+                return Ok(member);
+            }
+            why = verdict.says;
+        }
+        Err(format!("nobody is known to be the leader: {why}"))
+    }
+
+    fn goes_last<'b>(&'b self, member: &'b DesiredInstance, last: &'b Probe) -> BoxFuture<'b, Verdict> {
+        let members = self.members.clone();
+        Box::pin(async move {
+            let scope = Scope {
+                desired: self.desired,
+                dial: self.dial,
+                members,
+                subject: Some(member),
+                counted: self.counted,
+                names: Map::new(),
+            };
+            scope.judge(last).await.verdict
+        })
+    }
+}
+
+/// Instances by id, those that are not declared left out.
+pub(super) fn instances<'a>(
+    desired: &'a Desired,
+    ids: impl IntoIterator<Item = &'a InstanceId>,
+) -> Vec<&'a DesiredInstance> {
+    let mut list: Vec<_> = ids.into_iter().filter_map(|id| desired.instances.get(id)).collect();
+    list.sort_by(|a, b| a.id.cmp(&b.id));
+    list.dedup_by(|a, b| a.id == b.id);
+    list
+}

@@ -24,6 +24,8 @@ pub mod plan;
 #[cfg(feature = "io")]
 pub mod apply;
 #[cfg(feature = "io")]
+pub mod artifact;
+#[cfg(feature = "io")]
 pub mod cli;
 #[cfg(feature = "io")]
 pub mod host;

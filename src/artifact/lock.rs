@@ -119,12 +119,25 @@ struct Open<'a> {
 /// All that is wrong with the files, or all that could not be had with every source that was tried.
 pub async fn lock(cache: &Cache, request: &Request<'_>, report: Reporter<'_>) -> Result<Lock, LockError> {
     let fetcher = Fetcher { cache, clients: request.clients, vendor: request.vendor, limit: MAX_FILE };
+    let needs = needs(request.cluster, request.modules).map_err(LockError::Bad)?;
+    resolve(&fetcher, needs, request.existing, report).await
+}
+
+/// [`lock`], when it is known what is needed.
+pub(super) async fn resolve(
+    fetcher: &Fetcher<'_>,
+    needs: Vec<Need>,
+    existing: Option<&Lock>,
+    report: Reporter<'_>,
+) -> Result<Lock, LockError> {
+    let cache = fetcher.cache;
     let mut lock = Lock::default();
     let mut open = Vec::new();
-    for need in needs(request.cluster, request.modules).map_err(LockError::Bad)? {
+    for need in needs {
         let locked =
-            request.existing.and_then(|lock| lock.artifacts.get(&need.key)).filter(|locked| still_meant(locked, &need));
-        match locked.cloned().filter(|locked| is_at_hand(cache, locked)).or_else(|| known(cache, &need, locked)) {
+            existing.and_then(|lock| lock.artifacts.get(&need.key)).filter(|locked| still_meant(locked, &need));
+        let kept = locked.cloned().filter(|locked| is_at_hand(cache, locked));
+        match kept.or_else(|| known(cache, &need, locked)) {
             Some(kept) => {
                 report(Event::Kept { what: label(&need.key) });
                 lock.artifacts.insert(need.key, kept);
@@ -135,7 +148,7 @@ pub async fn lock(cache: &Cache, request: &Request<'_>, report: Reporter<'_>) ->
     let mut missed = Vec::new();
     while !open.is_empty() {
         let mut still = Vec::new();
-        for (mut item, recipe, outcome) in round(&fetcher, open, report).await {
+        for (mut item, recipe, outcome) in round(fetcher, open, report).await {
             let (what, source) = (label(&item.need.key), recipe.to_string());
             match outcome {
                 Ok(locked) => {

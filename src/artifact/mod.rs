@@ -18,6 +18,8 @@ mod lock;
 mod make;
 mod needs;
 mod recipe;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::{Refusal, Refused};
 pub use cache::{Cache, write_whole};

@@ -331,6 +331,6 @@ fn what_is_damaged_or_unknown_is_refused() {
     ));
     assert!(matches!(plain("a.deb", &deb("other", b"")), Err(Refusal::Damaged(_))));
     assert!(matches!(plain("a.deb", b"!<arch>\nshort"), Err(Refusal::Damaged(_))));
-    assert!(matches!(plain("empty.tar", &Tar::new().add("d/", EntryType::Directory, 0o755, "", b"").done()), Ok(_)));
+    assert!(plain("empty.tar", &Tar::new().add("d/", EntryType::Directory, 0o755, "", b"").done()).is_ok());
     assert!(matches!(plain("empty.zip", &zip_of(&[])), Err(Refusal::Empty)));
 }

@@ -20,6 +20,7 @@ pub mod inventory;
 pub mod lock;
 pub mod model;
 pub mod plan;
+pub mod render;
 
 #[cfg(feature = "io")]
 pub mod apply;

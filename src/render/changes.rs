@@ -1,0 +1,197 @@
+//! What differs: host by host, instance by instance, service by service; the same differences of several are told once.
+
+use super::style::{Tone, wrapped};
+use super::text::{DiffStyle, Pen};
+use super::{fold, words};
+use crate::diff::{Change, FileDiff, SupervisorChange};
+use crate::inventory::{Held, HeldWhat, printable};
+use crate::model::{HostName, InstanceId, OnChange, RoleId, ServiceName};
+use crate::plan::Plan;
+use std::collections::BTreeMap;
+
+/// Longest text of a host or service in a line.
+const LONGEST: usize = 200;
+
+/// How many paths of a list are named.
+const NAMED: usize = 3;
+
+/// All differences.
+pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
+    let mut hosts: BTreeMap<&HostName, Vec<String>> = BTreeMap::new();
+    let mut instances: BTreeMap<&InstanceId, Vec<String>> = BTreeMap::new();
+    let mut services: BTreeMap<&ServiceName, Vec<String>> = BTreeMap::new();
+    for change in &plan.changes {
+        let lines = told(change, &plan.diffs, pen);
+        match (change, change.instance(), change.host()) {
+            (Change::NotHealthy { service, .. } | Change::Setting { service, .. }, ..) => {
+                services.entry(service).or_default().extend(lines);
+            }
+            (_, Some(instance), _) => instances.entry(instance).or_default().extend(lines),
+            (_, None, Some(host)) => hosts.entry(host).or_default().extend(lines),
+            (_, None, None) => {}
+        }
+    }
+    let mut text = String::new();
+    for (names, lines) in same(hosts) {
+        block(&mut text, &fold::hosts(names), &lines, pen);
+    }
+    let mut roles: BTreeMap<&RoleId, BTreeMap<&InstanceId, Vec<String>>> = BTreeMap::new();
+    for (instance, lines) in instances {
+        roles.entry(&instance.role).or_default().insert(instance, lines);
+    }
+    for of_role in roles.into_values() {
+        for (names, lines) in same(of_role) {
+            block(&mut text, &fold::instances(names), &lines, pen);
+        }
+    }
+    for (name, lines) in services {
+        block(&mut text, name.as_str(), &lines, pen);
+    }
+    text
+}
+
+/// Those with the same lines together, in the order of the first of them.
+fn same<K: Ord + Copy>(all: BTreeMap<K, Vec<String>>) -> Vec<(Vec<K>, Vec<String>)> {
+    let mut groups: Vec<(Vec<K>, Vec<String>)> = Vec::new();
+    for (key, lines) in all {
+        match groups.iter_mut().find(|(_, known)| *known == lines) {
+            Some((keys, _)) => keys.push(key),
+            None => groups.push((vec![key], lines)),
+        }
+    }
+    groups
+}
+
+fn block(text: &mut String, head: &str, lines: &[String], pen: &Pen) {
+    text.push_str(&pen.paint(Tone::Strong, head));
+    text.push('\n');
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+}
+
+/// A line with its sign.
+fn line(sign: char, what: &str, pen: &Pen) -> Vec<String> {
+    let tone = match sign {
+        '+' => Tone::Added,
+        '-' => Tone::Removed,
+        '~' => Tone::Changed,
+        '!' => Tone::Bad,
+        _ => Tone::Quiet,
+    };
+    vec![format!("  {} {}", pen.paint(tone, &sign.to_string()), wrapped(what, 4, 6, pen.width))]
+}
+
+fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
+    match change {
+        Change::Unobserved { why, .. } => line('!', &format!("not observed: {}", printable(why, LONGEST)), pen),
+        Change::Unprepared { host, missing } => {
+            let missing: Vec<String> = missing.iter().map(|path| path.replace(host.as_str(), "*")).collect();
+            line('+', &format!("folders: {}", list(&missing)), pen)
+        }
+        Change::Supervisor { how: SupervisorChange::Down, .. } => line('!', "the supervisor does not run", pen),
+        Change::Supervisor { how: SupervisorChange::Config, .. } => line('~', "configuration of the supervisor", pen),
+        Change::SoftwareMissing { folder, bytes: 0, .. } => line('+', &format!("software {folder}"), pen),
+        Change::SoftwareMissing { folder, bytes, .. } => {
+            line('+', &format!("software {folder}, {} to copy", words::bytes(*bytes)), pen)
+        }
+        Change::SoftwareDamaged { folder, paths, .. } => {
+            line('!', &format!("software {folder} is not as it was unpacked: {}", list(paths)), pen)
+        }
+        Change::NewInstance { .. } => line('+', "new", pen),
+        Change::File { instance, path, on_change, from, to, by_hand } => {
+            let sign = match (from, to) {
+                (None, _) => '+',
+                (_, None) => '-',
+                _ => '~',
+            };
+            let hand = if *by_hand { ", edited by hand" } else { "" };
+            let asks = match on_change {
+                _ if *by_hand => "",
+                OnChange::Restart => ", needs a restart",
+                OnChange::Reload => ", needs a reload",
+                OnChange::Nothing => "",
+            };
+            let mut lines = line(sign, &format!("{path}{hand}{asks}"), pen);
+            lines.extend(diff_of(instance, path, diffs, pen));
+            lines
+        }
+        Change::Mode { path, from, to, .. } => line('~', &format!("{path}: mode {from:04o} -> {to:04o}"), pen),
+        Change::Software { module, from: Some(from), to, .. } => line('~', &format!("{module} {from} -> {to}"), pen),
+        Change::Software { module, from: None, to, .. } => line('+', &format!("{module} {to}"), pen),
+        Change::NotRunning { died: true, .. } => line('!', "does not run: it has died", pen),
+        Change::NotRunning { died: false, .. } => line('!', "does not run", pen),
+        Change::RestartPending { .. } => line('!', "runs on an older generation than the one on disk", pen),
+        Change::ProcessDefinition { instance } => {
+            let mut lines = line('~', "process definition, needs a restart", pen);
+            for path in ["launch", "supervisor.conf"] {
+                lines.extend(diff_of(instance, path, diffs, pen));
+            }
+            lines
+        }
+        Change::Unsupervised { pid, .. } => line('!', &format!("runs without a supervisor, as process {pid}"), pen),
+        Change::NotReady { says, .. } => line('!', &format!("does not serve: {}", printable(says, LONGEST)), pen),
+        Change::ReloadOwed { .. } => line('!', "was never told to read its changed files", pen),
+        Change::Held { held, .. } => line('=', &kept(held), pen),
+        Change::NotHealthy { says, .. } => line('!', &format!("not healthy: {}", printable(says, LONGEST)), pen),
+        Change::UndoLeft { service, setting, value, .. } => {
+            let value = printable(&value.to_string(), LONGEST);
+            line('!', &format!("{setting} of {service} was left changed; {value} is put back"), pen)
+        }
+        Change::Setting { setting, observed, repair, .. } => {
+            let (observed, repair) =
+                (printable(&observed.to_string(), LONGEST), printable(&repair.to_string(), LONGEST));
+            line('~', &format!("{setting}: {observed} -> {repair}"), pen)
+        }
+        Change::Debris { paths, .. } => line('-', &format!("left behind by an interrupted run: {}", list(paths)), pen),
+        Change::Orphan { role, running, .. } => {
+            let runs = if *running { "runs here" } else { "is here" };
+            line('=', &format!("{} {runs} and is not declared", printable(role, LONGEST)), pen)
+        }
+    }
+}
+
+fn kept(held: &Held) -> String {
+    let how = match held.what {
+        HeldWhat::Stopped => "stopped",
+        HeldWhat::RolledBack => "rolled back",
+    };
+    format!("held, {how} by {}: {}", printable(&held.by, LONGEST), printable(&held.why, LONGEST))
+}
+
+/// The first few of some paths.
+fn list(paths: &[String]) -> String {
+    let mut named: Vec<String> = paths.iter().take(NAMED).map(|path| printable(path, LONGEST)).collect();
+    if paths.len() > NAMED {
+        named.push(format!("{} more", paths.len() - NAMED));
+    }
+    named.join(", ")
+}
+
+/// The hunks of a file's diff, or how many lines they change.
+fn diff_of(instance: &InstanceId, path: &str, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
+    let Some(found) = diffs.iter().find(|diff| diff.instance == *instance && diff.path == path) else {
+        return Vec::new();
+    };
+    let Some(text) = &found.text else {
+        return vec![format!("      {}", pen.paint(Tone::Quiet, "(its content is not shown)"))];
+    };
+    let hunks = || text.lines().filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
+    match pen.diff {
+        DiffStyle::None => Vec::new(),
+        DiffStyle::Short => {
+            let count = |sign: char| hunks().filter(|line| line.starts_with(sign)).count();
+            vec![format!("      +{} -{}", count('+'), count('-'))]
+        }
+        DiffStyle::Full => hunks().map(|line| format!("      {}", pen.paint(tone(line), line))).collect(),
+    }
+}
+
+fn tone(line: &str) -> Tone {
+    match line.chars().next() {
+        Some('+') => Tone::Added,
+        Some('-') => Tone::Removed,
+        _ => Tone::Quiet,
+    }
+}

@@ -1,0 +1,21 @@
+//! Plans and states as text for people and as JSON for programs. Pure, and the same bytes every time.
+//!
+//! Everything makes sense without colour; text of hosts and services arrives here safe to print already.
+
+mod changes;
+mod fold;
+mod json;
+mod notes;
+mod status;
+mod steps;
+mod style;
+#[cfg(test)]
+mod tests;
+mod text;
+mod words;
+
+pub use fold::{hosts, instances};
+pub use json::json;
+pub use status::{InstanceStatus, ServiceStatus, Status, status};
+pub use text::{DiffStyle, TextOptions, text};
+pub use words::{bytes, duration};

@@ -1,0 +1,71 @@
+//! What is left out and why, what is worth knowing, and what stands against the plan with the way out.
+
+use super::style::{Tone, wrapped};
+use super::text::Pen;
+use super::{fold, words};
+use crate::inventory::printable;
+use crate::plan::{Note, Plan, PlanReport, Refusal};
+
+/// Longest text of a host or service in a line.
+const LONGEST: usize = 200;
+
+/// Notes, then warnings, then refusals: the weightiest last, where people look.
+pub(super) fn section(plan: &Plan, report: &PlanReport, pen: &Pen) -> String {
+    let mut text = String::new();
+    for note in report.notes.iter().filter_map(told) {
+        text.push_str(&labelled("note:", Tone::Quiet, &note, pen));
+    }
+    for warning in &plan.warnings {
+        let message = format!("{} ({})", printable(&warning.message, LONGEST * 2), warning.name);
+        text.push_str(&labelled("warning:", Tone::Changed, &message, pen));
+    }
+    for refusal in &plan.refusals {
+        text.push_str(&refused(refusal, pen));
+    }
+    text
+}
+
+fn labelled(label: &str, tone: Tone, message: &str, pen: &Pen) -> String {
+    format!("{} {}\n", pen.paint(tone, label), wrapped(message, label.len() + 1, 4, pen.width))
+}
+
+fn refused(refusal: &Refusal, pen: &Pen) -> String {
+    let message = printable(&refusal.message, LONGEST * 2);
+    if let Some(why) = &refusal.waived {
+        let message = format!("{message} ({}), waived: {}", refusal.name, printable(why, LONGEST));
+        return labelled("waived:", Tone::Changed, &message, pen);
+    }
+    let mut text = labelled("refused:", Tone::Bad, &format!("{message} ({})", refusal.name), pen);
+    let help = format!("help: {}; or take it on with --waive {}=\"why\"", refusal.help, refusal.name);
+    text.push_str(&format!("    {}\n", wrapped(&help, 4, 10, pen.width)));
+    text
+}
+
+/// A note as a sentence; nothing for what the differences say already.
+fn told(note: &Note) -> Option<String> {
+    let text = match note {
+        Note::Held { .. } | Note::Unobserved { .. } | Note::Orphan { .. } => return None,
+        Note::NotSelected { instance } => format!("{instance} differs too, and was not asked for"),
+        Note::Without { host, instances } => {
+            let names = fold::instances(instances);
+            format!("planned without {host}: {names} counts as down; plan again when it is back")
+        }
+        Note::CanaryOnly { service, rest } => {
+            format!(
+                "only the canary of {service} was asked for; the others of {} keep what they have",
+                fold::instances(rest)
+            )
+        }
+        Note::WaitsFor { service, on } => format!("{service} waits until {on} is complete"),
+        Note::WaitedFor { instance, says } => {
+            format!("{instance} runs what it should: it is waited for, not restarted ({})", printable(says, LONGEST))
+        }
+        Note::Blocked { by, rest } => {
+            let (rest, count) = (fold::instances(rest), words::count(rest.len(), "instance"));
+            format!(
+                "what is declared failed on {by}: {rest} ({count}) keeps what it has; declare something else, or release {by}"
+            )
+        }
+    };
+    Some(text)
+}

@@ -1,0 +1,61 @@
+//! What people read.
+
+use super::*;
+use crate::model::OnChange;
+use crate::plan::tests::world::*;
+use crate::plan::{PlanInput, PlanOptions, plan};
+
+fn shown(roles: &[RoleSpec], inventory: &crate::inventory::Inventory) -> String {
+    let desired = desired(roles);
+    let options = PlanOptions::default();
+    let (plan, report) = plan(&PlanInput { desired: &desired, inventory, options: &options });
+    text(&plan, &report, &TextOptions::default())
+}
+
+#[test]
+fn one_setting_shows_the_diff_once_for_all_hosts() {
+    let before = converged(&desired(&platform()));
+    let mut roles = platform();
+    roles[0] = roles[0].clone().file("main.conf", "a=1\nb=3\n", OnChange::Restart);
+    insta::assert_snapshot!(shown(&roles, &before));
+}
+
+#[test]
+fn bootstrap_reads_as_a_few_lines() {
+    insta::assert_snapshot!(shown(&platform(), &empty(&desired(&platform()))));
+}
+
+#[test]
+fn an_upgrade_says_where_there_is_no_way_back() {
+    let before = converged(&desired(&platform()));
+    let mut roles = platform();
+    for role in &mut roles[1..] {
+        role.version = "2.0.0";
+    }
+    insta::assert_snapshot!(shown(&roles, &before));
+}
+
+#[test]
+fn what_was_left_broken_is_told_as_what_it_is() {
+    let mut before = converged(&desired(&platform()));
+    kill(&mut before, "coord@node2");
+    not_ready(&mut before, "store-hot@node3");
+    process(&mut before, "store-lead@node1").supervised = false;
+    process(&mut before, "view@node1").restart_generation = crate::model::Digest::of(b"older");
+    before.services.get_mut(&service("store")).expect("store").settings.insert(name("moves"), Ok("off".into()));
+    at(&mut before, "node1").debris = vec![".tmp-1".to_owned()];
+    of(&mut before, "store-lead@node2").files.get_mut("main.conf").expect("file").mode = 0o600;
+    insta::assert_snapshot!(shown(&platform(), &before));
+    insta::assert_snapshot!(status(&desired(&platform()), &before).text(false));
+}
+
+#[test]
+fn nothing_to_do_is_one_line() {
+    let desired = desired(&platform());
+    assert_eq!(
+        shown(&platform(), &converged(&desired)),
+        "test: nothing to do, 3 hosts and 11 instances are as declared\n"
+    );
+    let status = status(&desired, &converged(&desired));
+    assert!(status.healthy);
+}

@@ -36,3 +36,5 @@ pub mod probe;
 pub mod progress;
 #[cfg(feature = "io")]
 pub mod remote;
+#[cfg(feature = "io")]
+pub mod sim;

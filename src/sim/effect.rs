@@ -1,0 +1,283 @@
+//! What each operation does to a simulated machine.
+
+use super::host::SimHost;
+use super::machine::{Generation, Instance, Machine, Process};
+use super::trace::Effect;
+use super::world::World;
+use crate::desired::{DesiredHost, DesiredInstance, Place, Software};
+use crate::host::{Failure, HostError, Op};
+use crate::inventory::{HeldWhat, SoftwareObservation};
+use crate::model::{Digest, OnChange};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+impl SimHost {
+    /// The controller dies in the middle: what was written aside is left behind.
+    pub(super) fn interrupted(&self, op: &Op) {
+        let left = match op {
+            Op::Fetch { software, .. } => Some(format!("install/.tmp-{}", software.folder)),
+            Op::Assemble { software, .. } => Some(format!("software/.tmp-{}", software.folder)),
+            Op::Render { instance, .. } => {
+                Some(format!("conf/{}/.tmp-{}", instance.id.role, instance.content_generation))
+            }
+            _ => None,
+        };
+        if let (Some(left), Some(machine)) = (left, self.cluster.world().hosts.get_mut(&self.name)) {
+            machine.debris.insert(left);
+        }
+    }
+
+    /// What the operation does.
+    pub(super) async fn effect(&self, op: &Op) -> Result<(), HostError> {
+        match op {
+            Op::Stop { instance, within, .. } => self.stop(instance, *within, true).await,
+            Op::StopUnsupervised { instance, within, .. } => self.stop(instance, *within, false).await,
+            _ => {
+                let mut world = self.cluster.world();
+                self.at_once(world.settled(), op)
+            }
+        }
+    }
+
+    async fn stop(&self, instance: &DesiredInstance, within: Duration, supervised: bool) -> Result<(), HostError> {
+        let until = {
+            let mut world = self.cluster.world();
+            let world = world.settled();
+            let (stop, stuck) = (world.behaviour.stop, world.faults.stuck.contains(&instance.id));
+            let supervisor = world.hosts.get(&self.name).and_then(|machine| machine.supervisor);
+            let Some(process) = world.process(&instance.id) else { return Ok(()) };
+            if supervised && supervisor != Some(process.parent) {
+                return Err(self.error(Failure::Stop, format!("{} is not under this supervisor", instance.id.role)));
+            }
+            if process.ends.is_none() {
+                let safe = world.safe_to_stop(&instance.id).is_ok();
+                world.note(Effect::Stop { instance: instance.id.clone(), safe });
+            }
+            let until = Instant::now() + if stuck { within * 2 } else { stop };
+            let one =
+                world.hosts.get_mut(&self.name).and_then(|host| host.instances.get_mut(instance.id.role.as_str()));
+            let until = match one.and_then(|one| one.process.as_mut()) {
+                Some(process) => *process.ends.get_or_insert(until),
+                None => return Ok(()),
+            };
+            world.shake(&instance.id);
+            until
+        };
+        if until.saturating_duration_since(Instant::now()) > within {
+            sleep(within).await;
+            return Err(self.error(Failure::Stuck, format!("{} has not ended within {within:?}", instance.id.role)));
+        }
+        tokio::time::sleep_until(until).await;
+        self.cluster.world().settled();
+        Ok(())
+    }
+
+    /// Operations without waiting.
+    fn at_once(&self, world: &mut World, op: &Op) -> Result<(), HostError> {
+        let missing = || self.error(Failure::Unreachable, "no such host");
+        let machine = world.hosts.get_mut(&self.name).ok_or_else(missing)?;
+        let mut wrote: Vec<String> = Vec::new();
+        if !machine.prepared && !matches!(op, Op::Prepare { .. } | Op::Record { .. }) {
+            return Err(self.error(Failure::Stop, "the host is not prepared"));
+        }
+        match op {
+            Op::Prepare { host, instances, debris } => {
+                machine.prepared = true;
+                wrote.push(host.prefix.clone());
+                for instance in instances {
+                    machine.instances.entry(instance.id.role.to_string()).or_default();
+                    wrote.extend([instance.conf_dir.clone(), instance.data_dir.clone(), instance.log_dir.clone()]);
+                }
+                for left in debris {
+                    machine.debris.remove(left);
+                    wrote.push(format!("{}/{left}", host.prefix));
+                }
+            }
+            Op::Fetch { host, software } => {
+                if world.faults.corrupt.contains(&self.name) {
+                    return Err(self.error(Failure::Stop, format!("{}: the sha256 is wrong", software.folder)));
+                }
+                for part in &software.parts {
+                    machine.artifacts.insert(part.file_name());
+                    wrote.push(format!("{}/install/{}", host.prefix, part.file_name()));
+                }
+            }
+            Op::Assemble { host, software } => {
+                self.assemble(machine, software)?;
+                wrote.push(format!("{}/software/{}", host.prefix, software.folder));
+            }
+            Op::Render { instance, .. } => {
+                render(machine, instance);
+                wrote.push(format!("{}/{}", instance.conf_dir, instance.content_generation));
+            }
+            Op::Supervise { host } => {
+                let pid = world.pid();
+                let machine = world.hosts.get_mut(&self.name).ok_or_else(missing)?;
+                machine.supervisor.get_or_insert(pid);
+                machine.supervisor_config = Some(Digest::of(host.supervisor.config.as_bytes()));
+                wrote.push(host.supervisor.config_path.clone());
+            }
+            Op::Switch { instance, to, .. } => {
+                world.note(Effect::Switch { instance: instance.id.clone(), to: *to });
+                let machine = world.hosts.get_mut(&self.name).ok_or_else(missing)?;
+                wrote = self.switch(machine, instance, *to)?;
+            }
+            Op::Start { instance, first, host } => self.start(world, host, instance, *first)?,
+            Op::Reload { instance, .. } => {
+                let one = machine.instances.get_mut(instance.id.role.as_str());
+                let Some(one) = one.filter(|one| one.process.is_some()) else {
+                    return Err(self.error(Failure::Stop, "it does not run"));
+                };
+                one.reload_owed = false;
+                world.note(Effect::Reload { instance: instance.id.clone() });
+            }
+            Op::WriteUndo { host, name, record } => {
+                machine.undo.insert(name.clone(), record.clone());
+                wrote.push(format!("{}/run/undo/{name}", host.prefix));
+            }
+            Op::RemoveUndo { host, name } => {
+                machine.undo.remove(name);
+                wrote.push(format!("{}/run/undo/{name}", host.prefix));
+            }
+            Op::Hold { host, instance, held } => {
+                machine.instances.entry(instance.id.role.to_string()).or_default().held.clone_from(held);
+                wrote.push(format!("{}/run/{}.held", host.prefix, instance.id.role));
+                world.note(Effect::Hold { instance: instance.id.clone(), held: held.is_some() });
+            }
+            Op::Collect { host, keep } => wrote = collect(machine, host, keep),
+            Op::Record { host, run, line } => {
+                machine.history.entry(run.clone()).or_default().push(line.clone());
+                wrote.push(format!("{}/log/history/{run}.jsonl", host.prefix));
+                world.note(Effect::Recorded { host: self.name.clone(), line: line.clone() });
+            }
+            Op::Stop { .. } | Op::StopUnsupervised { .. } => {}
+        }
+        if !wrote.is_empty() {
+            world.note(Effect::Wrote { host: self.name.clone(), paths: wrote });
+        }
+        Ok(())
+    }
+
+    fn assemble(&self, machine: &mut Machine, software: &Software) -> Result<(), HostError> {
+        if let Some(part) = software.parts.iter().find(|part| !machine.artifacts.contains(&part.file_name())) {
+            return Err(self.error(Failure::Stop, format!("{} is not there", part.file_name())));
+        }
+        machine.software.insert(software.folder.clone(), SoftwareObservation::Intact);
+        Ok(())
+    }
+
+    fn switch(&self, machine: &mut Machine, instance: &DesiredInstance, to: Digest) -> Result<Vec<String>, HostError> {
+        let one = machine.instances.entry(instance.id.role.to_string()).or_default();
+        let Some(new) = one.generation(&to).cloned() else {
+            return Err(self.error(Failure::Stop, format!("generation {} is not there", to.short())));
+        };
+        let mut wrote = vec![format!("{}/current", instance.conf_dir)];
+        if to == instance.content_generation {
+            for file in &instance.files {
+                if let Place::Absolute(path) = &file.place {
+                    one.placed.insert(path.clone(), (file.sha256, file.mode, file.content.clone()));
+                    wrote.push(path.clone());
+                }
+            }
+        }
+        let old = one.current.and_then(|current| one.generation(&current).cloned());
+        let reloads = instance.files.iter().filter(|file| file.on_change == OnChange::Reload);
+        for file in reloads {
+            let Place::Generation(path) = &file.place else { continue };
+            let before = old.as_ref().and_then(|old| old.files.get(path)).map(|file| file.0);
+            if one.process.is_some() && before != new.files.get(path).map(|file| file.0) {
+                one.reload_owed = true;
+            }
+        }
+        one.current = Some(to);
+        Ok(wrote)
+    }
+
+    fn start(
+        &self,
+        world: &mut World,
+        host: &DesiredHost,
+        instance: &DesiredInstance,
+        first: bool,
+    ) -> Result<(), HostError> {
+        let stop = |message: &str| self.error(Failure::Stop, message);
+        let pid = world.pid();
+        let may_start = world.may_start();
+        let machine = world.hosts.get_mut(&self.name).ok_or_else(|| stop("no such host"))?;
+        let parent = machine.supervisor.ok_or_else(|| stop("the supervisor does not run"))?;
+        let intact = machine.software.clone();
+        let one = machine.instances.entry(instance.id.role.to_string()).or_default();
+        if one.process.is_some_and(|process| process.ends.is_none()) {
+            return Ok(());
+        }
+        if one.held.as_ref().is_some_and(|held| held.what == HeldWhat::Stopped) {
+            return Err(stop("it is held"));
+        }
+        let current = one.current.ok_or_else(|| stop("it has no current generation"))?;
+        let generation = one.generation(&current).ok_or_else(|| stop("its generation is gone"))?.clone();
+        let own = |folder: &&String| host.software.get(*folder).is_none_or(|software| !software.parts.is_empty());
+        if generation.software.iter().filter(own).any(|folder| intact.get(folder) != Some(&SoftwareObservation::Intact))
+        {
+            return Err(stop("its software is not there"));
+        }
+        let id = instance.id.clone();
+        world.note(Effect::Start { instance: id.clone(), generation: Some(current), first });
+        if world.faults.bad.contains_key(&current) {
+            world.start_failed();
+        }
+        if !may_start {
+            return Err(stop("no space left on device"));
+        }
+        let one = world.hosts.get_mut(&self.name).and_then(|machine| machine.instances.get_mut(id.role.as_str()));
+        if let Some(Instance { process, dead, has_data, reload_owed, .. }) = one {
+            let (content, restart) = (generation.content, generation.restart);
+            *process = Some(Process { pid, started: Instant::now(), content, restart, parent, ends: None });
+            (*dead, *has_data, *reload_owed) = (None, true, false);
+        }
+        Ok(())
+    }
+}
+
+/// Writes a generation; one of the same name is replaced.
+fn render(machine: &mut Machine, instance: &DesiredInstance) {
+    let files = instance.files.iter().filter_map(|file| match &file.place {
+        Place::Generation(path) => Some((path.clone(), (file.sha256, file.mode, file.content.clone()))),
+        Place::Absolute(_) => None,
+    });
+    let generation = Generation {
+        content: instance.content_generation,
+        restart: instance.restart_generation,
+        files: files.collect(),
+        software: instance.software.clone(),
+    };
+    let one = machine.instances.entry(instance.id.role.to_string()).or_default();
+    one.generations.retain(|old| old.content != generation.content);
+    one.generations.insert(0, generation);
+}
+
+/// Removes what nothing uses any more: never what `current` names or a process runs.
+fn collect(machine: &mut Machine, host: &DesiredHost, keep: &BTreeSet<String>) -> Vec<String> {
+    let mut wrote = Vec::new();
+    let mut used: BTreeSet<String> = keep.clone();
+    for (role, one) in &mut machine.instances {
+        let (current, runs) = (one.current, one.process.map(|process| process.content));
+        let mut place = 0;
+        one.generations.retain(|generation| {
+            place += 1;
+            let kept = place <= 3 || Some(generation.content) == current || Some(generation.content) == runs;
+            if kept {
+                used.extend(generation.software.iter().cloned());
+            } else {
+                wrote.push(format!("{}/conf/{role}/{}", host.prefix, generation.content));
+            }
+            kept
+        });
+    }
+    let gone: Vec<String> = machine.software.keys().filter(|folder| !used.contains(*folder)).cloned().collect();
+    for folder in gone {
+        machine.software.remove(&folder);
+        wrote.push(format!("{}/software/{folder}", host.prefix));
+    }
+    wrote
+}

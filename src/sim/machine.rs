@@ -1,0 +1,99 @@
+//! One simulated host: what is on its disk, and what runs.
+
+use crate::host::Claim;
+use crate::inventory::{Held, SoftwareObservation, UndoRecord};
+use crate::model::Digest;
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::time::Instant;
+
+/// A host.
+#[derive(Debug, Clone, Default)]
+pub struct Machine {
+    /// Everything of ours is below this folder.
+    pub prefix: String,
+    /// Folders and user are there.
+    pub prepared: bool,
+    /// Files in `install/`.
+    pub artifacts: BTreeSet<String>,
+    /// Software folders.
+    pub software: BTreeMap<String, SoftwareObservation>,
+    /// Instances by role.
+    pub instances: BTreeMap<String, Instance>,
+    /// The supervisor's pid.
+    pub supervisor: Option<u32>,
+    /// sha256 of the supervisor's configuration on disk.
+    pub supervisor_config: Option<Digest>,
+    /// Undo records by file name.
+    pub undo: BTreeMap<String, UndoRecord>,
+    /// Left by interrupted operations.
+    pub debris: BTreeSet<String>,
+    /// Journals by run.
+    pub history: BTreeMap<String, Vec<String>>,
+    /// Who holds the lock, with a number that tells two claims apart.
+    pub lock: Option<(u64, Claim)>,
+}
+
+/// An instance.
+#[derive(Debug, Clone, Default)]
+pub struct Instance {
+    /// Complete generations, newest first.
+    pub generations: Vec<Generation>,
+    /// Where `current` points.
+    pub current: Option<Digest>,
+    /// Files outside the generation, by absolute path: digest, mode, text.
+    pub placed: BTreeMap<String, (Digest, u32, String)>,
+    /// What runs.
+    pub process: Option<Process>,
+    /// The record of a process that died.
+    pub dead: Option<Digest>,
+    /// A hold.
+    pub held: Option<Held>,
+    /// Whether it has data.
+    pub has_data: bool,
+    /// Files changed that the process has not read yet.
+    pub reload_owed: bool,
+}
+
+/// A rendered generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generation {
+    /// Its content generation, which names it.
+    pub content: Digest,
+    /// Its restart generation.
+    pub restart: Digest,
+    /// Its files by path: digest, mode, text.
+    pub files: BTreeMap<String, (Digest, u32, String)>,
+    /// Software folders that it uses, its own first.
+    pub software: Vec<String>,
+}
+
+/// A process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Its pid.
+    pub pid: u32,
+    /// When it was started.
+    pub started: Instant,
+    /// What it runs.
+    pub content: Digest,
+    /// Its restart generation.
+    pub restart: Digest,
+    /// The supervisor's pid when it was started.
+    pub parent: u32,
+    /// It ends then.
+    pub ends: Option<Instant>,
+}
+
+impl Instance {
+    /// A generation by name.
+    pub fn generation(&self, content: &Digest) -> Option<&Generation> {
+        self.generations.iter().find(|generation| generation.content == *content)
+    }
+
+    /// The process dies, and nobody starts it again.
+    pub fn die(&mut self) {
+        if let Some(process) = self.process.take() {
+            self.dead = Some(process.restart);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a look at a simulated machine sees.
+
+use super::machine::{Instance, Machine};
+use crate::desired::{DesiredInstance, Place};
+use crate::host::Wanted;
+use crate::inventory::{
+    FileObservation, HostObservation, InstanceObservation, ProcessObservation, Running, SupervisorObservation,
+};
+use crate::model::Digest;
+use std::collections::BTreeMap;
+
+/// Everything about one machine.
+pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
+    let instance = |(role, one): (&String, &Instance)| {
+        let declared = wanted.instances.iter().find(|declared| declared.id.role.as_str() == role);
+        (role.clone(), look(machine, one, declared.map(AsRef::as_ref)))
+    };
+    HostObservation {
+        boot_id: "boot".to_owned(),
+        uid: 1000,
+        memory: 1 << 40,
+        disk_free: 1 << 40,
+        prepared: machine.prepared,
+        user_exists: machine.prepared || wanted.host.user.is_none(),
+        artifacts: machine.artifacts.clone(),
+        software: machine.software.clone(),
+        instances: machine.instances.iter().map(instance).collect(),
+        supervisor: SupervisorObservation {
+            pid: machine.supervisor,
+            config: machine.supervisor_config,
+            running_config: machine.supervisor_config.filter(|_| machine.supervisor.is_some()),
+            version: None,
+        },
+        undo: machine.undo.clone(),
+        debris: machine.debris.iter().cloned().collect(),
+    }
+}
+
+fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -> InstanceObservation {
+    let current = one.current.and_then(|current| one.generation(&current));
+    let files = current.map(|generation| generation.files.clone()).unwrap_or_default();
+    let files = files.iter().chain(&one.placed).map(|(path, file)| (path.clone(), seen(path, file, declared)));
+    let process = match (&one.process, &one.dead) {
+        (Some(process), _) => ProcessObservation::Running(Running {
+            pid: process.pid,
+            start_time: u64::from(process.pid) * 1000,
+            uptime: process.started.elapsed().as_secs(),
+            restart_generation: process.restart,
+            supervised: machine.supervisor == Some(process.parent),
+            reload_owed: one.reload_owed,
+        }),
+        (None, Some(restart)) => ProcessObservation::Dead { restart_generation: Some(*restart) },
+        (None, None) => ProcessObservation::Absent,
+    };
+    InstanceObservation {
+        current: one.current,
+        generations: one.generations.iter().map(|generation| generation.content).collect(),
+        current_restart: current.map(|generation| generation.restart),
+        files: files.collect::<BTreeMap<_, _>>(),
+        process,
+        held: one.held.clone(),
+        has_data: one.has_data,
+        software: current.map(|generation| generation.software.clone()).unwrap_or_default(),
+    }
+}
+
+/// A file, with its text only when it differs from what is wanted.
+fn seen(
+    path: &str,
+    (sha256, mode, text): &(Digest, u32, String),
+    declared: Option<&DesiredInstance>,
+) -> FileObservation {
+    let wanted = declared.into_iter().flat_map(|declared| &declared.files).find(|file| match &file.place {
+        Place::Generation(place) | Place::Absolute(place) => place == path,
+    });
+    let same = wanted.is_some_and(|wanted| wanted.sha256 == *sha256 || wanted.secret);
+    FileObservation { sha256: *sha256, mode: *mode, content: (!same).then(|| text.clone()) }
+}

@@ -1,0 +1,271 @@
+//! The state of the simulated platform, and the laws that its services follow.
+
+use super::behaviour::Behaviour;
+use super::faults::{Bad, Faults, When};
+use super::machine::{Machine, Process};
+use super::trace::{Effect, Traced};
+use crate::desired::Desired;
+use crate::model::{HostName, InstanceId, Name, ServiceName};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Everything.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) behaviour: Behaviour,
+    pub(crate) faults: Faults,
+    faults_since: Instant,
+    pub(crate) hosts: BTreeMap<HostName, Machine>,
+    pub(crate) members: BTreeMap<InstanceId, Member>,
+    pub(crate) settings: BTreeMap<(ServiceName, Name), Value>,
+    pub(crate) trace: Vec<Traced>,
+    pub(crate) operations: usize,
+    leaders: BTreeMap<ServiceName, Leader>,
+    seed: u64,
+    next_pid: u32,
+    next_lock: u64,
+    began: Instant,
+    failed_start: bool,
+}
+
+/// What the services know of one of their instances.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) service: ServiceName,
+    pub(crate) votes: bool,
+}
+
+/// Who leads a service.
+#[derive(Debug, Clone)]
+struct Leader {
+    who: Option<InstanceId>,
+    /// Nobody leads until then.
+    after: Instant,
+}
+
+impl World {
+    pub(crate) fn new(behaviour: Behaviour, seed: u64) -> Self {
+        let now = Instant::now();
+        Self {
+            behaviour,
+            faults: Faults::default(),
+            faults_since: now,
+            hosts: BTreeMap::new(),
+            members: BTreeMap::new(),
+            settings: BTreeMap::new(),
+            trace: Vec::new(),
+            operations: 0,
+            leaders: BTreeMap::new(),
+            seed,
+            next_pid: 100,
+            next_lock: 0,
+            began: now,
+            failed_start: false,
+        }
+    }
+
+    pub(crate) fn declare(&mut self, desired: &Desired) {
+        for (name, host) in &desired.hosts {
+            self.hosts.entry(name.clone()).or_default().prefix.clone_from(&host.prefix);
+        }
+        let member = |one: &crate::desired::DesiredInstance| Member { service: one.service.clone(), votes: one.votes };
+        self.members = desired.instances.iter().map(|(id, one)| (id.clone(), member(one))).collect();
+    }
+
+    pub(crate) fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+        self.faults_since = Instant::now();
+        self.operations = 0;
+        self.failed_start = false;
+        // The locks of a controller that died end with it.
+        for machine in self.hosts.values_mut() {
+            machine.lock = None;
+        }
+    }
+
+    /// Since the faults were set.
+    pub(crate) fn faulty_for(&self) -> Duration {
+        self.faults_since.elapsed()
+    }
+
+    /// Counts an operation; when the controller dies at it, says when.
+    pub(crate) fn next_operation(&mut self) -> (usize, Option<When>) {
+        let number = self.operations;
+        self.operations += 1;
+        (number, self.faults.crash.filter(|crash| crash.at == number).map(|crash| crash.when))
+    }
+
+    pub(crate) const fn pid(&mut self) -> u32 {
+        self.next_pid += 1;
+        self.next_pid
+    }
+
+    pub(crate) const fn lock_number(&mut self) -> u64 {
+        self.next_lock += 1;
+        self.next_lock
+    }
+
+    /// Whether anything can start on these machines.
+    pub(crate) fn may_start(&self) -> bool {
+        !(self.faults.broken_after_failure && self.failed_start)
+    }
+
+    pub(crate) fn start_failed(&mut self) {
+        self.failed_start = true;
+    }
+
+    /// The world with processes gone whose end has come.
+    pub(crate) fn settled(&mut self) -> &mut Self {
+        let now = Instant::now();
+        for one in self.hosts.values_mut().flat_map(|machine| machine.instances.values_mut()) {
+            if one.process.is_some_and(|process| process.ends.is_some_and(|end| end <= now)) {
+                (one.process, one.dead) = (None, None);
+            }
+        }
+        self
+    }
+
+    pub(crate) fn process(&self, id: &InstanceId) -> Option<Process> {
+        self.hosts.get(&id.host)?.instances.get(id.role.as_str())?.process
+    }
+
+    pub(crate) fn bad(&self, process: &Process) -> Option<Bad> {
+        self.faults.bad.get(&process.content).copied()
+    }
+
+    /// Whether a process has come up and is not about to end, whatever the others do.
+    fn is_up(&self, id: &InstanceId) -> bool {
+        let Some(process) = self.process(id) else { return false };
+        let reachable = !self.is_unreachable(&id.host);
+        let works = matches!(self.bad(&process), None | Some(Bad::Sickens(_)));
+        reachable && works && process.ends.is_none() && process.started.elapsed() >= self.behaviour.start
+    }
+
+    pub(crate) fn is_unreachable(&self, host: &HostName) -> bool {
+        self.faults.unreachable.get(host).is_some_and(|after| self.faulty_for() >= *after)
+    }
+
+    /// Instances that serve: up, and with a majority of the voters when the service has voters.
+    pub(crate) fn ready(&self) -> BTreeSet<InstanceId> {
+        let up: BTreeSet<&InstanceId> = self.members.keys().filter(|id| self.is_up(id)).collect();
+        let quorum = |service: &ServiceName| {
+            let voters = || self.members.iter().filter(|(_, one)| one.service == *service && one.votes);
+            let there = voters().filter(|(id, _)| up.contains(id)).count();
+            // Voters that were never started do not count against a service that grows.
+            let all = voters().filter(|(id, _)| self.exists(id)).count();
+            all == 0 || there > all / 2
+        };
+        let serves = |id: &&InstanceId| self.members.get(*id).is_some_and(|one| quorum(&one.service));
+        up.iter().copied().filter(serves).cloned().collect()
+    }
+
+    /// Whether an instance was ever there.
+    pub(crate) fn exists(&self, id: &InstanceId) -> bool {
+        let one = self.hosts.get(&id.host).and_then(|machine| machine.instances.get(id.role.as_str()));
+        one.is_some_and(|one| one.has_data || one.process.is_some())
+    }
+
+    /// Whether a service is healthy with these members; why not.
+    pub(crate) fn healthy(&self, service: &ServiceName, members: &[InstanceId]) -> Result<(), String> {
+        let ready = self.ready();
+        if let Some(missing) = members.iter().find(|id| !ready.contains(id)) {
+            return Err(format!("{missing} does not serve"));
+        }
+        for id in ready.iter().filter(|id| self.members.get(*id).is_some_and(|one| one.service == *service)) {
+            let Some(process) = self.process(id) else { continue };
+            if process.started.elapsed() < self.behaviour.start + self.behaviour.heal {
+                return Err(format!("{id} is catching up"));
+            }
+            if let Some(Bad::Sickens(after)) = self.bad(&process)
+                && process.started.elapsed() >= after
+            {
+                return Err(format!("{id} makes the service unhealthy"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether every other instance of the service has been serving for long enough.
+    pub(crate) fn safe_to_stop(&self, id: &InstanceId) -> Result<(), String> {
+        let Some(member) = self.members.get(id) else { return Err("nobody knows it".to_owned()) };
+        let ready = self.ready();
+        let others = self.members.iter().filter(|(other, one)| one.service == member.service && *other != id);
+        for (other, _) in others.filter(|(other, _)| self.exists(other)) {
+            let settled = self.process(other).is_some_and(|process| {
+                process.started.elapsed() >= self.behaviour.start + self.behaviour.heal + self.behaviour.copies
+            });
+            if !ready.contains(other) || !settled {
+                return Err(format!("{other} has not copied everything yet"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Who leads each service now. A leader that is gone is followed, after an election, by one that the seed chooses.
+    pub(crate) fn leaders(&mut self) -> BTreeSet<InstanceId> {
+        let ready = self.ready();
+        let now = Instant::now();
+        let services: BTreeSet<ServiceName> = self.members.values().map(|one| one.service.clone()).collect();
+        for service in services {
+            let voting = self.members.values().any(|one| one.service == service && one.votes);
+            let electable: Vec<&InstanceId> = ready
+                .iter()
+                .filter(|id| self.members.get(*id).is_some_and(|one| one.service == service && (one.votes || !voting)))
+                .collect();
+            let election = self.behaviour.election;
+            let leader = self.leaders.entry(service).or_insert(Leader { who: None, after: now });
+            if leader.who.as_ref().is_some_and(|who| !electable.contains(&who)) {
+                *leader = Leader { who: None, after: now + election };
+            }
+            if leader.who.is_none() && now >= leader.after && !electable.is_empty() {
+                self.seed = self.seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let index = usize::try_from(self.seed >> 33).unwrap_or(0) % electable.len();
+                leader.who = electable.get(index).map(|id| (*id).clone());
+            }
+        }
+        if self.faults.leaderless {
+            return BTreeSet::new();
+        }
+        self.leaders.values().filter_map(|leader| leader.who.clone()).collect()
+    }
+
+    /// A member stops: leadership may move, but not to it.
+    pub(crate) fn shake(&mut self, stopping: &InstanceId) {
+        if !self.behaviour.leaders_move {
+            return;
+        }
+        let Some(service) = self.members.get(stopping).map(|one| one.service.clone()) else { return };
+        let now = Instant::now();
+        if self.seed >> 60 < 8 {
+            self.leaders.insert(service, Leader { who: None, after: now });
+        }
+    }
+
+    /// Notes an effect that is about to happen.
+    pub(crate) fn note(&mut self, effect: Effect) {
+        let (ready, leaders) = (self.ready(), self.leaders());
+        let announced = self.announced(&effect);
+        self.trace.push(Traced { at: self.began.elapsed(), effect, ready, leaders, announced });
+    }
+
+    /// Whether the journal of the host says that the instance is being worked on.
+    fn announced(&self, effect: &Effect) -> bool {
+        let Some(instance) = effect.disturbs() else { return true };
+        let Some(machine) = self.hosts.get(&instance.host) else { return false };
+        let mut open = 0;
+        for line in machine.history.values().flatten() {
+            let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
+            if record.get("subject").and_then(Value::as_str) != Some(instance.to_string().as_str()) {
+                continue;
+            }
+            match record.get("record").and_then(Value::as_str) {
+                Some("begin") => open += 1,
+                Some("end") => open -= 1,
+                _ => {}
+            }
+        }
+        open > 0
+    }
+}

@@ -38,3 +38,5 @@ pub mod progress;
 pub mod remote;
 #[cfg(feature = "io")]
 pub mod sim;
+#[cfg(feature = "io")]
+pub mod supervisor;

@@ -1,9 +1,18 @@
 //! What is: everything that was observed of hosts and services, as data. It may be stale and partial; what could not
 //! be observed is an [`Unseen`], never a guess.
 
+mod answer;
+mod folders;
+mod instances;
+mod parse;
 mod printable;
+mod request;
 
+pub use answer::{ANSWER_LIMIT, BadAnswer};
+pub use folders::{Owner, below, folders};
+pub use parse::parse;
 pub use printable::printable;
+pub use request::{BadPath, request};
 
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,201 @@
+//! The part of a host's answer that is about instances and their processes.
+
+use super::answer::{BadAnswer, Section};
+use super::folders::below;
+use super::{FileObservation, Held, HostObservation, InstanceObservation, ProcessObservation, Running};
+use crate::desired::{DesiredHost, DesiredInstance, Place};
+use crate::model::{Digest, OnChange, is_name};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Clock ticks in a second, as `/proc` counts them: a constant of the Linux ABI on the machines that we know.
+const TICKS: u64 = 100;
+/// Files that are written with every generation and describe it.
+const RECORDS: [&str; 3] = ["manifest", "restart-generation", "software"];
+/// Folder in a generation that holds what is placed elsewhere when it is switched to.
+const PLACED: &str = ".placed/";
+
+/// What the answer says, before it is put together.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// Seconds since the machine was started.
+    pub(super) uptime: u64,
+    /// Regular files by path below the prefix.
+    pub(super) files: BTreeMap<String, FileObservation>,
+    /// Holds by role.
+    pub(super) held: BTreeMap<String, Held>,
+    /// Files that a reload takes up, in the generation that it was last asked for, by role.
+    pub(super) reloaded: BTreeMap<String, BTreeMap<String, Digest>>,
+    /// Roles that have a folder.
+    pub(super) roles: BTreeSet<String>,
+    generations: BTreeMap<String, Vec<Digest>>,
+    current: BTreeMap<String, Digest>,
+    restart: BTreeMap<String, Digest>,
+    uses: BTreeMap<String, Vec<String>>,
+    data: BTreeSet<String>,
+    records: BTreeMap<String, Record>,
+    kernel: BTreeMap<String, Kernel>,
+}
+
+/// `run/<role>.proc`.
+#[derive(Debug, Default)]
+struct Record {
+    pid: Option<u32>,
+    start_time: Option<u64>,
+    boot_id: String,
+    restart_generation: Option<Digest>,
+}
+
+/// What the kernel says of the recorded process id.
+#[derive(Debug)]
+struct Kernel {
+    state: char,
+    parent: u32,
+    start_time: u64,
+}
+
+impl Facts {
+    /// Takes in the lines about instances.
+    pub(super) fn take(&mut self, section: &Section<'_>) -> Result<(), BadAnswer> {
+        for line in &section.lines {
+            let (key, rest) = line.split_once(' ').ok_or_else(|| section.garbage(line))?;
+            let (role, value) = rest.split_once(' ').unwrap_or((rest, ""));
+            if !is_name(role) {
+                return Err(section.garbage(line));
+            }
+            let role = role.to_owned();
+            let digest = || Digest::parse(value).map_err(|_| section.garbage(line));
+            match key {
+                "role" => _ = self.roles.insert(role),
+                // A folder that is not named like a generation is none; then there is no current one.
+                "current" => _ = Digest::parse(value).map(|digest| self.current.insert(role, digest)),
+                "restart" => _ = self.restart.insert(role, digest()?),
+                "uses" if !value.is_empty() => self.uses.entry(role).or_default().push(value.to_owned()),
+                "uses" => {}
+                "data" => _ = self.data.insert(role),
+                "record" => self.take_record(&role, value, section, line)?,
+                "kernel" => _ = self.kernel.insert(role, kernel(value).ok_or_else(|| section.garbage(line))?),
+                _ => return Err(section.garbage(line)),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_record(&mut self, role: &str, value: &str, section: &Section<'_>, line: &str) -> Result<(), BadAnswer> {
+        let bad = || BadAnswer::BadRecord { path: format!("run/{role}.proc") };
+        let (key, value) = value.split_once(' ').unwrap_or((value, ""));
+        let record = self.records.entry(role.to_owned()).or_default();
+        match key {
+            "pid" => record.pid = Some(value.parse().map_err(|_| bad())?),
+            "start_time" => record.start_time = Some(value.parse().map_err(|_| bad())?),
+            "boot_id" => value.clone_into(&mut record.boot_id),
+            "restart_generation" => record.restart_generation = Some(Digest::parse(value).map_err(|_| bad())?),
+            // The launcher writes the record aside and renames it: it is whole, or somebody else wrote it.
+            "end" if record.pid.is_none() || record.start_time.is_none() || record.boot_id.is_empty() => {
+                return Err(bad());
+            }
+            "end" => {}
+            _ => return Err(section.garbage(line)),
+        }
+        Ok(())
+    }
+
+    /// Takes in the manifests of generations, newest first.
+    pub(super) fn take_generations(&mut self, section: &Section<'_>) {
+        for line in &section.lines {
+            let mut parts = line.split('/');
+            let (Some("conf"), Some(role), Some(generation)) = (parts.next(), parts.next(), parts.next()) else {
+                continue;
+            };
+            // Other folders may be there; they are not ours.
+            if let Ok(digest) = Digest::parse(generation) {
+                self.generations.entry(role.to_owned()).or_default().push(digest);
+            }
+        }
+    }
+}
+
+/// The fields of `/proc/PID/stat` after the name: state, parent, …, start time is the twentieth of them.
+fn kernel(text: &str) -> Option<Kernel> {
+    let fields: Vec<&str> = text.split_ascii_whitespace().collect();
+    let state = fields.first()?.chars().next()?;
+    Some(Kernel { state, parent: fields.get(1)?.parse().ok()?, start_time: fields.get(19)?.parse().ok()? })
+}
+
+/// Puts together what was seen of one instance.
+pub(super) fn instance(
+    facts: &Facts,
+    host: &DesiredHost,
+    role: &str,
+    wanted: Option<&DesiredInstance>,
+    seen: &HostObservation,
+) -> Result<InstanceObservation, BadAnswer> {
+    let files = wanted.map(|wanted| files(facts, host, wanted)).unwrap_or_default();
+    let owed = wanted.is_some_and(|wanted| reload_owed(facts, wanted));
+    Ok(InstanceObservation {
+        current: facts.current.get(role).copied(),
+        generations: facts.generations.get(role).cloned().unwrap_or_default(),
+        current_restart: facts.restart.get(role).copied(),
+        files,
+        process: process(facts, role, owed, seen)?,
+        held: facts.held.get(role).cloned(),
+        has_data: facts.data.contains(role),
+        software: facts.uses.get(role).cloned().unwrap_or_default(),
+    })
+}
+
+/// Files of the current generation without its records and without what the service itself writes there; placed files.
+fn files(facts: &Facts, host: &DesiredHost, wanted: &DesiredInstance) -> BTreeMap<String, FileObservation> {
+    let folder = format!("conf/{}/current/", wanted.id.role);
+    let owned = |path: &str| wanted.module.service_owned.iter().any(|owned| owned == path);
+    let rendered = facts.files.iter().filter_map(|(path, file)| {
+        let path = path.strip_prefix(&folder)?;
+        let ours = !RECORDS.contains(&path) && !path.starts_with(PLACED) && !owned(path);
+        ours.then(|| (path.to_owned(), file.clone()))
+    });
+    let placed = wanted.files.iter().filter_map(|file| match &file.place {
+        Place::Absolute(path) => Some((path.clone(), facts.files.get(&below(host, path))?.clone())),
+        Place::Generation(_) => None,
+    });
+    rendered.chain(placed).collect()
+}
+
+/// Whether a file that a reload takes up is another one than when a reload (or a start) was last asked for.
+fn reload_owed(facts: &Facts, wanted: &DesiredInstance) -> bool {
+    let role = wanted.id.role.as_str();
+    let Some(was) = facts.reloaded.get(role) else { return false };
+    wanted.files.iter().filter(|file| file.on_change == OnChange::Reload).any(|file| match &file.place {
+        Place::Generation(path) => {
+            let now = facts.files.get(&format!("conf/{role}/current/{path}"));
+            now.map(|file| file.sha256) != was.get(path).copied()
+        }
+        // It is not kept with the old generation's rendered files: better once too often.
+        Place::Absolute(_) => true,
+    })
+}
+
+/// A record is believed only when process id, start time and boot id are those of a process that runs.
+fn process(
+    facts: &Facts,
+    role: &str,
+    reload_owed: bool,
+    seen: &HostObservation,
+) -> Result<ProcessObservation, BadAnswer> {
+    let Some(record) = facts.records.get(role) else { return Ok(ProcessObservation::Absent) };
+    let dead = ProcessObservation::Dead { restart_generation: record.restart_generation };
+    let (Some(pid), Some(start_time)) = (record.pid, record.start_time) else { return Ok(dead) };
+    let kernel = facts.kernel.get(role).filter(|kernel| !matches!(kernel.state, 'Z' | 'X' | 'x'));
+    let Some(kernel) = kernel.filter(|kernel| kernel.start_time == start_time && record.boot_id == seen.boot_id) else {
+        return Ok(dead);
+    };
+    let Some(restart_generation) = record.restart_generation else {
+        return Err(BadAnswer::BadRecord { path: format!("run/{role}.proc") });
+    };
+    Ok(ProcessObservation::Running(Running {
+        pid,
+        start_time,
+        uptime: facts.uptime.saturating_sub(start_time / TICKS),
+        restart_generation,
+        supervised: seen.supervisor.pid == Some(kernel.parent),
+        reload_owed,
+    }))
+}

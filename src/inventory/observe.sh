@@ -1,0 +1,226 @@
+# Looks at one host and writes what it saw on standard output: sections `[NAME]` with lines of words, and `[end]` last.
+# Writes nothing else anywhere. Everything that can be is asked of the shell itself: a process costs a millisecond.
+set -u
+LC_ALL=C
+export LC_ALL
+nl='
+'
+say() { printf '%s\n' "$*"; }
+hex() { od -An -v -tx1 -N 262145 <"$1" 2>/dev/null; }
+
+# machine USER
+machine() {
+    say '[machine]'
+    boot=
+    IFS= read -r boot </proc/sys/kernel/random/boot_id || :
+    say "boot $boot"
+    while read -r key _ value _; do [ "$key" = Uid: ] && say "uid $value"; done </proc/self/status
+    while read -r key value _; do [ "$key" = MemTotal: ] && say "memory $value" && break; done </proc/meminfo
+    read -r up _ </proc/uptime && say "uptime ${up%.*}"
+    [ -z "$1" ] || { found=$(id -u -- "$1" 2>/dev/null) && say "user $found"; }
+}
+
+# Where the prefix is, or where it would be.
+disk() {
+    at=$1
+    while [ ! -d "$at" ] && [ -n "${at#/}" ]; do at=${at%/*}; done
+    say "free $(stat -f -c '%a %S' -- "${at:-/}")"
+}
+
+folders() {
+    say '[folders]'
+    stat -c '%u %a %n' -- "$@" 2>/dev/null
+}
+
+install() {
+    say '[install]'
+    set -- install/*
+    [ -e "$1" ] && stat -c '%s %n' -- "$@"
+}
+
+# What the manifest of a software folder holds: of a folder its name and kind, of anything else also size, times, inode.
+listing() {
+    find "$@" -type d -exec stat -c '%n %f' {} + -o -exec stat -c '%n %f %s %Y %Z %i' {} + 2>/dev/null | sort
+}
+contents() {
+    { find "$@" -type f -exec sha256sum {} + ; find "$@" ! -type f -exec stat -c '%n %f' {} + ; } 2>/dev/null | sort
+}
+
+# software LISTING SUFFIX: everything at once; only when that differs, one folder after the other
+software() {
+    say '[software]'
+    names= manifests=
+    for folder in software/*; do
+        name=${folder#software/}
+        case $name in *[!A-Za-z0-9._+-]*) continue ;; esac
+        [ -d "$folder" ] && [ ! -L "$folder" ] || continue
+        say "$name"
+        names="$names $name" manifests="$manifests $name$2"
+    done
+    [ -n "$names" ] || return 0
+    cd software || return 1
+    have=$($1 $names)
+    want=$(sort $manifests 2>/dev/null)
+    if [ "$have" != "$want" ]; then
+        for name in $names; do
+            have=$($1 "$name")
+            want=$(sort "$name$2" 2>/dev/null)
+            [ "$have" = "$want" ] && continue
+            say "[damaged $name]"
+            printf '%s\n%s\n' "$have" "$want" | sort | uniq -u | head -c 4096 | od -An -v -tx1
+        done
+    fi
+    cd ..
+}
+
+supervisor() {
+    say '[supervisor]'
+    pid=
+    [ -r "$1" ] && { IFS= read -r pid <"$1" || :; }
+    case $pid in '' | *[!0-9]*) return 0 ;; esac
+    [ -r "/proc/$pid/cmdline" ] || return 0
+    words=$(tr '\000' '\n' <"/proc/$pid/cmdline" 2>/dev/null)
+    case $nl$words$nl in *"$nl$2$nl"*) say "pid $pid" ;; *) return 0 ;; esac
+    started= version=
+    [ -r run/supervisord.config ] && { IFS= read -r started && IFS= read -r version || :; } <run/supervisord.config
+    say "config $started"
+    say "version $version"
+}
+
+# Words of a name: what a path below conf/, data/ and run/ may be.
+safe() { case $1 in '' | .* | *[!a-z0-9._-]*) return 1 ;; *) return 0 ;; esac; }
+
+# has_data FOLDER IDENTITY…
+has_data() {
+    at=$1
+    shift
+    for entry in "$at"/* "$at"/.[!.]* "$at"/..?*; do
+        [ -e "$entry" ] || [ -L "$entry" ] || continue
+        case $entry in "$at/lost+found") continue ;; esac
+        for own; do
+            case $entry in "$at/$own" | "$at/.tmp-$own") continue 2 ;; esac
+            case $own in
+                */*) if [ "$entry" = "$at/${own%%/*}" ] && [ -z "$(find "$entry" ! -type d ! -path "$at/$own" | head -n 1)" ]; then continue 2; fi ;;
+            esac
+        done
+        return 0
+    done
+    return 1
+}
+
+# process: the record of $role as it is, and what the kernel says of that process id
+process() {
+    [ -r "run/$role.proc" ] || return 0
+    pid=
+    while IFS='=' read -r key value; do
+        case $key in pid) pid=$value ;; esac
+        case $key in pid | start_time | boot_id | restart_generation) say "record $role $key $value" ;; esac
+    done <"run/$role.proc"
+    say "record $role end"
+    case $pid in '' | *[!0-9]*) return 0 ;; esac
+    [ -r "/proc/$pid/stat" ] || return 0
+    line=
+    while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"/proc/$pid/stat"
+    # The second field is a name in parentheses, in which anything may be.
+    say "kernel $role ${line##*)}"
+}
+
+# instance ROLE DATA-FOLDER IDENTITY…
+instance() {
+    role=$1
+    say "role $role"
+    if [ -L "conf/$role/current" ]; then
+        for generation in "conf/$role"/*; do
+            if [ "conf/$role/current" -ef "$generation" ] && [ ! -L "$generation" ]; then
+                say "current $role ${generation##*/}"
+                break
+            fi
+        done
+        value=
+        [ -r "conf/$role/current/restart-generation" ] &&
+            { IFS= read -r value || :; } <"conf/$role/current/restart-generation" && say "restart $role $value"
+        [ -r "conf/$role/current/software" ] &&
+            while IFS= read -r value; do say "uses $role $value"; done <"conf/$role/current/software"
+    fi
+    shift
+    has_data "$@" && say "data $role"
+    process
+    [ -r "run/$role.held" ] && held="$held $role"
+    seen="$seen $role"
+}
+
+# reload ROLE FILE…: digests of these files in the generation that was current when a reload was last asked for
+reload() {
+    role=$1 last=
+    shift
+    [ -r "run/$role.reloaded" ] || return 0
+    { IFS= read -r last || :; } <"run/$role.reloaded"
+    case $last in *[!0-9a-f]*) last= ;; esac
+    [ -n "$last" ] && [ "conf/$role/current" -ef "conf/$role/$last" ] && return 0
+    say "[was $role]"
+    [ -n "$last" ] && [ -d "conf/$role/$last" ] && (cd "conf/$role/$last" && sha256sum -- "$@" 2>/dev/null)
+}
+
+# instances whose folder is here and that were not asked for
+orphans() {
+    for folder in conf/*; do
+        role=${folder#conf/}
+        safe "$role" && [ -d "$folder" ] && [ "$role" != "$1" ] || continue
+        case " $seen " in *" $role "*) continue ;; esac
+        [ -L "$folder/current" ] || [ -e "run/$role.proc" ] || continue
+        instance "$role" "data/$role"
+    done
+}
+
+generations() {
+    say '[generations]'
+    set -- conf/*/*/manifest
+    [ -e "$1" ] && ls -dt -- "$@"
+}
+
+# files START…: permission bits, size and name of every regular file, then the digests
+files() {
+    say '[files]'
+    found=$(
+        for start; do
+            [ -e "$start" ] && set -- "$@" "$start"
+            shift
+        done
+        [ $# -gt 0 ] && find "$@" -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -exec stat -c 'mode %a %s %n' {} + \
+            -exec sha256sum {} + 2>/dev/null
+    )
+    say "$found"
+}
+
+# differs WANTED-DIGEST PATH: its text, unless it is as wanted, or only its owner may read it
+differs() {
+    case $nl$found$nl in *"$nl$1  $2$nl"*) return 0 ;; esac
+    [ -f "$2" ] && [ -r "$2" ] || return 0
+    case $(stat -c %a -- "$2") in *[4-7]?) ;; *) return 0 ;; esac
+    say "[content $2]"
+    hex "$2"
+}
+
+records() {
+    for role in $held; do
+        say "[held $role]"
+        hex "run/$role.held"
+    done
+    for file in run/undo/*.json; do
+        name=${file#run/undo/}
+        safe "$name" && [ -f "$file" ] || continue
+        say "[undo $name]"
+        hex "$file"
+    done
+}
+
+# debris FILE…: what we write aside, in the folders that are only ours, and beside the files that we place elsewhere
+debris() {
+    say '[debris]'
+    # The pattern's own name comes when nothing matches.
+    for path in .tmp-* bin/.tmp-* conf/.tmp-* conf/*/.tmp-* install/.tmp-* log/history/.tmp-* run/.tmp-* run/undo/.tmp-* \
+        software/.tmp-* "$@"; do
+        [ -e "$path" ] || [ -L "$path" ] || continue
+        case $path in *[![:print:]]*) ;; *) say "$path" ;; esac
+    done
+}

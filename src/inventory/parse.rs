@@ -1,0 +1,239 @@
+//! Reads the answer to [`super::request`]. Everything in it is untrusted: what is not exactly as expected is an error
+//! that says where, and never a guess.
+
+use super::answer::{BadAnswer, Section, sections};
+use super::folders::{Owner, below, folders};
+use super::instances::{Facts, instance};
+use super::{FileObservation, HostObservation, SoftwareObservation, SupervisorObservation, printable};
+use crate::desired::{DesiredHost, DesiredInstance};
+use crate::model::{Digest, is_name};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Longest text of a file that is kept for a diff.
+const LONGEST_TEXT: usize = 256 * 1024;
+/// How many paths of a damaged folder are named.
+const DAMAGED_PATHS: usize = 8;
+
+/// Reads the answer of a host.
+///
+/// # Errors
+/// When the answer is not whole or has anything in it that can't be.
+pub fn parse(
+    answer: &[u8],
+    host: &DesiredHost,
+    instances: &[Arc<DesiredInstance>],
+) -> Result<HostObservation, BadAnswer> {
+    let sections = sections(answer)?;
+    let mut seen = HostObservation::default();
+    let mut facts = Facts::default();
+    let mut folder_facts = BTreeMap::new();
+    let mut service_uid = None;
+    for section in &sections {
+        match section.name {
+            "machine" => service_uid = machine(section, &mut seen, &mut facts)?,
+            "folders" => folder_facts = folder_lines(section)?,
+            "install" => seen.artifacts = artifacts(section, host)?,
+            "software" => software(section, &mut seen)?,
+            "instances" => facts.take(section)?,
+            "generations" => facts.take_generations(section),
+            "files" => facts.files = files(section)?,
+            "supervisor" => seen.supervisor = supervisor(section)?,
+            "debris" => seen.debris = section.lines.iter().map(|line| (*line).to_owned()).collect(),
+            "blocked" => return Err(BadAnswer::Blocked { prefix: host.prefix.clone() }),
+            "observation 1" | "end" => {}
+            _ => other(section, &mut seen, &mut facts)?,
+        }
+    }
+    seen.user_exists = host.user.is_none() || service_uid.is_some();
+    seen.prepared = prepared(host, instances, &folder_facts, seen.uid, service_uid);
+    let config = facts.files.get(&below(host, &host.supervisor.config_path));
+    seen.supervisor.config = config.map(|file| file.sha256);
+    for one in instances {
+        let found = instance(&facts, host, one.id.role.as_str(), Some(one), &seen)?;
+        seen.instances.insert(one.id.role.to_string(), found);
+    }
+    for role in facts.roles.clone() {
+        if !seen.instances.contains_key(&role) {
+            let found = instance(&facts, host, &role, None, &seen)?;
+            seen.instances.insert(role, found);
+        }
+    }
+    Ok(seen)
+}
+
+/// Facts of the machine; gives the numeric id of the user that services run as.
+fn machine(section: &Section<'_>, seen: &mut HostObservation, facts: &mut Facts) -> Result<Option<u32>, BadAnswer> {
+    let mut user = None;
+    let mut missing = BTreeSet::from(["boot", "uid", "memory", "uptime", "free"]);
+    for line in &section.lines {
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        let number = || value.parse::<u64>().map_err(|_| section.garbage(line));
+        let id = || value.parse::<u32>().map_err(|_| section.garbage(line));
+        match key {
+            "boot" if !value.is_empty() && value.len() <= 64 && value.bytes().all(is_boot_id) => {
+                value.clone_into(&mut seen.boot_id);
+            }
+            "uid" => seen.uid = id()?,
+            "memory" => seen.memory = number()?.saturating_mul(1024),
+            "uptime" => facts.uptime = number()?,
+            "free" => {
+                let (blocks, size) = value.split_once(' ').ok_or_else(|| section.garbage(line))?;
+                let parsed = blocks.parse::<u64>().ok().zip(size.parse::<u64>().ok());
+                let (blocks, size) = parsed.ok_or_else(|| section.garbage(line))?;
+                seen.disk_free = blocks.saturating_mul(size);
+            }
+            "user" => user = Some(id()?),
+            _ => return Err(section.garbage(line)),
+        }
+        missing.remove(key);
+    }
+    match missing.first() {
+        Some(key) => Err(section.garbage(&format!("no {key}"))),
+        None => Ok(user),
+    }
+}
+
+fn is_boot_id(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() || byte == b'-'
+}
+
+/// Owner of every folder that exists.
+fn folder_lines(section: &Section<'_>) -> Result<BTreeMap<String, u32>, BadAnswer> {
+    let line = |line: &&str| {
+        let mut words = line.splitn(3, ' ');
+        let owner = words.next()?.parse().ok()?;
+        words.next()?;
+        Some((words.next()?.to_owned(), owner))
+    };
+    section.lines.iter().map(|text| line(text).ok_or_else(|| section.garbage(text))).collect()
+}
+
+fn prepared(
+    host: &DesiredHost,
+    instances: &[Arc<DesiredInstance>],
+    found: &BTreeMap<String, u32>,
+    us: u32,
+    service: Option<u32>,
+) -> bool {
+    // Only root can give a folder to somebody else.
+    let service = if us == 0 { service.unwrap_or(us) } else { us };
+    let owner = |owner| if owner == Owner::Us { us } else { service };
+    folders(host, instances).iter().all(|(path, wanted)| found.get(path) == Some(&owner(*wanted)))
+}
+
+fn artifacts(section: &Section<'_>, host: &DesiredHost) -> Result<BTreeSet<String>, BadAnswer> {
+    let parts = host.software.values().flat_map(|software| &software.parts);
+    let wanted: BTreeMap<String, u64> = parts.map(|part| (part.file_name(), part.size)).collect();
+    let mut found = BTreeSet::new();
+    for line in &section.lines {
+        let (size, path) = line.split_once(' ').ok_or_else(|| section.garbage(line))?;
+        let size: u64 = size.parse().map_err(|_| section.garbage(line))?;
+        let name = path.strip_prefix("install/").ok_or_else(|| section.garbage(line))?;
+        if wanted.get(name) == Some(&size) {
+            found.insert(name.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+fn is_folder_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    !text.is_empty() && text.len() <= 255 && !text.starts_with('.') && text.chars().all(allowed)
+}
+
+fn software(section: &Section<'_>, seen: &mut HostObservation) -> Result<(), BadAnswer> {
+    for line in &section.lines {
+        if !is_folder_name(line) {
+            return Err(section.garbage(line));
+        }
+        seen.software.insert((*line).to_owned(), SoftwareObservation::Intact);
+    }
+    Ok(())
+}
+
+/// Paths in the lines that differ between a folder and its manifest.
+fn damaged(folder: &str, section: &Section<'_>) -> Result<SoftwareObservation, BadAnswer> {
+    let bytes = section.bytes()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut paths = BTreeSet::new();
+    for line in text.lines() {
+        let named = match line.split_once("  ") {
+            Some((digest, path)) if Digest::parse(digest.trim_start_matches('\\')).is_ok() => path,
+            _ => line.trim_end_matches(|c: char| c.is_ascii_hexdigit() || c == ' '),
+        };
+        let inside = named.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
+        paths.extend(inside.map(|path| printable(path, 200)));
+    }
+    if paths.is_empty() {
+        paths.insert(".".to_owned());
+    }
+    Ok(SoftwareObservation::Damaged(paths.into_iter().take(DAMAGED_PATHS).collect()))
+}
+
+/// Regular files by path: digest and permission bits.
+fn files(section: &Section<'_>) -> Result<BTreeMap<String, FileObservation>, BadAnswer> {
+    let (mut modes, mut found) = (BTreeMap::new(), BTreeMap::new());
+    for line in &section.lines {
+        if let Some(rest) = line.strip_prefix("mode ") {
+            let mut words = rest.splitn(3, ' ');
+            let mode = words.next().and_then(|mode| u32::from_str_radix(mode, 8).ok());
+            let (mode, path) = mode.zip(words.nth(1)).ok_or_else(|| section.garbage(line))?;
+            modes.insert(path, mode);
+        } else {
+            let (digest, path) = line.split_once("  ").ok_or_else(|| section.garbage(line))?;
+            let sha256 = Digest::parse(digest).map_err(|_| section.garbage(line))?;
+            // A file that came or went between the two looks is told by the next one.
+            if let Some(mode) = modes.get(path) {
+                found.insert(path.to_owned(), FileObservation { sha256, mode: *mode, content: None });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn supervisor(section: &Section<'_>) -> Result<SupervisorObservation, BadAnswer> {
+    let mut seen = SupervisorObservation::default();
+    for line in &section.lines {
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        match key {
+            "pid" => seen.pid = Some(value.parse().map_err(|_| section.garbage(line))?),
+            // The record may be absent or old; then it is not known.
+            "config" => seen.running_config = Digest::parse(value).ok(),
+            "version" => seen.version = is_folder_name(value).then(|| value.to_owned()),
+            _ => return Err(section.garbage(line)),
+        }
+    }
+    Ok(seen)
+}
+
+/// Sections that are about one thing each.
+fn other(section: &Section<'_>, seen: &mut HostObservation, facts: &mut Facts) -> Result<(), BadAnswer> {
+    let bad_record = |path: String| BadAnswer::BadRecord { path };
+    if let Some(folder) = section.about("damaged").filter(|folder| is_folder_name(folder)) {
+        seen.software.insert(folder.to_owned(), damaged(folder, section)?);
+    } else if let Some(path) = section.about("content") {
+        let bytes = section.bytes()?;
+        let text = if bytes.len() > LONGEST_TEXT { None } else { String::from_utf8(bytes).ok() };
+        if let Some(file) = facts.files.get_mut(path) {
+            file.content = text;
+        }
+    } else if let Some(role) = section.about("was").filter(|role| is_name(role)) {
+        let mut digests = BTreeMap::new();
+        for line in &section.lines {
+            let (digest, path) = line.split_once("  ").ok_or_else(|| section.garbage(line))?;
+            let digest = Digest::parse(digest).map_err(|_| section.garbage(line))?;
+            digests.insert(path.to_owned(), digest);
+        }
+        facts.reloaded.insert(role.to_owned(), digests);
+    } else if let Some(role) = section.about("held").filter(|role| is_name(role)) {
+        let held = serde_json::from_slice(&section.bytes()?).map_err(|_| bad_record(format!("run/{role}.held")))?;
+        facts.held.insert(role.to_owned(), held);
+    } else if let Some(name) = section.about("undo").filter(|name| is_folder_name(name)) {
+        let undo = serde_json::from_slice(&section.bytes()?).map_err(|_| bad_record(format!("run/undo/{name}")))?;
+        seen.undo.insert(name.to_owned(), undo);
+    } else {
+        return Err(section.garbage(section.name));
+    }
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The one request by which a host is observed: a POSIX shell script, made of what is wanted there.
+
+use super::folders::{below, folders};
+use crate::desired::{DesiredHost, DesiredInstance, Place};
+use crate::model::{OnChange, sh_quote};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// What the script does; the request adds the calls.
+const FUNCTIONS: &str = include_str!("observe.sh");
+
+/// A path that can't be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the path {path:?} has a character that is not printable ASCII, or a backslash: give it another name in the module"
+)]
+pub struct BadPath {
+    /// The path.
+    pub path: String,
+}
+
+/// The script that observes a host. `verify` compares software by content, not by size and times.
+///
+/// # Errors
+/// When a wanted file has a name that an answer could not tell.
+pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: bool) -> Result<String, BadPath> {
+    let mut script = String::from(FUNCTIONS);
+    let mut call = |words: &[&str]| -> Result<(), BadPath> {
+        for (index, word) in words.iter().enumerate() {
+            if index > 0 && word.bytes().any(|byte| !matches!(byte, b' '..=b'~') || byte == b'\\') {
+                return Err(BadPath { path: (*word).to_owned() });
+            }
+            let text = if index == 0 { (*word).to_owned() } else { format!(" {}", sh_quote(word)) };
+            script.push_str(&text);
+        }
+        script.push('\n');
+        Ok(())
+    };
+    let folders = folders(host, instances);
+    let (folder_names, places) = (folders.keys().map(String::as_str), Places::of(host, instances));
+    call(&["held= seen= found="])?;
+    call(&["folders"].into_iter().chain(folder_names).collect::<Vec<_>>())?;
+    call(&["install"])?;
+    call(if verify { &["software", "contents", ".sha256"] } else { &["software", "listing", ".manifest"] })?;
+    call(&["say", "[instances]"])?;
+    for (instance, identities) in instances.iter().zip(&places.identities) {
+        let (role, data) = (instance.id.role.as_str(), below(host, &instance.data_dir));
+        let words = ["instance", role, &data].into_iter().chain(identities.iter().map(String::as_str));
+        call(&words.collect::<Vec<_>>())?;
+    }
+    let supervisor = below(host, &host.supervisor.config_path);
+    call(&["orphans", supervisor.split('/').nth(1).unwrap_or_default()])?;
+    call(&["generations"])?;
+    let current: Vec<String> = instances.iter().map(|one| format!("conf/{}/current/", one.id.role)).collect();
+    let starts = current.iter().map(String::as_str).chain(places.placed.iter().map(String::as_str));
+    call(&["files", &supervisor].into_iter().chain(starts).collect::<Vec<_>>())?;
+    for (path, sha256) in &places.shown {
+        call(&["differs", sha256, path])?;
+    }
+    for (instance, files) in instances.iter().zip(&places.reloaded).filter(|(_, files)| !files.is_empty()) {
+        let words = ["reload", instance.id.role.as_str()].into_iter().chain(files.iter().map(String::as_str));
+        call(&words.collect::<Vec<_>>())?;
+    }
+    call(&["records"])?;
+    call(&["debris"].into_iter().chain(places.aside.iter().map(String::as_str)).collect::<Vec<_>>())?;
+    Ok(around(host, &script))
+}
+
+/// Where wanted files are, relative to the prefix.
+#[derive(Default)]
+struct Places {
+    /// Identity files of each instance, relative to its data folder.
+    identities: Vec<Vec<String>>,
+    /// Files of each instance that are taken up by a reload, relative to the generation.
+    reloaded: Vec<Vec<String>>,
+    /// Files outside generations.
+    placed: Vec<String>,
+    /// Files whose text may be shown when it differs, with the wanted digest.
+    shown: Vec<(String, String)>,
+    /// What is written aside beside placed files.
+    aside: Vec<String>,
+}
+
+impl Places {
+    fn of(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> Self {
+        let mut places = Self::default();
+        for instance in instances {
+            let data = format!("{}/", below(host, &instance.data_dir));
+            let (mut identities, mut reloaded) = (Vec::new(), Vec::new());
+            for file in &instance.files {
+                let path = match &file.place {
+                    Place::Generation(path) => format!("conf/{}/current/{path}", instance.id.role),
+                    Place::Absolute(path) => below(host, path),
+                };
+                match &file.place {
+                    Place::Generation(inside) if file.on_change == OnChange::Reload => reloaded.push(inside.clone()),
+                    Place::Generation(_) => {}
+                    Place::Absolute(_) => {
+                        let (folder, name) = path.rsplit_once('/').unwrap_or((".", &path));
+                        places.aside.push(format!("{folder}/.tmp-{name}"));
+                        places.placed.push(path.clone());
+                        let inside = path.strip_prefix(&data).filter(|_| file.identity);
+                        identities.extend(inside.map(str::to_owned));
+                    }
+                }
+                if !file.secret {
+                    places.shown.push((path, file.sha256.to_string()));
+                }
+            }
+            places.identities.push(identities);
+            places.reloaded.push(reloaded);
+        }
+        places
+    }
+}
+
+/// The calls, done below the prefix; the machine alone when there is none yet.
+fn around(host: &DesiredHost, calls: &str) -> String {
+    let (prefix, user) = (sh_quote(&host.prefix), sh_quote(host.user.as_deref().unwrap_or_default()));
+    let supervisor = &host.supervisor;
+    let (pidfile, config) = (sh_quote(&supervisor.pidfile), sh_quote(&supervisor.config_path));
+    let (functions, calls) = calls.split_at(FUNCTIONS.len());
+    let mut script = String::from(functions);
+    _ = write!(
+        script,
+        "say '[observation 1]'\nmachine {user}\ndisk {prefix}\n\
+         if cd {prefix} 2>/dev/null; then\n{calls}supervisor {pidfile} {config}\n\
+         elif [ -e {prefix} ]; then say '[blocked]'\nfi\nsay '[end]'\n"
+    );
+    script
+}

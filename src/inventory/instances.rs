@@ -174,7 +174,7 @@ fn reload_owed(facts: &Facts, wanted: &DesiredInstance) -> bool {
 }
 
 /// A record is believed only when process id, start time and boot id are those of a process that runs.
-fn process(
+pub(super) fn process(
     facts: &Facts,
     role: &str,
     reload_owed: bool,

@@ -4,15 +4,17 @@
 mod answer;
 mod folders;
 mod instances;
+mod life;
 mod parse;
 mod printable;
 mod request;
 
 pub use answer::{ANSWER_LIMIT, BadAnswer};
-pub use folders::{Owner, below, folders};
+pub use folders::{Owner, asides, below, folders, is_debris};
+pub use life::{life_request, parse_life};
 pub use parse::parse;
 pub use printable::printable;
-pub use request::{BadPath, request};
+pub use request::{BadPath, OBSERVE_FUNCTIONS, request};
 
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
 use serde::{Deserialize, Serialize};

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Longest text of a file that is kept for a diff.
 const LONGEST_TEXT: usize = 256 * 1024;
+/// What must be told of the machine.
+const MACHINE: [&str; 5] = ["boot", "uid", "memory", "uptime", "free"];
 /// How many paths of a damaged folder are named.
 const DAMAGED_PATHS: usize = 8;
 
@@ -31,7 +33,7 @@ pub fn parse(
     let mut service_uid = None;
     for section in &sections {
         match section.name {
-            "machine" => service_uid = machine(section, &mut seen, &mut facts)?,
+            "machine" => service_uid = machine(section, &mut seen, &mut facts, &MACHINE)?,
             "folders" => folder_facts = folder_lines(section)?,
             "install" => seen.artifacts = artifacts(section, host)?,
             "software" => software(section, &mut seen)?,
@@ -63,9 +65,14 @@ pub fn parse(
 }
 
 /// Facts of the machine; gives the numeric id of the user that services run as.
-fn machine(section: &Section<'_>, seen: &mut HostObservation, facts: &mut Facts) -> Result<Option<u32>, BadAnswer> {
+pub(super) fn machine(
+    section: &Section<'_>,
+    seen: &mut HostObservation,
+    facts: &mut Facts,
+    needed: &[&str],
+) -> Result<Option<u32>, BadAnswer> {
     let mut user = None;
-    let mut missing = BTreeSet::from(["boot", "uid", "memory", "uptime", "free"]);
+    let mut missing: BTreeSet<&str> = needed.iter().copied().collect();
     for line in &section.lines {
         let (key, value) = line.split_once(' ').unwrap_or((line, ""));
         let number = || value.parse::<u64>().map_err(|_| section.garbage(line));

@@ -1,13 +1,13 @@
 //! The one request by which a host is observed: a POSIX shell script, made of what is wanted there.
 
-use super::folders::{below, folders};
+use super::folders::{asides, below, folders};
 use crate::desired::{DesiredHost, DesiredInstance, Place};
 use crate::model::{OnChange, sh_quote};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// What the script does; the request adds the calls.
-const FUNCTIONS: &str = include_str!("observe.sh");
+/// Shell functions that look at a host; a request adds the calls. What makes a manifest uses the same ones.
+pub const OBSERVE_FUNCTIONS: &str = include_str!("observe.sh");
 
 /// A path that can't be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +24,7 @@ pub struct BadPath {
 /// # Errors
 /// When a wanted file has a name that an answer could not tell.
 pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: bool) -> Result<String, BadPath> {
-    let mut script = String::from(FUNCTIONS);
+    let mut script = String::from(OBSERVE_FUNCTIONS);
     let mut call = |words: &[&str]| -> Result<(), BadPath> {
         for (index, word) in words.iter().enumerate() {
             if index > 0 && word.bytes().any(|byte| !matches!(byte, b' '..=b'~') || byte == b'\\') {
@@ -96,8 +96,6 @@ impl Places {
                     Place::Generation(inside) if file.on_change == OnChange::Reload => reloaded.push(inside.clone()),
                     Place::Generation(_) => {}
                     Place::Absolute(_) => {
-                        let (folder, name) = path.rsplit_once('/').unwrap_or((".", &path));
-                        places.aside.push(format!("{folder}/.tmp-{name}"));
                         places.placed.push(path.clone());
                         let inside = path.strip_prefix(&data).filter(|_| file.identity);
                         identities.extend(inside.map(str::to_owned));
@@ -107,6 +105,7 @@ impl Places {
                     places.shown.push((path, file.sha256.to_string()));
                 }
             }
+            places.aside.extend(asides(host, instance));
             places.identities.push(identities);
             places.reloaded.push(reloaded);
         }
@@ -119,7 +118,7 @@ fn around(host: &DesiredHost, calls: &str) -> String {
     let (prefix, user) = (sh_quote(&host.prefix), sh_quote(host.user.as_deref().unwrap_or_default()));
     let supervisor = &host.supervisor;
     let (pidfile, config) = (sh_quote(&supervisor.pidfile), sh_quote(&supervisor.config_path));
-    let (functions, calls) = calls.split_at(FUNCTIONS.len());
+    let (functions, calls) = calls.split_at(OBSERVE_FUNCTIONS.len());
     let mut script = String::from(functions);
     _ = write!(
         script,

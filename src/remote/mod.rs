@@ -1,10 +1,17 @@
 //! [`crate::host::Host`] over a [`Transport`]: every operation becomes one POSIX shell script, a copied file, or a call
 //! to the supervisor through a tunnel. Nothing of ours stays on a host, and no value gets into a script unquoted.
 
+mod generation;
 mod local;
+mod lock;
+mod machine;
+mod processes;
+mod records;
+mod software;
 mod transport;
 
 pub use local::Local;
+pub use machine::{BundleSource, Machine};
 pub use transport::{
     Bytes, Endpoint, Limits, Output, Put, STDERR_LIMIT, Script, Session, Stream, Transport, TransportError,
 };

@@ -1,0 +1,229 @@
+# Changes one host. Each function does one thing, and doing it again does no harm: what is new is written aside as
+# `.tmp-NAME` in the folder where it belongs, synced, and renamed. The working directory is the prefix.
+set -eu
+LC_ALL=C
+export LC_ALL
+umask 022
+
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+# What was written is on the disk: of some files and folders, or of a whole file system.
+settle() { sync -- "$@" 2>/dev/null || sync; }
+settle_all() { sync -f -- "$1" 2>/dev/null || sync; }
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# own USER PATH…: gives paths to a user and the user's group, when we may
+own() {
+    user=$1
+    shift
+    [ -n "$user" ] && is_root || return 0
+    chown -h -- "$user:$(id -gn -- "$user")" "$@"
+}
+
+add_user() {
+    id -u -- "$1" >/dev/null 2>&1 && return 0
+    is_root || return 0
+    if command -v useradd >/dev/null; then
+        useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$1"
+    else
+        adduser -S -D -H -h / -s /sbin/nologin "$1"
+    fi
+}
+
+# folder USER PATH: exists and belongs to the user, or to us when there is none
+folder() {
+    mkdir -p -- "$2"
+    if [ -n "$1" ]; then wanted=$(id -u -- "$1"); else wanted=$(id -u); fi
+    is_root && [ "$(stat -c %u -- "$2")" != "$wanted" ] || return 0
+    if [ -n "$1" ]; then own "$1" "$2"; else chown -h -- "$wanted" "$2"; fi
+}
+
+# has_bytes SHA256 PATH
+has_bytes() { [ -f "$2" ] && [ "$(sha256sum <"$2")" = "$1  -" ]; }
+
+# begin NAME: an empty folder `software/.tmp-NAME/NAME`
+begin() {
+    cd software
+    rm -rf -- ".tmp-$1"
+    mkdir -- ".tmp-$1" ".tmp-$1/$1"
+}
+
+# unpack NAME SHA256 FILE INTO
+unpack() {
+    has_bytes "$2" "../install/$3" || die "install/$3 is damaged or missing: apply again, it is then copied anew"
+    mkdir -p -- ".tmp-$1/$1/$4"
+    tar -xof "../install/$3" -C ".tmp-$1/$1/$4"
+    printf '%s\n' "$3" >>".tmp-$1/$1.parts"
+}
+
+# finish NAME: a process that uses a folder that is replaced keeps what it has opened
+finish() {
+    cd ".tmp-$1"
+    is_root && chown -hR 0:0 -- "$1"
+    chmod -R u+rwX,go+rX,go-w -- "$1"
+    listing "$1" >"$1.manifest"
+    contents "$1" >"$1.sha256"
+    cd ..
+    settle_all ".tmp-$1"
+    rm -rf -- ".tmp-old-$1"
+    [ ! -e "$1" ] || mv -- "$1" ".tmp-old-$1"
+    for suffix in manifest sha256 parts; do mv -f -- ".tmp-$1/$1.$suffix" "$1.$suffix"; done
+    mv -- ".tmp-$1/$1" "$1"
+    settle .
+    rm -rf -- ".tmp-$1" ".tmp-old-$1"
+}
+
+# render ROLE GENERATION USER FOLDER-MODE: a generation out of a tar on standard input
+render() {
+    cd "conf/$1"
+    rm -rf -- ".tmp-$2"
+    mkdir -m 700 -- ".tmp-$2"
+    tar -xpof - -C ".tmp-$2"
+    # The time of the manifest tells generations apart by age.
+    touch -- ".tmp-$2/manifest"
+    if is_root; then
+        chown -hR 0:0 -- ".tmp-$2"
+        if [ -n "$3" ]; then
+            group=$(id -gn -- "$3")
+            chgrp -hR -- "$group" ".tmp-$2"
+            # What the group may not read either belongs to the user; everything that we or root act upon stays ours.
+            find ".tmp-$2" -type f ! -perm -040 ! -path '*/.placed/*' -exec chown -- "$3" {} +
+            [ ! -d ".tmp-$2/.placed" ] || chmod 700 ".tmp-$2/.placed"
+        fi
+    fi
+    chmod "$4" ".tmp-$2"
+}
+
+# keep_owned GENERATION FILE…: what the service wrote itself into a generation of the same name
+keep_owned() {
+    at=$1
+    shift
+    for file; do
+        [ ! -e "$at/$file" ] || [ -e ".tmp-$at/$file" ] || cp -p -- "$at/$file" ".tmp-$at/$file"
+    done
+}
+
+# rendered GENERATION
+rendered() {
+    settle_all ".tmp-$1"
+    rm -rf -- ".tmp-old-$1"
+    [ ! -e "$1" ] || mv -- "$1" ".tmp-old-$1"
+    mv -- ".tmp-$1" "$1"
+    settle .
+    rm -rf -- ".tmp-old-$1"
+}
+
+# carry ROLE GENERATION FILE…: what the service wrote itself goes along from the current generation
+carry() {
+    to="conf/$1/$2" from="conf/$1/current"
+    shift 2
+    [ -d "$to" ] || die "$to is missing: apply again, it is then written anew"
+    [ -d "$from" ] && ! [ "$from" -ef "$to" ] || return 0
+    for file; do
+        [ -f "$from/$file" ] || continue
+        cmp -s -- "$from/$file" "$to/$file" && continue
+        rm -f -- "$to/.tmp-carried"
+        cp -p -- "$from/$file" "$to/.tmp-carried"
+        settle "$to/.tmp-carried"
+        mv -f -- "$to/.tmp-carried" "$to/$file"
+    done
+}
+
+# place ROLE GENERATION USER: files of the generation that belong elsewhere below the prefix
+place() {
+    index="conf/$1/$2/.placed/index"
+    [ -f "$index" ] || return 0
+    while IFS='	' read -r number mode identity path; do
+        case /$path/ in */../* | //*) die "$index names $path" ;; esac
+        within=${path%/*} name=${path##*/}
+        from="conf/$1/$2/.placed/$number"
+        if [ -e "$path" ] && { [ "$identity" = 1 ] || { cmp -s -- "$from" "$path" && [ "$(stat -c %a -- "$path")" = "$mode" ]; }; }; then
+            continue
+        fi
+        [ -d "$within" ] || folder "$3" "$within"
+        rm -f -- "$within/.tmp-$name"
+        # Never through a link that somebody has put there.
+        (set -C && cat -- "$from" >"$within/.tmp-$name")
+        chmod "$mode" "$within/.tmp-$name"
+        own "$3" "$within/.tmp-$name"
+        settle "$within/.tmp-$name"
+        mv -f -- "$within/.tmp-$name" "$path"
+        settle "$within"
+    done <"$index"
+}
+
+# point ROLE GENERATION: the switch itself
+point() {
+    rm -f -- "conf/$1/.tmp-current"
+    ln -s -- "$2" "conf/$1/.tmp-current"
+    mv -fT -- "conf/$1/.tmp-current" "conf/$1/current" 2>/dev/null || {
+        rm -f -- "conf/$1/.tmp-current"
+        ln -sfn -- "$2" "conf/$1/current"
+    }
+    settle "conf/$1"
+}
+
+# write PATH: standard input becomes a small file
+write() {
+    within=${1%/*} name=${1##*/}
+    cat >"$within/.tmp-$name"
+    settle "$within/.tmp-$name"
+    mv -f -- "$within/.tmp-$name" "$1"
+    settle "$within"
+}
+
+erase() {
+    [ -e "$1" ] || return 0
+    rm -f -- "$1"
+    settle "${1%/*}"
+}
+
+# append PATH: standard input, on a line of its own also after a line that a crash has cut off
+append() {
+    [ ! -s "$1" ] || [ -z "$(tail -c 1 -- "$1")" ] || echo >>"$1"
+    cat >>"$1"
+    settle "$1"
+}
+
+# reloaded ROLE: the running process has taken up, or is about to, what is current now
+reloaded() {
+    now=$(readlink "conf/$1/current") || return 0
+    [ -r "run/$1.reloaded" ] && [ "$(cat "run/$1.reloaded")" = "$now" ] && return 0
+    printf '%s\n' "$now" >"run/.tmp-$1.reloaded"
+    mv -f -- "run/.tmp-$1.reloaded" "run/$1.reloaded"
+}
+
+# is_recorded ROLE: the recorded process runs: process id, start time and boot id match; `pid` is set
+is_recorded() {
+    [ -r "run/$1.proc" ] || return 1
+    pid= start= booted= boot= line=
+    while IFS='=' read -r key value; do
+        case $key in pid) pid=$value ;; start_time) start=$value ;; boot_id) booted=$value ;; esac
+    done <"run/$1.proc"
+    case $pid in '' | *[!0-9]*) return 1 ;; esac
+    IFS= read -r boot </proc/sys/kernel/random/boot_id
+    [ "$boot" = "$booted" ] && [ -r "/proc/$pid/stat" ] || return 1
+    while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"/proc/$pid/stat"
+    [ -n "$line" ] || return 1
+    set -- ${line##*)}
+    case $1 in Z | X) return 1 ;; esac
+    shift 19
+    [ "$1" = "$start" ]
+}
+
+# signal ROLE NAME: to the recorded process, and to no other that has its number by now
+signal() { ! is_recorded "$1" || kill -s "$2" "$pid"; }
+
+# ended ROLE: forgets the record of a process that is gone
+ended() { is_recorded "$1" || erase "run/$1.proc"; }
+
+# launch OUTPUT WORD…: in the background, in a session of its own, with nothing of ours open
+launch() {
+    said=$1
+    shift
+    session=
+    ! command -v setsid >/dev/null || session=setsid
+    cd /
+    $session env -i PATH="$PATH" LANG=C "$@" </dev/null >"$said" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+}

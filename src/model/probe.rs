@@ -76,6 +76,11 @@ pub enum ProbeKind {
     Kafka,
 }
 
+impl ProbeKind {
+    /// What modules call the kinds, in the order of the variants.
+    pub const WORDS: &[&str] = &["http", "tcp", "exec", "kafka"];
+}
+
 /// A request with its judgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probe {

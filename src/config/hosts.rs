@@ -1,0 +1,287 @@
+//! The section `hosts`, and the selectors that pick from it.
+
+use super::cluster::Path;
+use super::range::{self, MOST_HOSTS};
+use super::reader::{Cx, Node, duplicate, listed, suggest};
+use super::values::{Expected, FromKdl, Raw};
+use crate::diag::{Code, Diag, Span, Spanned, nearest};
+use crate::model::{HostName, HostSpec, Transport};
+use indexmap::IndexMap;
+use std::net::IpAddr;
+
+/// Reads all hosts. `cluster` is the cluster's name, for the folders of sandbox hosts.
+pub(super) fn hosts(sections: &[Node<'_>], cluster: &str) -> IndexMap<HostName, HostSpec> {
+    let mut hosts: IndexMap<HostName, HostSpec> = IndexMap::new();
+    let mut addresses: IndexMap<String, Spanned<HostName>> = IndexMap::new();
+    let mut full = false;
+    for node in sections.iter().flat_map(Node::children) {
+        for host in expanded(&node, cluster) {
+            if hosts.len() >= MOST_HOSTS {
+                if !full {
+                    let message = format!("more than {MOST_HOSTS} hosts");
+                    let help = "one file declares one cluster; split it into several clusters";
+                    node.cx.report(Diag::at(Code::BadRange, node.span(), message).label("one too many").help(help));
+                }
+                full = true;
+                break;
+            }
+            if let Some(first) = hosts.get(&host.name.value) {
+                let what = format!("the host `{}`", host.name);
+                node.cx.report(duplicate(&what, host.name.span, first.name.span, "give one of them another name"));
+                continue;
+            }
+            if let Some(first) = addresses.get(host.address.as_str()) {
+                let message = format!("`{}` and `{}` have the same address `{}`", first.value, host.name, host.address);
+                node.cx.report(
+                    Diag::at(Code::Duplicate, host.address.span, message)
+                        .label(format!("the address of `{}` too", first.value))
+                        .help("services on both would bind the same ports; give each host its own address")
+                        .also(Diag::at(Code::Duplicate, first.span, "it is first said here").label("first here")),
+                );
+            }
+            addresses.insert(host.address.value.clone(), Spanned::new(host.name.value.clone(), host.address.span));
+            hosts.insert(host.name.value.clone(), host);
+        }
+        node.finish();
+    }
+    sections.iter().for_each(Node::finish);
+    hosts
+}
+
+/// A node of the section, one host or a range of them.
+fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
+    let span = node.name_span();
+    let address = node.need_prop::<String>("address");
+    let transport = node.prop_with("transport", |raw| {
+        super::cluster::one_of(raw, &[("ssh", Transport::Ssh), ("local", Transport::Local)])
+    });
+    let transport = transport.map_or(Transport::Ssh, |transport| transport.value);
+    let prefix = node.prop::<Path>("prefix");
+    let number = node.prop::<u32>("number");
+    let labels = labels(node);
+    let names = match range::expand(node.name(), span) {
+        Ok(names) => names,
+        Err(diag) => {
+            node.cx.report(*diag);
+            return Vec::new();
+        }
+    };
+    if let (Some(number), true) = (&number, names.len() > 1) {
+        let message = format!("{} hosts can't all have the number {number}", names.len());
+        node.cx.report(
+            Diag::at(Code::BadId, number.span, message)
+                .label("one number for a whole range")
+                .help("leave it out: a host's number is the one at the end of its name"),
+        );
+    }
+    let Some(address) = address else { return Vec::new() };
+    let addresses = match range::expand(&address, address.span) {
+        Ok(addresses) => addresses,
+        Err(diag) => {
+            node.cx.report(*diag);
+            return Vec::new();
+        }
+    };
+    if addresses.len() != names.len() {
+        let message = format!("{} for {}", count(addresses.len(), "address"), count(names.len(), "host"));
+        node.cx.report(
+            Diag::at(Code::BadRange, address.span, message)
+                .label(format!("this stands for {}", count(addresses.len(), "address")))
+                .help(format!("both ranges must be equally long: `{}` stands for {}", node.name(), names.len())),
+        );
+        return Vec::new();
+    }
+    let mut hosts = Vec::new();
+    for (name, text) in names.into_iter().zip(addresses) {
+        let Ok(host) = HostName::new(&name) else {
+            let message = format!("`{}` can't be a host's name", shown(&name));
+            node.cx.report(Diag::at(Code::BadName, span, message).label("not a name").help(
+                "a name has 1 to 63 characters from a-z, 0-9, '-', '_' and '.', and starts with a letter or digit",
+            ));
+            return hosts;
+        };
+        if let Some(expected) = bad_address(&text, transport) {
+            let message = format!("`address` must be {}, found \"{}\"", expected.what, shown(&text));
+            let diag = Diag::at(expected.code, address.span, message).label(format!("expected {}", expected.what));
+            node.cx.report(match expected.help {
+                Some(help) => diag.help(help),
+                None => diag,
+            });
+            return hosts;
+        }
+        let own = prefix.as_ref().map(|prefix| prefix.value.0.clone());
+        let sandbox = || format!("/var/tmp/es_cluster/{cluster}/{name}");
+        hosts.push(HostSpec {
+            number: number.as_ref().map(|number| number.value).or_else(|| range::number_in(&name)),
+            prefix: own.or_else(|| (transport == Transport::Local).then(sandbox)),
+            name: Spanned::new(host, span),
+            address: Spanned::new(text, address.span),
+            transport,
+            labels: labels.clone(),
+        });
+    }
+    hosts
+}
+
+fn labels(node: &Node<'_>) -> IndexMap<String, String> {
+    let mut labels: IndexMap<String, Spanned<String>> = IndexMap::new();
+    for child in node.body(&["label"]).rest() {
+        for (key, value) in child.props::<Label>() {
+            if let Some(first) = labels.get(&key.value) {
+                let what = format!("the label `{key}`");
+                // Twice in one node is reported by the node itself.
+                if !same_line(&child, first.span) {
+                    node.cx.report(duplicate(&what, key.span, first.span, "keep one of them"));
+                }
+                continue;
+            }
+            labels.insert(key.value, Spanned::new(value.value.0, key.span));
+        }
+        child.finish();
+    }
+    labels.into_iter().map(|(key, value)| (key, value.value)).collect()
+}
+
+fn same_line(node: &Node<'_>, span: Span) -> bool {
+    let whole = node.span();
+    whole.source == span.source && (whole.start..whole.start + whole.len).contains(&span.start)
+}
+
+/// A label's value: a word that a selector can name.
+#[derive(Debug, Clone)]
+struct Label(String);
+
+impl FromKdl for Label {
+    const WHAT: &'static str = "a word without blanks or commas";
+    fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
+        let text = String::from_kdl(raw)?;
+        if text.is_empty() || text.contains(|c: char| c == ',' || c.is_whitespace()) {
+            return Err(Expected::new(Self::WHAT));
+        }
+        Ok(Self(text))
+    }
+}
+
+/// What an address must be, when it is not.
+fn bad_address(text: &str, transport: Transport) -> Option<Expected> {
+    let parsed = text.parse::<IpAddr>();
+    if transport == Transport::Local {
+        let help = "a sandbox host has its own loopback address, such as \"127.0.0.11\"";
+        return match parsed {
+            Ok(address) if address.is_loopback() => None,
+            _ => Some(Expected::new("a loopback address, 127.x.y.z").help(help)),
+        };
+    }
+    let numeric = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let name = |label: &str| {
+        (1..=63).contains(&label.len()) && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    match parsed {
+        Ok(address) if address.is_unspecified() => {
+            Some(Expected::new("one host's address").help("0.0.0.0 stands for all addresses: name one"))
+        }
+        Ok(_) => None,
+        Err(_) if !numeric && text.len() <= 253 && text.split('.').all(name) => None,
+        Err(_) => Some(Expected::new("an IP address or a host name")),
+    }
+}
+
+/// The hosts that `on=` names: names, ranges, `label:key=value`, in the order of the file and each once.
+pub(super) fn select(
+    selector: &Spanned<String>,
+    hosts: &IndexMap<HostName, HostSpec>,
+    cx: &Cx,
+) -> Vec<Spanned<HostName>> {
+    let mut picked: IndexMap<HostName, Spanned<HostName>> = IndexMap::new();
+    if range::parts(selector).next().is_none() {
+        let diag = Diag::at(Code::Missing, selector.span, "no host is named")
+            .label("empty")
+            .help("name hosts, a range \"node[1-3]\" or a label \"label:disk=ssd\"");
+        cx.report(diag);
+    }
+    for part in range::parts(selector) {
+        let names = match part.strip_prefix("label:") {
+            Some(label) => by_label(label, selector.span, hosts, cx),
+            None => by_name(part, selector.span, hosts, cx),
+        };
+        for name in names {
+            picked.entry(name.clone()).or_insert_with(|| Spanned::new(name, selector.span));
+        }
+    }
+    picked.into_values().collect()
+}
+
+fn by_label(label: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &Cx) -> Vec<HostName> {
+    let Some((key, value)) = label.split_once('=') else {
+        let diag = Diag::at(Code::WrongType, span, format!("`label:{}` names no value", shown(label)))
+            .label("expected label:key=value")
+            .help("write it as \"label:disk=ssd\"");
+        cx.report(diag);
+        return Vec::new();
+    };
+    let has = |host: &&HostSpec| host.labels.get(key).is_some_and(|own| own == value);
+    let found: Vec<HostName> = hosts.values().filter(has).map(|host| host.name.value.clone()).collect();
+    if found.is_empty() && !hosts.is_empty() {
+        let mut known: Vec<String> =
+            hosts.values().flat_map(|host| host.labels.iter().map(|(k, v)| format!("{k}={v}"))).collect();
+        known.sort_unstable();
+        known.dedup();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        let diag = Diag::at(Code::Unresolved, span, format!("no host has the label `{}`", shown(label)));
+        cx.report(suggest(diag, label, &known, "no such label"));
+    }
+    found
+}
+
+fn by_name(part: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &Cx) -> Vec<HostName> {
+    let names = match range::expand(part, span) {
+        Ok(names) => names,
+        Err(diag) => {
+            cx.report(*diag);
+            return Vec::new();
+        }
+    };
+    let (mut found, mut absent) = (Vec::new(), Vec::new());
+    for name in names {
+        match HostName::new(&name).ok().filter(|host| hosts.contains_key(host)) {
+            Some(host) => found.push(host),
+            None => absent.push(name),
+        }
+    }
+    if let Some(first) = absent.first() {
+        let known: Vec<&str> = hosts.keys().map(HostName::as_str).collect();
+        let several: Vec<&str> = absent.iter().map(String::as_str).collect();
+        let message = match absent.len() {
+            1 => format!("there is no host `{}`", shown(first)),
+            _ => format!("there are no hosts {}", listed(&several)),
+        };
+        let diag = Diag::at(Code::Unresolved, span, message);
+        let diag = match nearest(first, known.iter().copied()).filter(|_| absent.len() == 1) {
+            Some(near) => diag.label(format!("did you mean `{near}`?")),
+            None => diag.label("not in `hosts`"),
+        };
+        cx.report(match known.is_empty() {
+            true => diag.help("declare hosts in `hosts { … }`"),
+            false => diag.help(format!("hosts of this file: {}", listed(&known))),
+        });
+    }
+    found
+}
+
+/// A text of the operator's for a message: not longer than a line.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(60).collect();
+    if text.chars().nth(60).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// `1 host`, `3 hosts`, `2 addresses`.
+fn count(number: usize, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ if thing.ends_with('s') => format!("{number} {thing}es"),
+        _ => format!("{number} {thing}s"),
+    }
+}

@@ -1,0 +1,224 @@
+//! Templates and expressions of a module: compiled once, and their names known to be there.
+
+use super::super::reader::{Cx, Node, suggest};
+use crate::diag::{Code, Diag, Span, Spanned};
+use crate::model::{Expr, FileContent, Module, Name, Param, Probe, ProbeOn, Template};
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
+
+/// What templates and expressions may use beside parameters.
+pub(super) mod names {
+    /// Everywhere where an instance is known.
+    pub(in super::super) const INSTANCE: &[&str] =
+        &["cluster", "host", "instance", "service", "services", "peers", "version", "software", "conf", "dirs"];
+    /// In what judges an answer.
+    pub(in super::super) const ANSWER: &[&str] = &["status", "text", "body", "kv", "answers"];
+    /// In what reads, writes or judges a setting.
+    pub(in super::super) const VALUE: &[&str] = &["value", "status", "text", "body", "kv", "answers"];
+    /// Where only the version of the software is known.
+    pub(in super::super) const VERSION: &[&str] = &["version"];
+    /// For plugins.
+    pub(in super::super) const PLUGIN: &[&str] = &["version", "plugin"];
+    /// Between two modules.
+    pub(in super::super) const COMPAT: &[&str] = &["version", "other"];
+    /// For a change of versions.
+    pub(in super::super) const CHANGE: &[&str] = &["from", "to"];
+}
+
+/// The names that a module's templates may use.
+#[derive(Debug)]
+pub(super) struct Scope<'a> {
+    cx: &'a Cx,
+    instance: BTreeSet<String>,
+    files: BTreeSet<String>,
+    ports: BTreeSet<String>,
+    port_params: Vec<String>,
+}
+
+/// A parameter's name as templates see it.
+pub(in super::super) fn snake(name: &str) -> String {
+    name.replace(['-', '.'], "_")
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(
+        cx: &'a Cx,
+        params: &IndexMap<Name, Param>,
+        requires: &[Node<'_>],
+        files: &IndexMap<String, Template>,
+    ) -> Self {
+        let mut instance: BTreeSet<String> = names::INSTANCE.iter().map(|name| (*name).to_owned()).collect();
+        instance.extend(params.keys().map(|name| snake(name.as_str())));
+        // Read without marking: `requires` itself is decoded later and reports what is wrong with it.
+        instance.extend(requires.iter().filter_map(Node::peek_arg).map(snake));
+        let is_port = |param: &Param| param.kind == crate::model::ParamType::Port;
+        let port_params: Vec<String> =
+            params.iter().filter(|(_, param)| is_port(param)).map(|(name, _)| name.as_str().to_owned()).collect();
+        Self {
+            cx,
+            instance,
+            files: files.keys().cloned().collect(),
+            ports: params.keys().map(|name| name.as_str().to_owned()).collect(),
+            port_params,
+        }
+    }
+
+    /// A template over an instance's context and some more names.
+    pub(super) fn template(&self, text: Spanned<String>, more: &[&str]) -> Template {
+        self.check(&text, &self.known(more), crate::expr::template_names(&text.value));
+        Template(text)
+    }
+
+    /// An expression over an instance's context and some more names.
+    pub(super) fn expr(&self, text: Spanned<String>, more: &[&str]) -> Expr {
+        self.check(&text, &self.known(more), crate::expr::expression_names(&text.value));
+        Expr(text)
+    }
+
+    /// A template over some names alone: no instance is known there.
+    pub(super) fn only_template(&self, text: Spanned<String>, only: &[&str]) -> Template {
+        let known: Vec<&str> = only.to_vec();
+        self.check(&text, &known, crate::expr::template_names(&text.value));
+        Template(text)
+    }
+
+    /// An expression over some names alone.
+    pub(super) fn only_expr(&self, text: Spanned<String>, only: &[&str]) -> Expr {
+        let known: Vec<&str> = only.to_vec();
+        self.check(&text, &known, crate::expr::expression_names(&text.value));
+        Expr(text)
+    }
+
+    fn known<'k>(&'k self, more: &[&'k str]) -> Vec<&'k str> {
+        self.instance.iter().map(String::as_str).chain(more.iter().copied()).collect()
+    }
+
+    fn check(&self, text: &Spanned<String>, known: &[&str], used: Result<BTreeSet<String>, crate::expr::ExprError>) {
+        match used {
+            Ok(used) => {
+                for name in used.iter().filter(|name| !known.contains(&name.as_str())) {
+                    let diag =
+                        Diag::at(Code::BadTemplate, word_in(text, name), format!("nothing here is called `{name}`"));
+                    self.cx.report(suggest(diag, name, known, "unknown name"));
+                }
+            }
+            Err(error) => {
+                let span = error.range.clone().map_or(text.span, |range| inside(text, range));
+                self.cx.report(
+                    Diag::at(Code::BadTemplate, span, format!("this can't be compiled: {}", error.message))
+                        .label("here")
+                        .help("templates and expressions are minijinja; docs/modules.md lists names, functions and filters"),
+                );
+            }
+        }
+    }
+
+    /// Whether a file of the module's folder exists.
+    pub(super) fn has_file(&self, name: &Spanned<String>) -> bool {
+        if self.files.contains(&name.value) {
+            return true;
+        }
+        let known: Vec<&str> = self.files.iter().map(String::as_str).collect();
+        let message = format!("there is no template `{}` in the module's folder", name.value);
+        self.cx.report(suggest(Diag::at(Code::Unresolved, name.span, message), &name.value, &known, "no such file"));
+        false
+    }
+
+    /// Checks that `port=` names a port parameter, or that there is one when it names none.
+    pub(super) fn check_port(&self, port: Option<&Spanned<String>>, probe: Span) {
+        match port {
+            Some(port) if !self.port_params.contains(&port.value) => {
+                let known: Vec<&str> = self.port_params.iter().map(String::as_str).collect();
+                let message = match self.ports.contains(&port.value) {
+                    true => format!("the parameter `{}` is not a port", port.value),
+                    false => format!("there is no parameter `{}`", port.value),
+                };
+                let diag = Diag::at(Code::Unresolved, port.span, message);
+                self.cx.report(suggest(diag, &port.value, &known, "expected a parameter of type port"));
+            }
+            None if self.port_params.is_empty() => {
+                let diag = Diag::at(Code::Missing, probe, "the module has no port to ask")
+                    .label("no parameter has the type port")
+                    .help("declare one in `params`: port type=\"port\" default=…");
+                self.cx.report(diag);
+            }
+            _ => {}
+        }
+    }
+
+    /// Compiles the module's template files, each once.
+    pub(super) fn check_files(&self, module: &Module, templates: &IndexMap<String, Template>) {
+        let mut seen = BTreeSet::new();
+        for file in &module.files {
+            let FileContent::TemplateFile(name) = &file.content else { continue };
+            if let Some(Template(text)) = templates.get(name).filter(|_| seen.insert(name.clone())) {
+                self.check(text, &self.known(&[]), crate::expr::template_names(&text.value));
+            }
+        }
+        if let Some(free) = &module.free_config
+            && !module.files.iter().any(|file| file.path.0.value == free.file)
+        {
+            let known: Vec<&str> = module.files.iter().map(|file| file.path.0.as_str()).collect();
+            let diag = Diag::at(
+                Code::Unresolved,
+                module.name.span,
+                format!("`config` goes to `{}`, which is no file of the module", free.file),
+            );
+            self.cx.report(suggest(diag, &free.file, &known, "in this module"));
+        }
+    }
+
+    /// `on="leader"` needs an expression that says who that is: the one of `rolling { last }`.
+    pub(super) fn check_leader(&self, module: &Module) {
+        let gates = [&module.ready, &module.healthy, &module.converged].into_iter().flatten();
+        let probes = gates
+            .flat_map(|gate| &gate.probes)
+            .chain(module.safe_to_stop.iter().map(|rule| &rule.probe))
+            .chain(module.settings.values().flat_map(|setting| [&setting.read.probe, &setting.write]))
+            .chain(module.status.iter().map(|line| &line.probe));
+        let asks = |probe: &&Probe| probe.on == ProbeOn::Leader;
+        if module.rolling.last.is_none() && probes.clone().any(|probe| asks(&probe)) {
+            let diag =
+                Diag::at(Code::Missing, module.name.span, "a probe asks the leader, and nothing says who that is")
+                    .label("in this module")
+                    .help("say it in `rolling { last { … until=\"…\"; } }`");
+            self.cx.report(diag);
+        }
+    }
+}
+
+/// The files of a module's folder as templates.
+pub(in super::super) fn templates(texts: Vec<(String, Spanned<String>)>) -> IndexMap<String, Template> {
+    texts.into_iter().map(|(name, text)| (name, Template(text))).collect()
+}
+
+/// Where the text itself begins: after the quote for a text in KDL, at the start for a whole file.
+fn offset(text: &Spanned<String>) -> Option<usize> {
+    match text.span.len.checked_sub(text.value.len()) {
+        Some(0) => Some(0),
+        Some(2) => Some(1),
+        _ => None,
+    }
+}
+
+/// The place of a range of the text; the whole text when it was written with escapes, which move things about.
+fn inside(text: &Spanned<String>, range: std::ops::Range<usize>) -> Span {
+    match offset(text) {
+        Some(first) if range.end <= text.value.len() && range.start <= range.end => {
+            Span { start: text.span.start + first + range.start, len: range.len(), ..text.span }
+        }
+        _ => text.span,
+    }
+}
+
+/// The place of the first use of a name.
+fn word_in(text: &Spanned<String>, name: &str) -> Span {
+    let word =
+        |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '.' || c == '\'' || c == '"');
+    let found = text.value.match_indices(name).map(|(at, _)| at).find(|at| {
+        let before = text.value[..*at].chars().next_back();
+        let after = text.value[at + name.len()..].chars().next();
+        !word(before) && !after.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    });
+    found.map_or(text.span, |at| inside(text, at..at + name.len()))
+}

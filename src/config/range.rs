@@ -1,0 +1,99 @@
+//! Host ranges (`node[1-3]`) and the selectors of `on=`.
+
+use crate::diag::{Code, Diag, Span};
+
+/// Hosts that one file may declare.
+pub(super) const MOST_HOSTS: usize = 10_000;
+
+/// The texts that a pattern stands for: itself, or one for each number of its one range.
+pub(super) fn expand(pattern: &str, span: Span) -> Result<Vec<String>, Box<Diag>> {
+    let bad = |message: String, help: &str| {
+        Err(Box::new(Diag::at(Code::BadRange, span, message).label("not a usable range").help(help.to_owned())))
+    };
+    let Some((before, rest)) = pattern.split_once('[') else {
+        if pattern.contains(']') {
+            return bad(format!("`{pattern}` has a `]` without a `[`"), "write a range as \"node[1-3]\"");
+        }
+        return Ok(vec![pattern.to_owned()]);
+    };
+    let Some((range, after)) = rest.split_once(']') else {
+        return bad(format!("`{pattern}` has a `[` without a `]`"), "write a range as \"node[1-3]\"");
+    };
+    if after.contains(['[', ']']) {
+        return bad(format!("`{pattern}` has two ranges"), "one range in a name is enough: \"node[1-3]\"");
+    }
+    let numbers = range.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?, first)));
+    let Some((first, last, text)) = numbers else {
+        return bad(format!("`[{range}]` is not a range"), "write two whole numbers: [1-3]");
+    };
+    if first > last {
+        return bad(format!("the range `[{range}]` is empty"), &format!("the smaller number first: [{last}-{first}]"));
+    }
+    if last - first >= MOST_HOSTS as u64 {
+        let count = (last - first).saturating_add(1);
+        let help = format!("at most {MOST_HOSTS} hosts in one file");
+        return bad(format!("the range `[{range}]` stands for {count} names"), &help);
+    }
+    let width = if text.starts_with('0') { text.len() } else { 0 };
+    Ok((first..=last).map(|n| format!("{before}{n:0width$}{after}")).collect())
+}
+
+fn number(text: &str) -> Option<u64> {
+    let digits = (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+/// The number at the end of a host's name (`node7` → 7).
+pub(super) fn number_in(name: &str) -> Option<u32> {
+    let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
+    name[name.len() - digits..].parse().ok()
+}
+
+/// The parts of `on="node1, node[2-4] label:disk=ssd"`.
+pub(super) fn parts(selector: &str) -> impl Iterator<Item = &str> {
+    selector.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{expand, number_in, parts};
+    use crate::diag::Span;
+
+    fn names(pattern: &str) -> Vec<String> {
+        expand(pattern, Span::default()).expect(pattern)
+    }
+
+    fn message(pattern: &str) -> String {
+        expand(pattern, Span::default()).expect_err(pattern).message
+    }
+
+    #[test]
+    fn a_range_stands_for_its_numbers_and_keeps_leading_zeros() {
+        assert_eq!(names("node[2-4]"), ["node2", "node3", "node4"]);
+        assert_eq!(names("10.0.0.[9-10]"), ["10.0.0.9", "10.0.0.10"]);
+        assert_eq!(names("es[08-10]-a"), ["es08-a", "es09-a", "es10-a"]);
+        assert_eq!(names("web"), ["web"]);
+    }
+
+    #[test]
+    fn a_range_that_is_none_says_why() {
+        assert!(message("node[3-1]").contains("empty"));
+        assert!(message("node[1-99999999]").contains("99999999 names"));
+        for bad in ["node[1-3", "node1]", "node[a-b]", "n[1-2][3-4]", "n[]", "n[1-99999999999999999999]", "n[1-2-3]"] {
+            message(bad);
+        }
+    }
+
+    #[test]
+    fn the_number_of_a_host_is_at_the_end_of_its_name() {
+        assert_eq!(number_in("node7"), Some(7));
+        assert_eq!(number_in("rack2-node07"), Some(7));
+        assert_eq!(number_in("web"), None);
+        assert_eq!(number_in("n99999999999"), None);
+    }
+
+    #[test]
+    fn selectors_are_separated_by_blanks_or_commas() {
+        assert_eq!(parts(" a, node[1-3]  label:disk=ssd,").collect::<Vec<_>>(), ["a", "node[1-3]", "label:disk=ssd"]);
+    }
+}

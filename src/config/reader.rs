@@ -1,0 +1,377 @@
+//! A small reader over KDL nodes: typed arguments and properties with their places, and a report of everything that
+//! nobody asked for. Decoders read what they know and call [`Node::finish`]; they never stop at the first mistake.
+
+use super::values::{Expected, FromKdl, Raw, found};
+use crate::diag::{Code, Diag, Diagnostics, SourceId, Span, Spanned, nearest};
+use indexmap::IndexMap;
+use kdl::{KdlEntry, KdlNode};
+use std::cell::{Cell, RefCell};
+
+/// Mistakes that one run shows at most: enough to work on, and a bound for hostile input.
+const MOST_DIAGNOSTICS: usize = 200;
+
+/// Collects the mistakes of all decoders of a run.
+#[derive(Debug, Default)]
+pub(super) struct Cx {
+    diagnostics: RefCell<Diagnostics>,
+}
+
+impl Cx {
+    pub(super) fn report(&self, diag: Diag) {
+        let mut diagnostics = self.diagnostics.borrow_mut();
+        if diagnostics.len() < MOST_DIAGNOSTICS {
+            diagnostics.push(diag);
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.diagnostics.borrow().len()
+    }
+
+    pub(super) fn into_diagnostics(self) -> Diagnostics {
+        self.diagnostics.into_inner()
+    }
+}
+
+/// A node with the file that it came from, and a record of what was read of it.
+#[derive(Debug)]
+pub(super) struct Node<'a> {
+    pub(super) cx: &'a Cx,
+    source: SourceId,
+    kdl: &'a KdlNode,
+    args_read: Cell<usize>,
+    props_read: RefCell<Vec<&'static str>>,
+    all_props_read: Cell<bool>,
+    body_read: Cell<bool>,
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn new(cx: &'a Cx, source: SourceId, kdl: &'a KdlNode) -> Self {
+        Self {
+            cx,
+            source,
+            kdl,
+            args_read: Cell::new(0),
+            props_read: RefCell::default(),
+            all_props_read: Cell::new(false),
+            body_read: Cell::new(false),
+        }
+    }
+
+    /// The node's name.
+    pub(super) fn name(&self) -> &'a str {
+        self.kdl.name().value()
+    }
+
+    /// The place of the name.
+    pub(super) fn name_span(&self) -> Span {
+        self.span_of(self.kdl.name().span())
+    }
+
+    /// The place of name, arguments and properties, without the block.
+    pub(super) fn span(&self) -> Span {
+        let name = self.name_span();
+        let end = self.kdl.entries().last().map_or(name.start + name.len, |entry| {
+            let span = self.span_of(entry.span());
+            span.start + span.len
+        });
+        Span { len: end.saturating_sub(name.start), ..name }
+    }
+
+    fn span_of(&self, span: miette::SourceSpan) -> Span {
+        Span { source: self.source, start: span.offset(), len: span.len() }
+    }
+
+    /// The place of an entry's value alone, also when it is a property.
+    fn value_span(&self, entry: &KdlEntry) -> Span {
+        let whole = self.span_of(entry.span());
+        let len = entry.format().map_or(whole.len, |format| format.value_repr.len().min(whole.len));
+        Span { start: whole.start + whole.len - len, len, ..whole }
+    }
+
+    fn entries(&self, want: impl Fn(&KdlEntry) -> bool) -> impl Iterator<Item = &'a KdlEntry> {
+        self.kdl.entries().iter().filter(move |entry| want(entry))
+    }
+
+    fn read<T: FromKdl>(&self, entry: &KdlEntry, what: &str) -> Option<Spanned<T>> {
+        self.read_with(entry, what, T::from_kdl)
+    }
+
+    fn read_with<T>(
+        &self,
+        entry: &KdlEntry,
+        what: &str,
+        read: impl Fn(&Raw<'_>) -> Result<T, Expected>,
+    ) -> Option<Spanned<T>> {
+        let span = self.value_span(entry);
+        let repr = entry.format().map_or("", |format| format.value_repr.as_str());
+        match read(&Raw { value: entry.value(), repr }) {
+            Ok(value) => Some(Spanned::new(value, span)),
+            Err(expected) => {
+                self.cx.report(wrong(&expected, what, entry, span));
+                None
+            }
+        }
+    }
+
+    /// The argument at a position, read in order; a report when it is absent.
+    pub(super) fn arg<T: FromKdl>(&self, index: usize, what: &str) -> Option<Spanned<T>> {
+        if self.entries(|e| e.name().is_none()).nth(index).is_none() {
+            let name = self.name();
+            let diag = Diag::at(Code::Missing, self.span(), format!("`{name}` needs {what}"))
+                .label("nothing follows")
+                .help(format!("write {what} after `{name}`, expected is {}", T::WHAT));
+            self.cx.report(diag);
+        }
+        self.opt_arg(index, what)
+    }
+
+    /// The argument at a position, if it is there.
+    pub(super) fn opt_arg<T: FromKdl>(&self, index: usize, what: &str) -> Option<Spanned<T>> {
+        self.args_read.set(self.args_read.get().max(index + 1));
+        let entry = self.entries(|e| e.name().is_none()).nth(index)?;
+        self.read(entry, what)
+    }
+
+    /// All arguments from a position on.
+    pub(super) fn args<T: FromKdl>(&self, from: usize, what: &str) -> Vec<Spanned<T>> {
+        self.args_read.set(usize::MAX);
+        self.entries(|e| e.name().is_none()).skip(from).filter_map(|entry| self.read(entry, what)).collect()
+    }
+
+    /// All arguments, read by a function: for types that are only known from a module.
+    pub(super) fn args_with<T>(&self, what: &str, read: impl Fn(&Raw<'_>) -> Result<T, Expected>) -> Vec<Spanned<T>> {
+        self.args_read.set(usize::MAX);
+        self.entries(|e| e.name().is_none()).filter_map(|entry| self.read_with(entry, what, &read)).collect()
+    }
+
+    /// One argument, read by a function.
+    pub(super) fn arg_with<T>(&self, what: &str, read: impl Fn(&Raw<'_>) -> Result<T, Expected>) -> Option<Spanned<T>> {
+        self.args_read.set(self.args_read.get().max(1));
+        let entry = self.entries(|e| e.name().is_none()).next()?;
+        self.read_with(entry, what, read)
+    }
+
+    /// One property, read by a function.
+    pub(super) fn prop_with<T>(
+        &self,
+        name: &'static str,
+        read: impl Fn(&Raw<'_>) -> Result<T, Expected>,
+    ) -> Option<Spanned<T>> {
+        self.props_read.borrow_mut().push(name);
+        let entry = self.entries(|e| e.name().is_some_and(|n| n.value() == name)).last()?;
+        self.read_with(entry, &format!("`{name}`"), read)
+    }
+
+    /// How many arguments there are.
+    pub(super) fn arg_count(&self) -> usize {
+        self.entries(|e| e.name().is_none()).count()
+    }
+
+    /// A property, if it is there. Said twice is a mistake, with both places.
+    pub(super) fn prop<T: FromKdl>(&self, name: &'static str) -> Option<Spanned<T>> {
+        self.props_read.borrow_mut().push(name);
+        let entry = self.entries(|e| e.name().is_some_and(|n| n.value() == name)).last()?;
+        self.read(entry, &format!("`{name}`"))
+    }
+
+    /// Whether a property is there at all, right or wrong.
+    pub(super) fn has_prop(&self, name: &str) -> bool {
+        self.entries(|e| e.name().is_some_and(|n| n.value() == name)).next().is_some()
+    }
+
+    /// A property that must be there.
+    pub(super) fn need_prop<T: FromKdl>(&self, name: &'static str) -> Option<Spanned<T>> {
+        if !self.has_prop(name) {
+            let node = self.name();
+            let diag = Diag::at(Code::Missing, self.span(), format!("`{node}` needs `{name}=…`"))
+                .label(format!("`{name}` is not set"))
+                .help(format!("add `{name}=…` with {}", T::WHAT));
+            self.cx.report(diag);
+        }
+        self.prop(name)
+    }
+
+    /// A property that is `#true` or absent.
+    pub(super) fn flag(&self, name: &'static str) -> bool {
+        self.prop::<bool>(name).is_some_and(|value| value.value)
+    }
+
+    /// All properties with their names and the places of the names, for maps whose keys are the operator's.
+    pub(super) fn props<T: FromKdl>(&self) -> Vec<(Spanned<String>, Spanned<T>)> {
+        self.all_props_read.set(true);
+        let mut seen: Vec<(Spanned<String>, Spanned<T>)> = Vec::new();
+        for entry in self.entries(|e| e.name().is_some()) {
+            let Some(name) = entry.name() else { continue };
+            if let Some(value) = self.read(entry, &format!("`{}`", name.value())) {
+                seen.push((Spanned::new(name.value().to_owned(), self.span_of(name.span())), value));
+            }
+        }
+        seen
+    }
+
+    /// All child nodes in order.
+    pub(super) fn children(&self) -> Vec<Node<'a>> {
+        self.body_read.set(true);
+        let nodes = self.kdl.children().map_or(&[][..], |block| block.nodes());
+        nodes.iter().map(|kdl| Node::new(self.cx, self.source, kdl)).collect()
+    }
+
+    /// Whether the node has a block.
+    pub(super) fn has_block(&self) -> bool {
+        self.kdl.children().is_some()
+    }
+
+    /// The children by name. A child that is not in `known` is reported with the nearest one.
+    pub(super) fn body(&self, known: &'static [&'static str]) -> Body<'a> {
+        Body::new(self.children(), known, &format!("in `{}`", self.name()))
+    }
+
+    /// Reports that the node's own name is not one of those that are known here.
+    pub(super) fn unknown<'k>(&self, place: &str, known: impl IntoIterator<Item = &'k str>) {
+        let known: Vec<&str> = known.into_iter().collect();
+        let message = format!("`{}` is not known {place}", self.name());
+        self.cx.report(unknown_name(message, self.name_span(), self.name(), &known));
+    }
+
+    /// The first argument when it is a text, without counting as read.
+    pub(super) fn peek_arg(&self) -> Option<&'a str> {
+        self.kdl.entries().iter().find(|entry| entry.name().is_none())?.value().as_string()
+    }
+
+    /// Counts everything as read: after a mistake that makes the rest meaningless.
+    pub(super) fn forgive(&self) {
+        self.args_read.set(usize::MAX);
+        self.all_props_read.set(true);
+        self.body_read.set(true);
+    }
+
+    /// Reports every argument, property and block that nobody read, and every property that was said twice.
+    pub(super) fn finish(&self) {
+        let node = self.name();
+        let read = self.args_read.get();
+        for entry in self.entries(|e| e.name().is_none()).skip(read) {
+            let message = match read {
+                0 => format!("`{node}` takes no value, found {}", found(entry.value())),
+                1 => format!("`{node}` takes one value, {} is one too many", found(entry.value())),
+                more => format!("`{node}` takes {more} values, {} is one too many", found(entry.value())),
+            };
+            self.cx.report(Diag::at(Code::UnknownName, self.span_of(entry.span()), message).label("not expected here"));
+        }
+        self.duplicate_props();
+        if !self.all_props_read.get() {
+            let known = self.props_read.borrow();
+            for entry in self.kdl.entries() {
+                let Some(name) = entry.name().filter(|name| !known.contains(&name.value())) else { continue };
+                let message = format!("`{node}` has no property `{}`", name.value());
+                self.cx.report(unknown_name(message, self.span_of(name.span()), name.value(), &known));
+            }
+        }
+        if let Some(block) = self.kdl.children().filter(|_| !self.body_read.get()) {
+            let span = block.nodes().first().map_or(self.name_span(), |first| self.span_of(first.name().span()));
+            let message = format!("`{node}` takes no block");
+            self.cx.report(Diag::at(Code::UnknownName, span, message).label("not expected here"));
+        }
+    }
+
+    fn duplicate_props(&self) {
+        let mut seen: IndexMap<&str, Span> = IndexMap::new();
+        for entry in self.kdl.entries() {
+            let Some(name) = entry.name() else { continue };
+            let span = self.span_of(entry.span());
+            if let Some(first) = seen.get(name.value()) {
+                let what = format!("the property `{}`", name.value());
+                self.cx.report(duplicate(&what, span, *first, "remove one of them"));
+            } else {
+                seen.insert(name.value(), span);
+            }
+        }
+    }
+}
+
+/// The children of a node, by name, in the order of the file.
+#[derive(Debug)]
+pub(super) struct Body<'a> {
+    nodes: Vec<Node<'a>>,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(nodes: Vec<Node<'a>>, known: &[&str], place: &str) -> Self {
+        let (nodes, strangers): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| known.contains(&node.name()));
+        for stranger in strangers {
+            stranger.unknown(place, known.iter().copied());
+        }
+        Self { nodes }
+    }
+
+    /// The child of this name. Said twice is a mistake, with both places.
+    pub(super) fn one(&mut self, name: &str) -> Option<Node<'a>> {
+        let mut all = self.many(name).into_iter();
+        let first = all.next()?;
+        for more in all {
+            let what = format!("`{name}`");
+            first.cx.report(duplicate(&what, more.span(), first.span(), "keep one of them"));
+        }
+        Some(first)
+    }
+
+    /// All children of this name.
+    pub(super) fn many(&mut self, name: &str) -> Vec<Node<'a>> {
+        let (wanted, rest) = std::mem::take(&mut self.nodes).into_iter().partition(|node| node.name() == name);
+        self.nodes = rest;
+        wanted
+    }
+
+    /// Whether there is a child of this name that was not taken yet.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.nodes.iter().any(|node| node.name() == name)
+    }
+
+    /// The children that were not taken yet, in order.
+    pub(super) fn rest(self) -> Vec<Node<'a>> {
+        self.nodes
+    }
+}
+
+fn wrong(expected: &Expected, what: &str, entry: &KdlEntry, span: Span) -> Diag {
+    let message = format!("{what} must be {}, found {}", expected.what, found(entry.value()));
+    let mut diag = Diag::at(expected.code, span, message).label(format!("expected {}", expected.what));
+    if let Some(help) = &expected.help {
+        diag = diag.help(help.clone());
+    }
+    diag
+}
+
+/// Something that was said twice: the second place, with the first as a related note.
+pub(super) fn duplicate(what: &str, second: Span, first: Span, help: &str) -> Diag {
+    Diag::at(Code::Duplicate, second, format!("{what} is here twice"))
+        .label("again here")
+        .help(help)
+        .also(Diag::at(Code::Duplicate, first, format!("{what} was first said here")).label("first here"))
+}
+
+/// A name that nobody knows, with the nearest one or all of them.
+pub(super) fn unknown_name(message: String, span: Span, wanted: &str, known: &[&str]) -> Diag {
+    let diag = Diag::at(Code::UnknownName, span, message);
+    suggest(diag, wanted, known, "unknown name")
+}
+
+/// Adds the nearest of some names as label and help, or lists all of them.
+pub(super) fn suggest(diag: Diag, wanted: &str, known: &[&str], label: &str) -> Diag {
+    let mut names: Vec<&str> = known.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    match nearest(wanted, names.iter().copied()) {
+        Some(name) => diag.label(format!("did you mean `{name}`?")).help(format!("known here: {}", listed(&names))),
+        None if names.is_empty() => diag.label(label),
+        None => diag.label(label).help(format!("known here: {}", listed(&names))),
+    }
+}
+
+/// Names for people, shortened when there are many.
+pub(super) fn listed(names: &[&str]) -> String {
+    const MOST: usize = 20;
+    let shown: Vec<&str> = names.iter().take(MOST).copied().collect();
+    let more = names.len().saturating_sub(MOST);
+    if more == 0 { shown.join(", ") } else { format!("{}, and {more} more", shown.join(", ")) }
+}

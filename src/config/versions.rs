@@ -1,0 +1,196 @@
+//! Versions: every one that is needed is named, and they work together.
+
+use super::checks::needs_version;
+use super::merge::place_of_version;
+use super::reader::Cx;
+use crate::diag::{Code, Diag, Span};
+use crate::expr;
+use crate::model::{Cluster, Module, ModuleName, RequirementRow, Role, Version};
+use indexmap::IndexMap;
+use serde_json::json;
+use std::sync::Arc;
+
+/// Modules by name.
+type Modules = IndexMap<ModuleName, Arc<Module>>;
+
+/// Checks all roles; the result is what is proven and not supported.
+pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName], cx: &Cx) -> Vec<Diag> {
+    let mut warnings: Vec<Diag> = Vec::new();
+    for role in &cluster.roles {
+        let Some(module) = modules.get(&role.module.value).filter(|module| !broken.contains(&module.name.value)) else {
+            continue;
+        };
+        let own = named(cluster, role, module, cx);
+        for need in &module.requires {
+            let Some(other) = modules.get(&need.module.value) else { continue };
+            let other_version = named(cluster, role, other, cx);
+            if let (Some(own), Some(other_version)) = (own, other_version) {
+                let found = requirement(&need.rows, (module, own), (other, other_version), cx);
+                if let Some(warning) = found.filter(|new| !warnings.iter().any(|old| old.message == new.message)) {
+                    warnings.push(warning);
+                }
+            }
+        }
+        if let Some(own) = own {
+            compat(cluster, role, module, own, cx);
+        }
+        plugins(cluster, role, module, cx);
+    }
+    warnings
+}
+
+/// The version of a module for a role; a report when it has none and needs one.
+fn named<'a>(cluster: &'a Cluster, role: &'a Role, module: &Module, cx: &Cx) -> Option<(&'a Version, Span)> {
+    let name = &module.name.value;
+    let found = place_of_version(cluster, role, name);
+    if found.is_none() && needs_version(module) {
+        let message = format!("no version of `{name}`");
+        let label = match role.module.value == *name {
+            true => "this role has no version".to_owned(),
+            false => format!("`{}` needs it", role.module.value),
+        };
+        // Once for all roles that miss it.
+        let first = cluster
+            .roles
+            .iter()
+            .find(|other| other.module.value == role.module.value && place_of_version(cluster, other, name).is_none());
+        let span = first.map_or(role.module.span, |first| first.module.span);
+        let diag = Diag::at(Code::Missing, span, message).label(label);
+        cx.report(diag.help(format!("add a line to `versions`: {name} \"…\"")));
+    }
+    found
+}
+
+/// A version with its place, and the module it is of.
+type Of<'a> = (&'a Arc<Module>, (&'a Version, Span));
+
+/// Looks up the first row that holds for our version. A pairing that is proven is a warning.
+fn requirement(rows: &[RequirementRow], own: Of<'_>, other: Of<'_>, cx: &Cx) -> Option<Diag> {
+    let ((module, (version, version_span)), (with, (other_version, other_span))) = (own, other);
+    let context = json!({ "version": version.as_str() });
+    let mut row = None;
+    for candidate in rows {
+        match candidate.when.as_ref().map(|when| (when, expr::eval_bool(&when.0.value, &context))) {
+            None | Some((_, Ok(true))) => {
+                row = Some(candidate);
+                break;
+            }
+            Some((_, Ok(false))) => {}
+            Some((when, Err(error))) => {
+                let message = format!("this can't be evaluated for version {version}: {error}");
+                cx.report(Diag::at(Code::RenderFailed, when.0.span, message).label("here"));
+                return None;
+            }
+        }
+    }
+    let pair = format!("`{}` {version} with `{}` {other_version}", module.name.value, with.name.value);
+    let matches = |list: &[Version]| list.iter().any(|prefix| other_version.starts_with(prefix));
+    let place = |text: &str, span: Span| Diag::at(Code::Incompatible, span, text.to_owned());
+    match row {
+        None if rows.is_empty() => None,
+        Some(row) if matches(&row.supported) => None,
+        Some(row) if matches(&row.proven) => Some(
+            Diag::at(
+                Code::Incompatible,
+                other_span,
+                format!("{pair} is proven by our tests, not supported by the vendor"),
+            )
+            .label("not a version that the vendor names")
+            .help(format!("supported are {}", prefixes(&row.supported)))
+            .also(place("what the module knows about it", row.span).label("this row")),
+        ),
+        Some(row) => {
+            let both: Vec<Version> = row.supported.iter().chain(&row.proven).cloned().collect();
+            cx.report(
+                Diag::at(Code::Incompatible, other_span, format!("{pair} does not work"))
+                    .label(format!("not a version for `{}` {version}", module.name.value))
+                    .help(format!("`{}` may be {}", with.name.value, prefixes(&both)))
+                    .also(place("the version that it must go with", version_span).label("this one"))
+                    .also(place("what the module knows about it", row.span).label("this row")),
+            );
+            None
+        }
+        None => {
+            cx.report(
+                Diag::at(Code::Incompatible, version_span, format!("nothing is known about {pair}"))
+                    .label("no row of the module's table holds for it")
+                    .help(format!(
+                        "add a row to `requires \"{}\"` in the module, or take a version that it names",
+                        with.name.value
+                    )),
+            );
+            None
+        }
+    }
+}
+
+fn prefixes(versions: &[Version]) -> String {
+    let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    match names.split_last() {
+        None => "none".to_owned(),
+        Some((only, [])) => only.clone(),
+        Some((last, more)) => format!("{} or {last}", more.join(", ")),
+    }
+}
+
+/// The module's version rules with other modules of the cluster.
+fn compat(cluster: &Cluster, role: &Role, module: &Module, (version, span): (&Version, Span), cx: &Cx) {
+    for rule in &module.compat {
+        for other in cluster.roles.iter().filter(|other| other.module.value == rule.with.value) {
+            let Some((other_version, other_span)) = place_of_version(cluster, other, &rule.with.value) else {
+                continue;
+            };
+            let context = json!({ "version": version.as_str(), "other": other_version.as_str() });
+            let holds = expr::eval_bool(&rule.must.0.value, &context);
+            let message = match holds {
+                Ok(true) => continue,
+                Ok(false) => expr::render(&rule.says.0.value, &context).unwrap_or_else(|_| {
+                    format!(
+                        "`{}` {version} does not work with `{}` {other_version}",
+                        role.module.value, rule.with.value
+                    )
+                }),
+                Err(error) => {
+                    let diag =
+                        Diag::at(Code::RenderFailed, rule.must.0.span, format!("this can't be evaluated: {error}"));
+                    cx.report(diag.label(format!("for {version} with {other_version}")));
+                    continue;
+                }
+            };
+            let rule_place =
+                Diag::at(Code::Incompatible, rule.must.0.span, format!("the rule `{}` of the module", rule.name));
+            let other_place = Diag::at(Code::Incompatible, other_span, "the version that it must go with");
+            cx.report(
+                Diag::at(Code::Incompatible, span, message)
+                    .label(format!("`{}` {version}", role.module.value))
+                    .help(format!(
+                        "take versions of `{}` and `{}` that go together",
+                        role.module.value, rule.with.value
+                    ))
+                    .also(other_place.label("this one"))
+                    .also(rule_place.label("this rule")),
+            );
+        }
+    }
+}
+
+/// Plugins that the module does not take, or not in that version.
+fn plugins(cluster: &Cluster, role: &Role, module: &Module, cx: &Cx) {
+    let Some(spec) = cluster.versions.get(&role.module.value) else { return };
+    for (name, version) in &spec.plugins {
+        let Some(plugins) = &module.plugins else {
+            let diag = Diag::at(Code::UnknownName, version.span, format!("`{}` takes no plugins", role.module.value));
+            cx.report(diag.label("not expected here").help("the module has no `plugins`: remove this line"));
+            continue;
+        };
+        let Some(accepts) = &plugins.accepts else { continue };
+        let own = place_of_version(cluster, role, &role.module.value).map_or(&spec.version.value, |(own, _)| own);
+        let context = json!({ "version": own.as_str(), "plugin": { "name": name, "version": version.value.as_str() } });
+        if expr::eval_bool(&accepts.0.value, &context) != Ok(true) {
+            let message = format!("the plugin `{name}` {} is not for `{}` {own}", version.value, role.module.value);
+            let rule = Diag::at(Code::Incompatible, accepts.0.span, "what the module accepts").label("this must hold");
+            let diag = Diag::at(Code::Incompatible, version.span, message).label("not for this version");
+            cx.report(diag.help("take the plugin's version that was made for it").also(rule));
+        }
+    }
+}

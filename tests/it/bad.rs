@@ -1,0 +1,121 @@
+//! One mistake a folder in `fixtures/bad/`, with exactly what the operator is shown.
+//!
+//! A case has `cluster.kdl` and `modules/`, both optional: what is absent is taken from `_base`. `UPDATE=1` rewrites
+//! the expected texts; read them as the operator would.
+
+use es_cluster::config::{self, Files, Loaded};
+use es_cluster::diag::{Diag, Diagnostics, Sources};
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files in memory, by path.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Texts(pub(crate) BTreeMap<String, Vec<u8>>);
+
+impl Files for Texts {
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
+        let bytes = self.0.get(path).ok_or("no such file or folder")?;
+        if bytes.len() as u64 > limit {
+            return Err(format!("it has {} bytes, more than {limit}", bytes.len()));
+        }
+        Ok(bytes.clone())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        let inside = |path: &String| path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned);
+        Ok(self.0.keys().filter_map(inside).filter(|name| !name.contains('/')).collect())
+    }
+}
+
+impl Texts {
+    /// Everything below a folder, by path relative to it.
+    pub(crate) fn below(folder: &Path) -> Self {
+        let mut texts = Self::default();
+        texts.add(folder, "");
+        texts
+    }
+
+    fn add(&mut self, folder: &Path, prefix: &str) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let name = format!("{prefix}{}", path.file_name().expect("a name").to_string_lossy());
+            if path.is_dir() {
+                self.add(&path, &format!("{name}/"));
+            } else {
+                self.0.insert(name, fs::read(&path).expect("a file"));
+            }
+        }
+    }
+}
+
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bad")
+}
+
+pub(crate) fn base() -> Texts {
+    Texts::below(&folder().join("_base"))
+}
+
+pub(crate) fn load(texts: &Texts, sources: &mut Sources) -> (Option<Loaded>, Diagnostics) {
+    config::load(texts, "cluster.kdl", "modules", sources)
+}
+
+/// What the operator sees, without colours and as wide as the documentation.
+pub(crate) fn shown(diagnostics: impl IntoIterator<Item = Diag>, sources: &Sources) -> String {
+    let handler =
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100).with_links(false);
+    let mut shown = String::new();
+    for diag in diagnostics {
+        handler.render_report(&mut shown, &diag.with_sources(sources)).expect("text");
+        shown.push('\n');
+    }
+    let lines: Vec<&str> = shown.lines().map(str::trim_end).collect();
+    format!("{}\n", lines.join("\n").trim_end())
+}
+
+#[test]
+fn the_base_is_good() {
+    let mut sources = Sources::new();
+    let (loaded, diagnostics) = load(&base(), &mut sources);
+    assert_eq!(shown(diagnostics.iter().cloned(), &sources), "\n");
+    let loaded = loaded.expect("loaded");
+    assert_eq!(loaded.warnings.len(), 1, "queue runs on a proven runtime");
+}
+
+#[test]
+fn every_case_is_shown_as_expected() {
+    let mut wrong = Vec::new();
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder()).expect("fixtures").map(|e| e.expect("entry").path()).collect();
+    cases.sort();
+    for case in cases.iter().filter(|case| !case.ends_with("_base")) {
+        let mut texts = base();
+        texts.0.extend(Texts::below(case).0);
+        let mut sources = Sources::new();
+        let (loaded, diagnostics) = load(&texts, &mut sources);
+        let name = case.file_name().expect("a name").to_string_lossy().into_owned();
+        assert!(loaded.is_none() && !diagnostics.is_empty(), "{name} has no mistake");
+        let shown = shown(diagnostics.iter().cloned(), &sources);
+        let expected = case.join("expected.txt");
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&expected, &shown).expect("written");
+        } else if fs::read_to_string(&expected).unwrap_or_default() != shown {
+            wrong.push(format!("── {name} ──\n{shown}"));
+        }
+    }
+    assert!(wrong.is_empty(), "other than expected (UPDATE=1 rewrites):\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_modules_of_this_repository_are_good() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Texts::default();
+    texts.add(&root.join("modules"), "modules/");
+    for name in texts.list("modules").expect("modules") {
+        let Some(name) = name.strip_suffix(".kdl") else { continue };
+        let mut sources = Sources::new();
+        let (module, diagnostics) = config::load_module(&texts, name, "modules", &mut sources);
+        assert!(module.is_some(), "{}", shown(diagnostics.iter().cloned(), &sources));
+    }
+}

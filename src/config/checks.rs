@@ -77,11 +77,11 @@ fn secrets(cluster: &Cluster, role: &Role, cx: &Cx) {
         if !cluster.secrets.contains_key(&secret.0) {
             let known: Vec<&str> = cluster.secrets.keys().map(String::as_str).collect();
             let diag = Diag::at(Code::Unresolved, value.span, format!("there is no secret `{}`", secret.0));
-            cx.report(match known.is_empty() {
-                true => diag
-                    .label("not declared")
-                    .help(format!("declare it: secrets {{ secret \"{}\" \"VARIABLE\" from=\"env\"; }}", secret.0)),
-                false => suggest(diag, &secret.0, &known, "not declared"),
+            let example = || format!("declare it: secrets {{ secret \"{}\" \"VARIABLE\" from=\"env\"; }}", secret.0);
+            cx.report(if known.is_empty() {
+                diag.label("not declared").help(example())
+            } else {
+                suggest(diag, &secret.0, &known, "not declared")
             });
         }
     }
@@ -112,6 +112,9 @@ struct Bound<'a> {
     span: Option<Span>,
 }
 
+/// Two uses of one port, and the hosts on which they meet.
+type Clash<'a> = (Bound<'a>, Bound<'a>, Vec<&'a str>);
+
 /// No two instances on a host, and no two parameters of one instance, have the same port.
 fn ports(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module>>, cx: &Cx) {
     let mut on_host: BTreeMap<&HostName, Vec<&Role>> = BTreeMap::new();
@@ -121,7 +124,7 @@ fn ports(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module>>, cx: &Cx
         }
     }
     // The same pair of roles usually meets on several hosts: it is one mistake.
-    let mut clashes: IndexMap<(String, String, i64), (Bound<'_>, Bound<'_>, Vec<&str>)> = IndexMap::new();
+    let mut clashes: IndexMap<(String, String, i64), Clash<'_>> = IndexMap::new();
     for (host, roles) in on_host {
         let mut bound: BTreeMap<i64, Bound<'_>> = BTreeMap::new();
         for role in roles {

@@ -261,7 +261,7 @@ fn secret_source(node: &Node<'_>, from: &Spanned<String>, words: Vec<Spanned<Str
 }
 
 /// The sections of the file, each at most once.
-pub(super) fn sections<'a>(nodes: Vec<Node<'a>>) -> Body<'a> {
+pub(super) fn sections(nodes: Vec<Node<'_>>) -> Body<'_> {
     Body::new(nodes, SECTIONS, "at the top of the file")
 }
 

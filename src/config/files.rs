@@ -145,7 +145,7 @@ pub(super) fn utf8(path: &str, bytes: &[u8], from: Option<Span>, cx: &Cx) -> Opt
         Ok(text) => Some(text.to_owned()),
         Err(bad) => {
             let good = &bytes[..bad.valid_up_to()];
-            let line = good.iter().filter(|b| **b == b'\n').count() + 1;
+            let line = good.split(|byte| *byte == b'\n').count();
             let message = format!("`{path}` is not UTF-8: line {line} holds bytes that are no text");
             let diag = from.map_or_else(
                 || Diag::nowhere(Code::Unreadable, message.clone()),

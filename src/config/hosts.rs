@@ -6,8 +6,8 @@ use super::reader::{Cx, Node, duplicate, listed, suggest};
 use super::values::{Expected, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned, nearest};
 use crate::model::{HostName, HostSpec, Transport};
+use core::net::IpAddr;
 use indexmap::IndexMap;
-use std::net::IpAddr;
 
 /// Reads all hosts. `cluster` is the cluster's name, for the folders of sandbox hosts.
 pub(super) fn hosts(sections: &[Node<'_>], cluster: &str) -> IndexMap<HostName, HostSpec> {
@@ -260,9 +260,10 @@ fn by_name(part: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &Cx
             Some(near) => diag.label(format!("did you mean `{near}`?")),
             None => diag.label("not in `hosts`"),
         };
-        cx.report(match known.is_empty() {
-            true => diag.help("declare hosts in `hosts { … }`"),
-            false => diag.help(format!("hosts of this file: {}", listed(&known))),
+        cx.report(if known.is_empty() {
+            diag.help("declare hosts in `hosts { … }`")
+        } else {
+            diag.help(format!("hosts of this file: {}", listed(&known)))
         });
     }
     found

@@ -34,24 +34,22 @@ pub(super) fn check(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module
                 continue;
             };
             let taken = services.entry(&role.service).or_default();
-            match taken.get(&number) {
-                Some(first) => {
-                    let message = format!("the id {number} is used twice in the service `{}`", role.service);
-                    let label = format!("`{}` has the number {number}", host.value);
-                    let help = if *first.value == host.value {
-                        "two roles of one service share a host: put them on different hosts, or say service=\"…\""
-                    } else {
-                        "give one of the hosts another `number`"
-                    };
-                    let other = Diag::at(Code::BadId, first.span, format!("`{}` has it too", first.value));
-                    let place = if *first.value == host.value { role.span } else { spec.name.span };
-                    cx.report(Diag::at(Code::BadId, place, message).label(label).help(help).also(other.label("here")));
-                }
-                None => {
-                    let place = spec.name.span;
-                    taken.insert(number, Spanned::new(&host.value, place));
-                }
-            }
+            let Some(first) = taken.get(&number) else {
+                taken.insert(number, Spanned::new(&host.value, spec.name.span));
+                continue;
+            };
+            let message = format!("the id {number} is used twice in the service `{}`", role.service);
+            let label = format!("`{}` has the number {number}", host.value);
+            let same_host = *first.value == host.value;
+            let help = if same_host {
+                "two roles of one service share a host: put them on different hosts, or say service=\"…\""
+            } else {
+                "give one of the hosts another `number`"
+            };
+            let other =
+                Diag::at(Code::BadId, first.span, format!("`{}` has it too", first.value)).label("this one too");
+            let place = if same_host { role.span } else { spec.name.span };
+            cx.report(Diag::at(Code::BadId, place, message).label(label).help(help).also(other));
         }
     }
 }

@@ -54,9 +54,8 @@ pub(super) fn value(raw: &Raw<'_>, kind: &ParamType) -> Result<Value, Expected> 
             .map(Value::Int)
             .ok_or_else(wrong),
         ParamType::Text => String::from_kdl(raw).map(Value::Text),
-        ParamType::Enum(words) => word(raw, words, wrong),
         ParamType::List(words) if words.is_empty() => String::from_kdl(raw).map(Value::Text),
-        ParamType::List(words) => word(raw, words, wrong),
+        ParamType::Enum(words) | ParamType::List(words) => word(raw, words, wrong),
         ParamType::Version => Version::from_kdl(raw).map(|version| Value::Text(version.as_str().to_owned())),
         ParamType::Map => Free::from_kdl(raw).map(|free| free.0),
         ParamType::Secret => String::from_kdl(raw).map(|name| Value::Secret(SecretRef(name))),

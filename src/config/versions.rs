@@ -45,9 +45,10 @@ fn named<'a>(cluster: &'a Cluster, role: &'a Role, module: &Module, cx: &Cx) -> 
     let found = place_of_version(cluster, role, name);
     if found.is_none() && needs_version(module) {
         let message = format!("no version of `{name}`");
-        let label = match role.module.value == *name {
-            true => "this role has no version".to_owned(),
-            false => format!("`{}` needs it", role.module.value),
+        let label = if role.module.value == *name {
+            "this role has no version".to_owned()
+        } else {
+            format!("`{}` needs it", role.module.value)
         };
         // Once for all roles that miss it.
         let first = cluster

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long one request may take when the module does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a gate waits when the module does not say.
-const DEFAULT_WITHIN: Duration = Duration::from_secs(60);
+const DEFAULT_WITHIN: Duration = Duration::from_mins(1);
 
 /// What a probe is for: which names it sees, and whether it must judge.
 #[derive(Debug, Clone, Copy)]

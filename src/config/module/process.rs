@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Permission bits of a file when the module does not say.
 const DEFAULT_MODE: u32 = 0o640;
 /// How long a stop may take when the module does not say.
-const DEFAULT_STOP: Duration = Duration::from_secs(120);
+const DEFAULT_STOP: Duration = Duration::from_mins(2);
 
 pub(super) fn files(node: &Node<'_>, scope: &Scope<'_>) -> Vec<FileSpec> {
     let mut files: Vec<FileSpec> = Vec::new();

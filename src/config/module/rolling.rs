@@ -163,9 +163,10 @@ fn known(node: &Node<'_>, settings: &Settings) -> Option<Name> {
     }
     let known: Vec<&str> = settings.keys().map(Name::as_str).collect();
     let diag = Diag::at(Code::Unresolved, name.span, format!("the module has no setting `{}`", name.value));
-    node.cx.report(match known.is_empty() {
-        true => diag.label("no such setting").help("declare it: setting \"name\" { read { … }; write { … }; }"),
-        false => suggest(diag, name.as_str(), &known, "no such setting"),
+    node.cx.report(if known.is_empty() {
+        diag.label("no such setting").help("declare it: setting \"name\" { read { … }; write { … }; }")
+    } else {
+        suggest(diag, name.as_str(), &known, "no such setting")
     });
     None
 }

@@ -129,9 +129,10 @@ impl<'a> Scope<'a> {
         match port {
             Some(port) if !self.port_params.contains(&port.value) => {
                 let known: Vec<&str> = self.port_params.iter().map(String::as_str).collect();
-                let message = match self.ports.contains(&port.value) {
-                    true => format!("the parameter `{}` is not a port", port.value),
-                    false => format!("there is no parameter `{}`", port.value),
+                let message = if self.ports.contains(&port.value) {
+                    format!("the parameter `{}` is not a port", port.value)
+                } else {
+                    format!("there is no parameter `{}`", port.value)
                 };
                 let diag = Diag::at(Code::Unresolved, port.span, message);
                 self.cx.report(suggest(diag, &port.value, &known, "expected a parameter of type port"));

@@ -104,12 +104,12 @@ pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> IndexMap<Modu
             continue;
         }
         places.insert(child.name().to_owned(), child.span());
-        let version = child.arg::<Version>(0, "a version in quotes");
+        let version = child.arg::<Version>(0, "a version");
         let mut plugins: IndexMap<String, Spanned<Version>> = IndexMap::new();
         let mut body = child.body(&["plugin"]);
         for plugin in body.many("plugin") {
             let name = plugin.arg::<Name>(0, "the plugin's name");
-            let version = plugin.arg::<Version>(1, "the plugin's version in quotes");
+            let version = plugin.arg::<Version>(1, "the plugin's version");
             plugin.finish();
             let (Some(name), Some(version)) = (name, version) else { continue };
             if let Some(first) = plugins.get(name.as_str()) {

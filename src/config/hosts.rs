@@ -15,6 +15,7 @@ pub(super) fn hosts(sections: &[Node<'_>], cluster: &str) -> IndexMap<HostName, 
     let mut addresses: IndexMap<String, Spanned<HostName>> = IndexMap::new();
     let mut full = false;
     for node in sections.iter().flat_map(Node::children) {
+        let mut twice: IndexMap<Span, Vec<String>> = IndexMap::new();
         for host in expanded(&node, cluster) {
             if hosts.len() >= MOST_HOSTS {
                 if !full {
@@ -26,8 +27,7 @@ pub(super) fn hosts(sections: &[Node<'_>], cluster: &str) -> IndexMap<HostName, 
                 break;
             }
             if let Some(first) = hosts.get(&host.name.value) {
-                let what = format!("the host `{}`", host.name);
-                node.cx.report(duplicate(&what, host.name.span, first.name.span, "give one of them another name"));
+                twice.entry(first.name.span).or_default().push(host.name.value.to_string());
                 continue;
             }
             if let Some(first) = addresses.get(host.address.as_str()) {
@@ -41,6 +41,17 @@ pub(super) fn hosts(sections: &[Node<'_>], cluster: &str) -> IndexMap<HostName, 
             }
             addresses.insert(host.address.value.clone(), Spanned::new(host.name.value.clone(), host.address.span));
             hosts.insert(host.name.value.clone(), host);
+        }
+        for (first, names) in twice {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let what = if names.len() == 1 { "the host" } else { "each of the hosts" };
+            let what = format!("{what} {}", listed(&names));
+            node.cx.report(duplicate(
+                &what,
+                node.name_span(),
+                first,
+                "every host is declared once, alone or in a range",
+            ));
         }
         node.finish();
     }

@@ -29,7 +29,7 @@ impl Cx {
     }
 
     pub(super) fn into_diagnostics(self) -> Diagnostics {
-        self.diagnostics.into_inner()
+        self.diagnostics.into_inner().sorted()
     }
 }
 
@@ -130,7 +130,10 @@ impl<'a> Node<'a> {
     pub(super) fn opt_arg<T: FromKdl>(&self, index: usize, what: &str) -> Option<Spanned<T>> {
         self.args_read.set(self.args_read.get().max(index + 1));
         let entry = self.entries(|e| e.name().is_none()).nth(index)?;
-        self.read(entry, what)
+        match index {
+            0 => self.read(entry, &format!("`{}`", self.name())),
+            _ => self.read(entry, what),
+        }
     }
 
     /// All arguments from a position on.

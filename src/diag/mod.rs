@@ -13,7 +13,7 @@ pub use sources::{SourceId, Sources};
 pub use spanned::{Span, Spanned};
 pub use suggest::nearest;
 
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{Diagnostic, LabeledSpan, NamedSource, Severity, SourceCode};
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,8 +31,11 @@ pub struct Diag {
     pub label: String,
     /// What to do next.
     pub help: Option<String>,
-    /// Other places that belong to the same mistake, possibly in other files.
+    /// Other places that belong to the same mistake. Those in the same text are shown in the same picture, with their
+    /// label or else their message; those in other texts are shown below.
     pub related: Vec<Diag>,
+    /// Whether this is such another place.
+    note: bool,
     text: Option<Arc<NamedSource<String>>>,
 }
 
@@ -46,6 +49,7 @@ impl Diag {
             label: String::new(),
             help: None,
             related: Vec::new(),
+            note: false,
             text: None,
         }
     }
@@ -72,7 +76,7 @@ impl Diag {
     /// Adds another place, in the same or another file.
     #[must_use]
     pub fn also(mut self, related: Diag) -> Self {
-        self.related.push(related);
+        self.related.push(Diag { note: true, ..related });
         self
     }
 
@@ -87,7 +91,11 @@ impl Diag {
 
 impl Diagnostic for Diag {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.code))
+        (!self.note).then(|| Box::new(self.code) as Box<dyn fmt::Display>)
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        self.note.then_some(Severity::Advice)
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
@@ -101,16 +109,30 @@ impl Diagnostic for Diag {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.span?;
         self.text.as_ref()?;
-        let label = (!self.label.is_empty()).then(|| self.label.clone());
-        Some(Box::new(std::iter::once(LabeledSpan::new(label, span.start, span.len))))
+        let own = LabeledSpan::new_primary_with_span(shown(&self.label), (span.start, span.len));
+        let others = self.related.iter().filter(|other| self.is_beside(other)).filter_map(|other| {
+            let label = if other.label.is_empty() { &other.message } else { &other.label };
+            other.span.map(|span| LabeledSpan::new_with_span(shown(label), (span.start, span.len)))
+        });
+        Some(Box::new(std::iter::once(own).chain(others)))
     }
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        if self.related.is_empty() {
-            return None;
-        }
-        Some(Box::new(self.related.iter().map(|related| related as &dyn Diagnostic)))
+        let mut elsewhere = self.related.iter().filter(|other| !self.is_beside(other)).peekable();
+        elsewhere.peek()?;
+        Some(Box::new(elsewhere.map(|related| related as &dyn Diagnostic)))
     }
+}
+
+impl Diag {
+    /// Whether another place is in the same text, so that one picture can show both.
+    fn is_beside(&self, other: &Diag) -> bool {
+        self.span.zip(other.span).is_some_and(|(own, other)| own.source == other.source)
+    }
+}
+
+fn shown(label: &str) -> Option<String> {
+    (!label.is_empty()).then(|| label.to_owned())
 }
 
 /// All mistakes found in one run.
@@ -139,6 +161,12 @@ impl Diagnostics {
         for diag in other.list {
             self.push(diag);
         }
+    }
+
+    /// The mistakes by their place: as somebody reads the files. Those without a place come first.
+    pub fn sorted(mut self) -> Self {
+        self.list.sort_by_key(|diag| diag.span);
+        self
     }
 
     /// Whether nothing was wrong.

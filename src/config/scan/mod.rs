@@ -1,0 +1,327 @@
+//! A look at a text before the parser sees it: is it KDL, and within limits?
+//!
+//! The parser recovers from mistakes by recursion, and backtracks in what is commented out with `/-`, so a hostile
+//! text could overflow its stack or take it hours. This scan reads the text once, without recursion, and reports what
+//! is not KDL in our own words; only a text without a mistake goes to the parser.
+
+mod chars;
+mod strings;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use super::reader::Cx;
+use crate::diag::{Code, Diag, SourceId, Span};
+
+/// Blocks in blocks. A real file has four or five.
+const DEEPEST_BLOCK: usize = 64;
+/// Block comments in block comments.
+const DEEPEST_COMMENT: usize = 16;
+/// `/-` inside of what is commented out by `/-`; the parser's work doubles with each.
+const DEEPEST_SLASHDASH: usize = 3;
+/// Nodes, arguments and properties of one file: each takes the parser some hundred bytes.
+const MOST_PARTS: usize = 200_000;
+/// Bytes of a line; reports show whole lines.
+const LONGEST_LINE: usize = 16 * 1024;
+/// Mistakes in the syntax that are worth showing: the first is usually the cause of the rest.
+const MOST_MISTAKES: usize = 10;
+
+/// Reports what is wrong with a text.
+pub(super) fn check(text: &str, source: SourceId, cx: &Cx) {
+    let too_long = text.split('\n').position(|line| line.len() > LONGEST_LINE);
+    if let Some(line) = too_long {
+        let message = format!("line {} has more than {LONGEST_LINE} bytes", line + 1);
+        cx.report(
+            Diag::nowhere(Code::Unreadable, message).help("break it into several lines, or into a file of its own"),
+        );
+        return;
+    }
+    let mut scan = Scan { text, at: 0, blocks: Vec::new(), slashed: 0, parts: 0, found: Vec::new() };
+    if scan.text.starts_with('\u{feff}') {
+        scan.at = '\u{feff}'.len_utf8();
+    }
+    // An error ends the scan at once; mistakes that it can go on after are collected.
+    if let Err(last) = scan.nodes() {
+        scan.found.push(last);
+    }
+    for mistake in scan.found {
+        let span = Span { source, start: mistake.at, len: mistake.len };
+        let diag = Diag::at(mistake.code, span, mistake.message).label(mistake.label);
+        cx.report(if mistake.help.is_empty() { diag } else { diag.help(mistake.help) });
+    }
+}
+
+/// Something that is not KDL, or beyond a limit.
+#[derive(Debug)]
+struct Mistake {
+    code: Code,
+    at: usize,
+    len: usize,
+    message: String,
+    label: String,
+    help: String,
+}
+
+impl Mistake {
+    fn new(at: usize, len: usize, message: impl Into<String>) -> Self {
+        let label = "here".to_owned();
+        Self { code: Code::Syntax, at, len, message: message.into(), label, help: String::new() }
+    }
+
+    fn label(self, label: impl Into<String>) -> Self {
+        Self { label: label.into(), ..self }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: help.into(), ..self }
+    }
+
+    fn limit(at: usize, len: usize, message: impl Into<String>) -> Self {
+        Self { code: Code::Unreadable, ..Self::new(at, len, message) }
+    }
+}
+
+/// An open block.
+#[derive(Debug)]
+struct Block {
+    at: usize,
+    /// It, or the node that it belongs to, is commented out.
+    slashed: bool,
+    /// It alone is commented out, so the node's own block may follow.
+    aside: bool,
+}
+
+#[derive(Debug)]
+struct Scan<'t> {
+    text: &'t str,
+    at: usize,
+    blocks: Vec<Block>,
+    /// How many of the open blocks, and of the nodes that they belong to, are commented out.
+    slashed: usize,
+    parts: usize,
+    found: Vec<Mistake>,
+}
+
+impl Scan<'_> {
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn eat(&mut self, wanted: &str) -> bool {
+        let there = self.rest().starts_with(wanted);
+        if there {
+            self.at += wanted.len();
+        }
+        there
+    }
+
+    fn skip_char(&mut self) {
+        self.at += self.peek().map_or(0, char::len_utf8);
+    }
+
+    /// Everything, from the top of the file. Only what can't be gone on after is an error.
+    fn nodes(&mut self) -> Result<(), Mistake> {
+        loop {
+            self.lines()?;
+            let Some(next) = self.peek() else { break };
+            let result = match next {
+                '}' => self.close(),
+                ';' => Err(Mistake::new(self.at, 1, "this `;` ends nothing").help("remove it")),
+                '{' => {
+                    let mistake = Mistake::new(self.at, 1, "this block has no name before it")
+                        .help("a block belongs to a node: name { … }, with the `{` on the name's line");
+                    self.found.push(mistake);
+                    self.open(false, false)
+                }
+                _ => self.node(),
+            };
+            if let Err(mistake) = result {
+                if mistake.code == Code::Unreadable || self.found.len() + 1 >= MOST_MISTAKES {
+                    return Err(mistake);
+                }
+                self.found.push(mistake);
+                self.recover();
+            }
+        }
+        match self.blocks.last() {
+            Some(block) => Err(Mistake::new(block.at, 1, "this block is never closed")
+                .label("opened here")
+                .help("add the missing `}`; indentation helps to find where")),
+            None => Ok(()),
+        }
+    }
+
+    /// A node up to its end or the `{` of its block.
+    fn node(&mut self) -> Result<(), Mistake> {
+        let slashed = self.eat("/-");
+        if slashed {
+            self.lines()?;
+        }
+        self.part()?;
+        let start = self.at;
+        if self.peek().is_some_and(|c| self.begins_number(c)) {
+            let len = self.word_len();
+            let word = &self.text[start..start + len];
+            return Err(Mistake::new(start, len, format!("`{word}` can't be a node's name"))
+                .label("a name does not begin with a digit")
+                .help(format!("put it in quotes: \"{word}\"")));
+        }
+        self.string("a name")?;
+        self.ends_well(start, false)?;
+        self.entries(slashed)
+    }
+
+    /// Arguments and properties, then the end of the node or its block.
+    fn entries(&mut self, slashed: bool) -> Result<(), Mistake> {
+        loop {
+            let spaced = self.blanks()?;
+            if self.rest().starts_with("/-") {
+                self.at += 2;
+                self.lines()?;
+                if self.peek() == Some('{') {
+                    return self.open(true, true);
+                }
+                self.part()?;
+                self.entry()?;
+                continue;
+            }
+            match self.peek() {
+                None | Some('}') => return Ok(()),
+                Some(';') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some('{') => return self.open(slashed, false),
+                Some(c) if chars::is_newline(c) => return Ok(()),
+                Some('/') if self.rest().starts_with("//") => return Ok(()),
+                Some(_) if !spaced => {
+                    return Err(Mistake::new(self.at, self.word_len().max(1), "a blank is missing before this"));
+                }
+                Some(_) => {
+                    self.part()?;
+                    self.entry()?;
+                }
+            }
+        }
+    }
+
+    /// An argument or a property.
+    fn entry(&mut self) -> Result<(), Mistake> {
+        let start = self.at;
+        if self.value()? {
+            let key_end = self.at;
+            let _ = self.blanks()?;
+            if self.eat("=") {
+                let _ = self.blanks()?;
+                let value = self.at;
+                if self.peek().is_none_or(|c| chars::is_newline(c) || matches!(c, ';' | '}' | '{')) {
+                    let key = &self.text[start..key_end];
+                    return Err(Mistake::new(start, self.at - start, format!("{key}= has no value"))
+                        .help("write the value behind the `=`"));
+                }
+                self.value()?;
+                return self.ends_well(value, false);
+            }
+            self.at = key_end;
+        }
+        self.ends_well(start, true)
+    }
+
+    /// Opens a block.
+    fn open(&mut self, slashed: bool, aside: bool) -> Result<(), Mistake> {
+        if self.blocks.len() >= DEEPEST_BLOCK {
+            return Err(Mistake::limit(self.at, 1, format!("blocks are nested deeper than {DEEPEST_BLOCK}"))
+                .help("no file needs that: is a `}` missing further up?"));
+        }
+        self.slashed += usize::from(slashed);
+        if self.slashed > DEEPEST_SLASHDASH {
+            return Err(Mistake::limit(self.at, 1, format!("`/-` inside of `/-`, more than {DEEPEST_SLASHDASH} deep"))
+                .help("the outermost `/-` is enough: remove the others"));
+        }
+        self.blocks.push(Block { at: self.at, slashed, aside });
+        self.at += 1;
+        Ok(())
+    }
+
+    /// Closes a block; what may follow on its line is little.
+    fn close(&mut self) -> Result<(), Mistake> {
+        let Some(block) = self.blocks.pop() else {
+            return Err(Mistake::new(self.at, 1, "this `}` closes nothing")
+                .help("remove it, or look further up for a block that was closed too early"));
+        };
+        self.slashed -= usize::from(block.slashed);
+        self.at += 1;
+        let _ = self.blanks()?;
+        if self.rest().starts_with("/-") {
+            let start = self.at;
+            self.at += 2;
+            self.lines()?;
+            if self.peek() == Some('{') {
+                return self.open(true, true);
+            }
+            self.at = start;
+        }
+        match self.peek() {
+            None | Some('}') => Ok(()),
+            Some('{') if block.aside => self.open(false, false),
+            Some(';') => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(c) if chars::is_newline(c) => Ok(()),
+            Some('/') if self.rest().starts_with("//") => Ok(()),
+            Some(_) => Err(Mistake::new(self.at, self.word_len().max(1), "a node ends with its block")
+                .label("one too many")
+                .help("begin a new line, or write a `;` after the `}`")),
+        }
+    }
+
+    /// Counts a node, argument or property.
+    fn part(&mut self) -> Result<(), Mistake> {
+        self.parts += 1;
+        if self.parts > MOST_PARTS {
+            let help = "one file declares one cluster; no cluster needs that much";
+            return Err(Mistake::limit(self.at, 0, format!("more than {MOST_PARTS} nodes and values")).help(help));
+        }
+        if self.peek() == Some('(') {
+            let len = self.rest().find(')').map_or(1, |end| (end + 1).min(80));
+            let len = (1..=len).rev().find(|len| self.rest().is_char_boundary(*len)).unwrap_or(1);
+            return Err(Mistake::new(self.at, len, "type annotations mean nothing here")
+                .label("not expected here")
+                .help("remove it: what a value is, its name says"));
+        }
+        Ok(())
+    }
+
+    /// Goes on behind a mistake: at the next line, or at a brace.
+    fn recover(&mut self) {
+        self.skip_char();
+        while let Some(c) = self.peek() {
+            match c {
+                '}' => return,
+                '{' => {
+                    // A mistake before a block: its inside is looked at all the same.
+                    if self.open(false, false).is_err() {
+                        self.at = self.text.len();
+                    }
+                    return;
+                }
+                ';' => {
+                    self.at += 1;
+                    return;
+                }
+                '"' | '#' => {
+                    if self.value().is_err() {
+                        self.skip_char();
+                    }
+                }
+                c if chars::is_newline(c) => return,
+                _ => self.skip_char(),
+            }
+        }
+    }
+}

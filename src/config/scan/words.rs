@@ -1,0 +1,163 @@
+//! Values: words, numbers, keywords.
+
+use super::chars::{is_blank, is_newline, is_word};
+use super::{Mistake, Scan};
+
+/// Digits of a number: more would not fit the parser's integers.
+const MOST_DIGITS: usize = 30;
+
+impl Scan<'_> {
+    /// A value. The result is whether it is a string, so that it could be a property's name.
+    pub(super) fn value(&mut self) -> Result<bool, Mistake> {
+        let start = self.at;
+        match self.peek() {
+            Some('#') if !self.is_raw_string() => self.keyword().map(|()| false),
+            Some('"' | '#') => self.string("a value").map(|()| true),
+            Some(c) if self.begins_number(c) => self.number(start).map(|()| false),
+            _ => self.string("a value").map(|()| true),
+        }
+    }
+
+    pub(super) fn begins_number(&self, c: char) -> bool {
+        let second = self.rest().chars().nth(1);
+        c.is_ascii_digit() || (matches!(c, '+' | '-') && second.is_some_and(|c| c.is_ascii_digit()))
+    }
+
+    fn is_raw_string(&self) -> bool {
+        self.rest().trim_start_matches('#').starts_with('"')
+    }
+
+    fn keyword(&mut self) -> Result<(), Mistake> {
+        let start = self.at;
+        self.at += 1;
+        let len = self.word_len();
+        let word = &self.text[self.at..self.at + len];
+        if ["true", "false", "null", "inf", "-inf", "nan"].contains(&word) {
+            self.at += len;
+            return Ok(());
+        }
+        let message = format!("`#{word}` is not a keyword");
+        let help = "there are #true, #false, #null; a comment begins with `//`";
+        Err(Mistake::new(start, len + 1, message).label("not a keyword").help(help))
+    }
+
+    fn number(&mut self, start: usize) -> Result<(), Mistake> {
+        let word = &self.text[start..start + self.word_len()];
+        if is_number(word) {
+            self.at += word.len();
+            return Ok(());
+        }
+        let quote = format!("put versions, addresses, times and sizes in quotes: \"{word}\"");
+        let (message, help) = if word.len() > MOST_DIGITS && word.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
+            ("this number is too large".to_owned(), format!("a number has at most {MOST_DIGITS} digits"))
+        } else {
+            (format!("`{word}` is not a number"), quote)
+        };
+        Err(Mistake::new(start, word.len(), message).label("neither a number nor in quotes").help(help))
+    }
+
+    /// A word without quotes.
+    pub(super) fn bare(&mut self, what: &str) -> Result<(), Mistake> {
+        let start = self.at;
+        let len = self.rest().find(|c| !is_word(c)).unwrap_or(self.rest().len());
+        let word = &self.text[start..start + len];
+        if word.is_empty() {
+            return Err(self.no_word(what));
+        }
+        if matches!(word, "true" | "false" | "null" | "inf" | "nan" | "-inf") {
+            let help = format!("KDL writes it with a `#`: #{word}");
+            return Err(Mistake::new(start, len, format!("`{word}` needs a `#` before it"))
+                .label("a keyword")
+                .help(help));
+        }
+        let digits = word.trim_start_matches(['+', '-']).trim_start_matches('.');
+        if digits.len() < word.len() && word.contains('.') && digits.starts_with(|c: char| c.is_ascii_digit()) {
+            let message = format!("`{word}` is neither a number nor a name");
+            return Err(Mistake::new(start, len, message).help("a number has a digit before the point: 0.5"));
+        }
+        self.at += len;
+        Ok(())
+    }
+
+    fn no_word(&self, what: &str) -> Mistake {
+        let whole = self.word_len().max(self.peek().map_or(0, char::len_utf8));
+        let word = &self.text[self.at..self.at + whole];
+        let mistake = Mistake::new(self.at, whole, format!("expected {what}, found `{word}`"));
+        match self.peek() {
+            Some(c @ ('[' | ']' | '/' | '\\' | '(' | ')')) => {
+                mistake.help(format!("a `{c}` stands only in quotes or comments: \"{word}\""))
+            }
+            Some('=') => mistake.help("a value follows the name of its node without a `=`: heap \"1g\""),
+            Some(c) if super::chars::is_forbidden(c) => self.forbidden(c),
+            _ => mistake,
+        }
+    }
+
+    /// What follows a value or a name must end it.
+    pub(super) fn ends_well(&self, start: usize, may_be_name: bool) -> Result<(), Mistake> {
+        let ends = match self.peek() {
+            None => true,
+            Some('=') => may_be_name,
+            Some(c) => {
+                is_blank(c)
+                    || is_newline(c)
+                    || matches!(c, ';' | '{' | '}' | '\\')
+                    || self.rest().starts_with("//")
+                    || self.rest().starts_with("/*")
+            }
+        };
+        // A URL without quotes: its `//` is a comment, and what is left still looks like a word.
+        let word = &self.text[start..self.at];
+        if self.rest().starts_with("//") && word.ends_with(':') && !word.starts_with('"') {
+            let len = self.at - start + self.rest().find(|c| is_newline(c) || is_blank(c)).unwrap_or(self.rest().len());
+            let url = &self.text[start..start + len];
+            return Err(Mistake::new(
+                start,
+                len,
+                format!("`{word}` is all that is left of this URL: `//` begins a comment"),
+            )
+            .label("not in quotes")
+            .help(format!("put it in quotes: \"{}\"", url.trim_end_matches([';', '}']))));
+        }
+        if ends {
+            return Ok(());
+        }
+        let len = self.at - start + self.word_len().max(self.peek().map_or(0, char::len_utf8));
+        let whole = &self.text[start..start + len];
+        let mistake = Mistake::new(start, len, format!("`{whole}` can't stand without quotes"));
+        Err(if whole.contains('"') {
+            Mistake::new(self.at, 1, "a value ends here, and something follows at once")
+                .label("a blank is missing")
+                .help("write a blank between two values, and `\\\"` for a quote inside of quotes")
+        } else if self.peek() == Some('=') {
+            Mistake::new(start, len, "only a name can stand before a `=`").help("put the name in quotes")
+        } else {
+            mistake.label("not a word").help(format!("put it in quotes: \"{whole}\""))
+        })
+    }
+}
+
+/// Whether a word is a number as KDL writes it.
+fn is_number(word: &str) -> bool {
+    let bare = word.trim_start_matches(['+', '-']);
+    if word.len() - bare.len() > 1 || bare.len() > MOST_DIGITS {
+        return false;
+    }
+    let digits = |text: &str, base: u32| {
+        text.starts_with(|c: char| c.is_digit(base)) && text.chars().all(|c| c.is_digit(base) || c == '_')
+    };
+    for (prefix, base) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(rest) = bare.strip_prefix(prefix) {
+            return digits(rest, base);
+        }
+    }
+    let (mantissa, exponent) = match bare.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (bare, None),
+    };
+    let fraction = match mantissa.split_once('.') {
+        Some((whole, fraction)) => digits(whole, 10) && digits(fraction, 10),
+        None => digits(mantissa, 10),
+    };
+    fraction && exponent.is_none_or(|text| digits(text.strip_prefix(['+', '-']).unwrap_or(text), 10))
+}

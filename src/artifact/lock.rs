@@ -42,14 +42,14 @@ pub enum Event {
         /// Software or plugin, with its version.
         what: String,
     },
-    /// A source is tried.
+    /// A source is tried; looking for vendor files takes no time and is not reported.
     Trying {
         /// Software or plugin, with its version.
         what: String,
         /// The source.
         source: String,
     },
-    /// A source did not deliver; the next one is tried.
+    /// A source did not deliver; the next one is tried. That a vendor file is not there is not reported.
     Missed {
         /// Software or plugin, with its version.
         what: String,
@@ -148,7 +148,7 @@ pub(super) async fn resolve(
     let mut missed = Vec::new();
     while !open.is_empty() {
         let mut still = Vec::new();
-        for (mut item, recipe, outcome) in round(fetcher, open, report).await {
+        for (mut item, recipe, outcome) in round(fetcher, open, &mut still, report).await {
             let (what, source) = (label(&item.need.key), recipe.to_string());
             match outcome {
                 Ok(locked) => {
@@ -157,7 +157,9 @@ pub(super) async fn resolve(
                     lock.artifacts.insert(item.need.key, locked);
                 }
                 Err(error) => {
-                    report(Event::Missed { what: what.clone(), source: source.clone(), why: error.to_string() });
+                    if !matches!(error, ArtifactError::Absent { .. }) {
+                        report(Event::Missed { what: what.clone(), source: source.clone(), why: error.to_string() });
+                    }
                     item.tries.push((source, error));
                     if item.left.is_empty() {
                         missed.push(Unobtainable { what, tries: item.tries });
@@ -213,13 +215,27 @@ fn entry(recipe: &Recipe, need: &Need, made: &Made) -> Locked {
 
 type Tried<'a> = (Open<'a>, Recipe, Result<Locked, ArtifactError>);
 
-/// Tries the next source of everything that is open: Maven's together, the others side by side.
-async fn round<'a>(fetcher: &Fetcher<'_>, open: Vec<Open<'a>>, report: Reporter<'_>) -> Vec<Tried<'a>> {
+/// Tries the next source of everything that is open: vendor files alone, since they take no time and what is left then
+/// can go together; then Maven's in one call and the others side by side.
+async fn round<'a>(
+    fetcher: &Fetcher<'_>,
+    open: Vec<Open<'a>>,
+    waiting: &mut Vec<Open<'a>>,
+    report: Reporter<'_>,
+) -> Vec<Tried<'a>> {
+    let local = |item: &Open<'_>| item.left.front().is_some_and(|recipe| matches!(recipe.kind, Kind::File { .. }));
+    let only_local = open.iter().any(local);
     let mut maven = Vec::new();
     let mut others = Vec::new();
     for mut item in open {
+        if only_local && !local(&item) {
+            waiting.push(item);
+            continue;
+        }
         let Some(recipe) = item.left.pop_front() else { continue };
-        report(Event::Trying { what: label(&item.need.key), source: recipe.to_string() });
+        if !only_local {
+            report(Event::Trying { what: label(&item.need.key), source: recipe.to_string() });
+        }
         match recipe.kind {
             Kind::Maven { .. } => maven.push((item, recipe)),
             _ => others.push((item, recipe)),

@@ -4,24 +4,16 @@ use super::dial::Dial;
 use super::judge;
 use super::whom::{Scope, instances};
 use crate::desired::{Desired, DesiredInstance, DesiredService};
-use crate::expr::Context;
 use crate::host::{HookTime, Question, Services};
 use crate::inventory::{Verdict, printable};
-use crate::model::{Gate, Hook, InstanceId, Name, Probe, ServiceName, Setting, StatusLine};
+use crate::model::{Gate, Hook, InstanceId, Name, ServiceName, Setting, StatusLine};
 use crate::plan::GateKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Longest line of `status`, in characters.
 const STATUS_LINE: usize = 200;
-
-/// Wait before the second try of a hook's request; each further wait is twice as long.
-const FIRST_BACKOFF: Duration = Duration::from_millis(250);
-
-/// Longest wait between two tries.
-const MAX_BACKOFF: Duration = Duration::from_secs(4);
 
 /// Asks services over a [`Dial`], as their modules say.
 pub struct Prober {
@@ -134,8 +126,7 @@ impl Services for Prober {
     async fn write_setting(&self, service: &ServiceName, setting: &Name, value: &Value) -> Result<(), String> {
         let (setting, mut scope) = self.setting(service, setting)?;
         scope.names.insert("value".to_owned(), value.clone());
-        let verdict = scope.judge(&setting.write).await.verdict;
-        if verdict.holds { Ok(()) } else { Err(verdict.says) }
+        held(scope.judge(&setting.write).await.verdict)
     }
 
     async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String> {
@@ -144,20 +135,10 @@ impl Services for Prober {
             HookTime::BeforeStop => &declared.module.rolling.before_stop,
             HookTime::AfterReady => &declared.module.rolling.after_ready,
         };
-        let Some(Hook::Call { probe, best_effort, tries, when }) = hooks.get(index) else {
-            return Err(format!("hook {index} of module {} is not a call", declared.module.name.value));
-        };
-        let outcome = match when.as_ref().map(|when| Context::new(&declared.context).eval_bool(&when.0)) {
-            Some(Ok(false)) => return Ok(()),
-            Some(Err(error)) => Err(format!("its `when` can't be evaluated: {error}")),
-            None | Some(Ok(true)) => try_often(&scope, probe, *tries).await,
-        };
-        match outcome {
-            Err(why) if *best_effort => {
-                tracing::info!(%instance, "a request that may fail failed: {why}");
-                Ok(())
-            }
-            outcome => outcome,
+        // How often, and what a failure means, is the caller's: it tells people about each try.
+        match hooks.get(index) {
+            Some(Hook::Call { probe, .. }) => held(scope.judge(probe).await.verdict),
+            _ => Err(format!("hook {index} of module {} is not a call", declared.module.name.value)),
         }
     }
 
@@ -169,21 +150,8 @@ impl Services for Prober {
     }
 }
 
-async fn try_often(scope: &Scope<'_>, probe: &Probe, tries: u32) -> Result<(), String> {
-    let mut wait = FIRST_BACKOFF;
-    let mut left = tries.max(1);
-    loop {
-        let verdict = scope.judge(probe).await.verdict;
-        left -= 1;
-        if verdict.holds {
-            return Ok(());
-        }
-        if left == 0 {
-            return Err(verdict.says);
-        }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(MAX_BACKOFF);
-    }
+fn held(verdict: Verdict) -> Result<(), String> {
+    if verdict.holds { Ok(()) } else { Err(verdict.says) }
 }
 
 async fn status_line(scope: &Scope<'_>, line: &StatusLine) -> String {

@@ -6,7 +6,7 @@ use super::support::{
 };
 use crate::diag::Span;
 use crate::host::{HookTime, Services as _};
-use crate::model::{Ask, Hook, HttpMethod, Module, Probe, ProbeKind, ProbeOn, Setting, StatusLine};
+use crate::model::{Ask, Hook, HttpMethod, Module, ProbeKind, ProbeOn, Setting, StatusLine};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -72,36 +72,21 @@ async fn a_setting_is_written_as_the_module_says() {
     assert!(error.contains(r#"400 {"error":"unknown"}"#), "{error}");
 }
 
-fn hook(best_effort: bool, tries: u32, when: Option<&str>) -> Module {
+#[tokio::test]
+async fn a_hook_sends_its_request_once_and_says_what_was_answered() {
     let kind = ProbeKind::Http { method: HttpMethod::Post, path: template("/flush"), body: None };
-    let probe = Probe { ..on(ProbeOn::Any, probe(kind, "status == 200")) };
+    let probe = on(ProbeOn::Any, probe(kind, "status == 200"));
     let mut module = module();
-    module.rolling.before_stop = vec![Hook::Call { probe, best_effort, tries, when: when.map(expr) }];
-    module
-}
-
-#[tokio::test]
-async fn a_hook_is_tried_as_often_as_it_says() {
-    let answers = [("409 Conflict", "1"), ("409 Conflict", "2"), ("200 OK", "3")];
-    for (tries, works) in [(3, true), (2, false)] {
-        let (port, asked) = http_in_turn(&answers).await;
-        let outcome = prober(hook(false, tries, None), &[port]).call(&id(1), HookTime::BeforeStop, 0).await;
-        assert_eq!(outcome.is_ok(), works, "{outcome:?}");
-        assert_eq!(asked.load(Ordering::SeqCst), tries as usize);
+    module.rolling.before_stop = vec![Hook::Call { probe, best_effort: true, tries: 3, when: None }];
+    let (port, asked) = http_in_turn(&[("409 Conflict", "busy"), ("200 OK", "{}")]).await;
+    let prober = prober(module, &[port]);
+    let error = prober.call(&id(1), HookTime::BeforeStop, 0).await.unwrap_err();
+    assert!(error.contains("POST") && error.contains("409 busy"), "{error}");
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert_eq!(prober.call(&id(1), HookTime::BeforeStop, 0).await, Ok(()));
+    for (when, index) in [(HookTime::AfterReady, 0), (HookTime::BeforeStop, 1)] {
+        assert!(prober.call(&id(1), when, index).await.is_err());
     }
-}
-
-#[tokio::test]
-async fn a_hook_of_best_effort_never_fails_and_one_whose_condition_does_not_hold_sends_nothing() {
-    let (port, asked) = http_in_turn(&[("409 Conflict", "")]).await;
-    let call = |module| async move { prober(module, &[port]).call(&id(1), HookTime::BeforeStop, 0).await };
-    assert_eq!(call(hook(true, 1, None)).await, Ok(()));
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert_eq!(call(hook(false, 1, Some("version == '0.1'"))).await, Ok(()));
-    assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert!(call(hook(false, 1, Some("nobody.knows"))).await.is_err());
-    let prober = prober(hook(false, 1, None), &[port]);
-    assert!(prober.call(&id(1), HookTime::AfterReady, 0).await.is_err());
 }
 
 #[tokio::test]

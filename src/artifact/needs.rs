@@ -162,11 +162,15 @@ impl Search<'_> {
     fn add(&mut self, key: Key, sources: &[Source], subject: Subject<'_>, into: String, span: Span) {
         let what = label(&key);
         let mut recipes = Vec::new();
+        let known_bad = self.bad.len();
         for source in sources {
             match Recipe::of(source, subject) {
                 Ok(recipe) => recipes.extend(recipe),
                 Err(why) => self.bad(BadNeed::Source { what: what.clone(), why, span: source.span }),
             }
+        }
+        if self.bad.len() > known_bad {
+            return;
         }
         if recipes.is_empty() {
             return self.bad(BadNeed::NoSource { what, span });

@@ -111,17 +111,21 @@ struct Planner<'p, 'a> {
 
 impl Planner<'_, '_> {
     fn steps(&self, safety: &mut Safety, notes: &mut Vec<Note>) -> Vec<Step> {
-        let mut sequence = Sequence::default();
-        let mut written = super::staging::stage(self.input, self.changes, self.all, &mut sequence);
-        let touched: BTreeSet<ServiceName> = self.early_settings(&mut sequence);
+        // What disturbs is thought of first, so that only what it needs is staged before it.
+        let mut disturbing = Sequence::default();
+        let asked: BTreeSet<ServiceName> = self.early_settings(&mut disturbing);
         match self.canary_hosts() {
-            None => self.services(&[Pass::EachRole], &touched, &mut sequence, safety, notes),
+            None => self.services(&[Pass::EachRole], &asked, &mut disturbing, safety, notes),
             Some(hosts) => {
                 let passes = [Pass::CanaryHosts(hosts.clone()), Pass::OtherHosts(hosts)];
-                self.services(&passes, &touched, &mut sequence, safety, notes);
+                self.services(&passes, &asked, &mut disturbing, safety, notes);
             }
         }
-        written.extend(summary::switched(sequence.drafts()));
+        let touched = summary::touched(disturbing.drafts());
+        let mut sequence = Sequence::default();
+        let mut written = super::staging::stage(self.input, self.changes, self.all, &touched, &mut sequence);
+        written.extend(summary::switched(disturbing.drafts()));
+        sequence.append(disturbing);
         let collect = |host: HostName| {
             let kind = StepKind::Collect { host: host.clone() };
             Draft::new(format!("collect {host}"), kind, vec![Reason::Follows])

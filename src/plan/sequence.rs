@@ -71,6 +71,19 @@ impl Sequence {
         first
     }
 
+    /// Adds all steps of another sequence after everything before them.
+    pub(super) fn append(&mut self, other: Self) {
+        let (offset, after) = (self.drafts.len(), self.frontier.clone());
+        let last: Vec<usize> = other.frontier.iter().map(|step| step + offset).collect();
+        for (draft, needs) in other.drafts.into_iter().zip(other.needs) {
+            let needs = if needs.is_empty() { after.clone() } else { needs.iter().map(|step| step + offset).collect() };
+            self.add(draft, needs);
+        }
+        if !last.is_empty() {
+            self.frontier = last;
+        }
+    }
+
     /// The drafts so far.
     pub(super) fn drafts(&self) -> &[Draft] {
         &self.drafts

@@ -1,6 +1,6 @@
 //! Everything that does not disturb, on all hosts: folders, software, rendered generations, supervisors.
 
-use super::facts::{self, Facts, Hold};
+use super::facts::{self, Facts, Hold, Need};
 use super::sequence::{Draft, Sequence};
 use super::{PlanInput, Reason, StepKind};
 use crate::desired::DesiredHost;
@@ -8,18 +8,21 @@ use crate::diff::Change;
 use crate::model::{HostName, InstanceId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Stages every host that has something selected; the hosts that get new generations or software.
+/// Stages every host that has something selected; the hosts that get new generations or software. What a later run
+/// will do is left to that run: of the instances that something has to be done to, only those in `touched` are staged.
 pub(super) fn stage(
     input: &PlanInput<'_>,
     changes: &[Change],
     all: &BTreeMap<InstanceId, Facts<'_>>,
+    touched: &BTreeSet<InstanceId>,
     sequence: &mut Sequence,
 ) -> BTreeSet<HostName> {
     let mut written = BTreeSet::new();
     for host in input.desired.hosts.values() {
         let selected: Vec<&Facts<'_>> = all
             .values()
-            .filter(|facts| facts.id().host == host.name && matches!(facts.hold, Hold::Free))
+            .filter(|facts| facts.id().host == host.name && facts.hold == Hold::Free)
+            .filter(|facts| facts.need < Need::Place || touched.contains(facts.id()))
             .filter(|facts| input.options.selects(facts.id(), &facts.wanted.service))
             .collect();
         let wanted = input.options.only.is_empty() || !selected.is_empty();

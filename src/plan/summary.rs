@@ -31,6 +31,11 @@ pub(super) fn switched(drafts: &[Draft]) -> BTreeSet<HostName> {
     drafts.iter().flat_map(|draft| rolls(&draft.kind)).filter(switch).map(|roll| roll.instance.host.clone()).collect()
 }
 
+/// Instances that something may be done to.
+pub(super) fn touched(drafts: &[Draft]) -> BTreeSet<InstanceId> {
+    drafts.iter().flat_map(|draft| rolls(&draft.kind)).map(|roll| roll.instance.clone()).collect()
+}
+
 /// Counts what a plan is about and does.
 pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -> Summary {
     let (mut stopped, mut started, mut reloaded) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

@@ -122,7 +122,9 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
         Change::Software { module, from: None, to, .. } => line('+', &format!("{module} {to}"), pen),
         Change::NotRunning { died: true, .. } => line('!', "does not run: it has died", pen),
         Change::NotRunning { died: false, .. } => line('!', "does not run", pen),
-        Change::RestartPending { .. } => line('!', "runs on an older generation than the one on disk", pen),
+        Change::RestartPending { .. } => {
+            line('!', "restart pending: it runs on an older generation than the one on disk", pen)
+        }
         Change::ProcessDefinition { instance } => {
             let mut lines = line('~', "process definition, needs a restart", pen);
             for path in ["launch", "supervisor.conf"] {
@@ -130,9 +132,11 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
             }
             lines
         }
-        Change::Unsupervised { pid, .. } => line('!', &format!("runs without a supervisor, as process {pid}"), pen),
+        Change::Unsupervised { pid, .. } => {
+            line('!', &format!("unsupervised: process {pid} runs, and no supervisor watches it"), pen)
+        }
         Change::NotReady { says, .. } => line('!', &format!("does not serve: {}", printable(says, LONGEST)), pen),
-        Change::ReloadOwed { .. } => line('!', "was never told to read its changed files", pen),
+        Change::ReloadOwed { .. } => line('!', "reload pending: it was never told to read its changed files", pen),
         Change::Held { held, .. } => line('=', &kept(held), pen),
         Change::NotHealthy { says, .. } => line('!', &format!("not healthy: {}", printable(says, LONGEST)), pen),
         Change::UndoLeft { service, setting, value, .. } => {

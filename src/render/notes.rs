@@ -5,6 +5,7 @@ use super::text::Pen;
 use super::{fold, words};
 use crate::inventory::printable;
 use crate::plan::{Note, Plan, PlanReport, Refusal};
+use std::fmt::Write as _;
 
 /// Longest text of a host or service in a line.
 const LONGEST: usize = 200;
@@ -37,7 +38,7 @@ fn refused(refusal: &Refusal, pen: &Pen) -> String {
     }
     let mut text = labelled("refused:", Tone::Bad, &format!("{message} ({})", refusal.name), pen);
     let help = format!("help: {}; or take it on with --waive {}=\"why\"", refusal.help, refusal.name);
-    text.push_str(&format!("    {}\n", wrapped(&help, 4, 10, pen.width)));
+    _ = writeln!(text, "    {}", wrapped(&help, 4, 10, pen.width));
     text
 }
 

@@ -6,6 +6,7 @@ use crate::desired::{Desired, DesiredInstance};
 use crate::inventory::{InstanceObservation, Inventory, ProcessObservation, Seen, printable};
 use crate::model::InstanceId;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Longest text of a host or service in a line.
@@ -146,7 +147,7 @@ fn instance(desired: &Desired, wanted: &DesiredInstance, inventory: &Inventory) 
             status.state = "serves";
             status.healthy = true;
             if found.current_restart.is_some_and(|recorded| recorded != running.restart_generation) {
-                status.note = "restart pending".to_owned();
+                "restart pending".clone_into(&mut status.note);
             }
         }
     }
@@ -181,9 +182,9 @@ impl Status {
         for service in &self.services {
             let tone = if service.healthy { Tone::Added } else { Tone::Bad };
             let (name, verdict) = (style.paint(Tone::Strong, &service.service), style.paint(tone, &service.verdict));
-            text.push_str(&format!("{name}: {verdict}\n"));
+            _ = writeln!(text, "{name}: {verdict}");
             for line in &service.lines {
-                text.push_str(&format!("  {line}\n"));
+                _ = writeln!(text, "  {line}");
             }
             for one in &service.instances {
                 text.push_str(&row(one, wide, style));
@@ -192,7 +193,7 @@ impl Status {
         }
         let verdict = if self.healthy { "everything is healthy".to_owned() } else { self.not_healthy() };
         let tone = if self.healthy { Tone::Added } else { Tone::Bad };
-        text.push_str(&format!("{}: {}\n", self.cluster, style.paint(tone, &verdict)));
+        _ = writeln!(text, "{}: {}", self.cluster, style.paint(tone, &verdict));
         text
     }
 

@@ -7,6 +7,7 @@ use crate::inventory::printable;
 use crate::model::{HostName, InstanceId, RoleId};
 use crate::plan::{Action, GateKind, Plan, Reason, Roll, Step, StepKind, Wave};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Consecutive steps that read as one.
 struct Entry<'a> {
@@ -59,12 +60,12 @@ pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
         };
         let number = format!("{:>3}", number + 1);
         let head = wrapped(&head, 4, 6, pen.width);
-        text.push_str(&format!("{} {}\n", pen.paint(Tone::Quiet, &number), pen.paint(Tone::Strong, &head)));
+        _ = writeln!(text, "{} {}", pen.paint(Tone::Quiet, &number), pen.paint(Tone::Strong, &head));
         for line in &entry.lines {
-            text.push_str(&format!("      {}\n", wrapped(line, 6, 8, pen.width)));
+            _ = writeln!(text, "      {}", wrapped(line, 6, 8, pen.width));
         }
     }
-    text.push_str(&format!("{}\n", pen.paint(Tone::Quiet, "Durations are unknown: nothing was timed yet.")));
+    _ = writeln!(text, "{}", pen.paint(Tone::Quiet, "Durations are unknown: nothing was timed yet."));
     text
 }
 
@@ -113,7 +114,7 @@ fn staged(plan: &Plan, pen: &Pen) -> String {
     }
     let mut text = format!("    {}\n", pen.paint(Tone::Strong, "staged before anything is disturbed"));
     for line in lines {
-        text.push_str(&format!("      {}\n", wrapped(&line, 6, 8, pen.width)));
+        _ = writeln!(text, "      {}", wrapped(&line, 6, 8, pen.width));
     }
     text
 }

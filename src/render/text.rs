@@ -5,6 +5,7 @@ use super::style::{Style, Tone};
 use super::words::count;
 use super::{changes, notes, steps};
 use crate::plan::{Outcome, Plan, PlanReport, Summary};
+use std::fmt::Write as _;
 
 /// How much of the files' differences is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,12 +71,12 @@ fn headline(plan: &Plan) -> String {
     let mut line = format!("{}: ", plan.cluster);
     if changes == 0 && plan.steps.is_empty() {
         let (hosts, instances) = (count(hosts, "host"), count(instances, "instance"));
-        line.push_str(&format!("nothing to do, {hosts} and {instances} are as declared"));
+        _ = write!(line, "nothing to do, {hosts} and {instances} are as declared");
     } else {
-        line.push_str(&format!("{} on {}", count(changes, "change"), count(hosts, "host")));
+        _ = write!(line, "{} on {}", count(changes, "change"), count(hosts, "host"));
     }
     if unobserved > 0 {
-        line.push_str(&format!(", {unobserved} not observed"));
+        _ = write!(line, ", {unobserved} not observed");
     }
     line
 }

@@ -1,5 +1,6 @@
 //! Numbers as people say them.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A duration: `200ms`, `30s`, `1m30s`, `2h`, `3d4h`.
@@ -16,7 +17,7 @@ pub fn duration(value: Duration) -> String {
         let count = left / length;
         left %= length;
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            _ = write!(text, "{count}{unit}");
         }
     }
     text

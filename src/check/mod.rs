@@ -1,0 +1,125 @@
+//! An independent reading of a finished plan: whether what must always hold does hold, for every order in which its
+//! steps can be done and every pick that it leaves open. Runs in tests, before every apply, and on every plan that is
+//! read from a file.
+//!
+//! It shares no logic with the planner: it looks at steps, needs and actions alone, and works out again what is down
+//! when. Where the planner reads intentions off differences, this reads effects off actions.
+
+mod budget;
+mod order;
+mod rolls;
+mod scope;
+#[cfg(test)]
+mod tests;
+
+use crate::desired::Desired;
+use crate::inventory::Inventory;
+use crate::model::{HostName, InstanceId, ServiceName};
+use crate::plan::{Plan, Roll, Step, StepId, StepKind};
+use std::collections::BTreeMap;
+
+/// What a plan breaks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[expect(missing_docs, reason = "the message of a variant says what its fields are")]
+pub enum Violation {
+    #[error("two steps are called `{step}`")]
+    SameId { step: String },
+    #[error("`{step}` needs `{needed}`, which does not exist or comes after it")]
+    BadNeed { step: String, needed: String },
+    #[error("`{step}` disturbs before `{staging}` is done")]
+    DisturbsBeforeStaging { step: String, staging: String },
+    #[error("`{step}` is about {instance}, which is not declared")]
+    UnknownInstance { step: String, instance: InstanceId },
+    #[error("`{step}` is about host {host}, which is not declared or was not observed")]
+    UnknownHost { step: String, host: HostName },
+    #[error("`{step}` is about service {service}, which is not declared, or is not the instance's")]
+    UnknownService { step: String, service: ServiceName },
+    #[error("`{step}` touches {instance}, which is held")]
+    TouchesHeld { step: String, instance: InstanceId },
+    #[error("{instance} is stopped more than once, in `{step}` again")]
+    StopsTwice { step: String, instance: InstanceId },
+    #[error("`{step}` stops {instance} and nothing starts it again")]
+    NeverStarts { step: String, instance: InstanceId },
+    #[error("`{step}` starts or reloads {instance} and does not wait until it is ready")]
+    NotAwaited { step: String, instance: InstanceId },
+    #[error("`{step}` changes {instance}, and the service is not gated before the next disturbance")]
+    NotGated { step: String, instance: InstanceId },
+    #[error("`{step}` stops {instance} without asking whether that is safe")]
+    NotAskedSafe { step: String, instance: InstanceId },
+    #[error("`{step}` may take {down} of {service} down at once, and {allowed} are allowed")]
+    OverBudget { step: String, service: ServiceName, down: usize, allowed: usize },
+    #[error("`{step}` may leave {up} of {voters} voters of {service}, which is no majority")]
+    LosesQuorum { step: String, service: ServiceName, up: usize, voters: usize },
+    #[error("`{step}` may come before the canary of its role is healthy")]
+    RestBeforeCanary { step: String },
+    #[error("the canary `{step}` does not soak")]
+    NoSoak { step: String },
+    #[error("`{step}` picks {take} of {candidates}, with a budget of {budget}")]
+    BadPick { step: String, take: u32, candidates: usize, budget: u32 },
+    #[error("`{step}` switches {instance} to a generation that nothing has written")]
+    NothingToSwitchTo { step: String, instance: InstanceId },
+    #[error("{instance} is written, and nothing switches or repairs it")]
+    NeverSwitched { instance: InstanceId },
+    #[error("`{step}` may come before `{roll}`, which it is the end of")]
+    EndsTooEarly { step: String, roll: String },
+    #[error("the plan is of format {format}")]
+    BadFormat { format: u32 },
+}
+
+/// Everything that a plan breaks, sorted; nothing for a good plan. A plan that a standing refusal forbids to apply is
+/// judged like any other, except for what the refusal itself says.
+pub fn check(plan: &Plan, desired: &Desired, inventory: &Inventory) -> Vec<Violation> {
+    let mut found = Vec::new();
+    if plan.format != crate::plan::FORMAT {
+        found.push(Violation::BadFormat { format: plan.format });
+    }
+    let Some(order) = order::Order::read(plan, &mut found) else {
+        found.sort();
+        return found;
+    };
+    let reading = Reading { plan, desired, inventory, order };
+    scope::judge(&reading, &mut found);
+    rolls::judge(&reading, &mut found);
+    order::judge(&reading, &mut found);
+    budget::judge(&reading, &mut found);
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// A plan beside what it is for.
+struct Reading<'a> {
+    plan: &'a Plan,
+    desired: &'a Desired,
+    inventory: &'a Inventory,
+    order: order::Order,
+}
+
+impl Reading<'_> {
+    /// Whether somebody has taken on a refusal of this name: what it forbids is then no violation.
+    fn waived(&self, name: &str) -> bool {
+        self.plan.refusals.iter().any(|refusal| refusal.name.as_str() == name)
+    }
+}
+
+/// All rolls that a step may do.
+fn rolls(step: &Step) -> &[Roll] {
+    match &step.kind {
+        StepKind::Roll(roll) => std::slice::from_ref(roll),
+        StepKind::PickNext { candidates, .. } => candidates,
+        StepKind::Prepare { .. }
+        | StepKind::Fetch { .. }
+        | StepKind::Assemble { .. }
+        | StepKind::Render { .. }
+        | StepKind::Supervise { .. }
+        | StepKind::Undo { .. }
+        | StepKind::Repair { .. }
+        | StepKind::Gate { .. }
+        | StepKind::Collect { .. } => &[],
+    }
+}
+
+/// Steps by id.
+fn by_id(plan: &Plan) -> BTreeMap<&StepId, usize> {
+    plan.steps.iter().enumerate().map(|(number, step)| (&step.id, number)).collect()
+}

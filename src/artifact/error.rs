@@ -5,6 +5,7 @@ use super::client::ClientError;
 use crate::model::Digest;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why an artifact is not at hand.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +53,9 @@ pub enum ArtifactError {
     /// An archive was refused.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// A client failed.
-    #[error(transparent)]
-    Client(#[from] ClientError),
+    /// A client failed; shared, because one call may fetch for many.
+    #[error("{0}")]
+    Client(Arc<ClientError>),
     /// The file is not where the source looks.
     #[error("no {name} in {}", .looked.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", "))]
     Absent {
@@ -110,6 +111,12 @@ pub enum ArtifactError {
     /// Packing was interrupted inside this program.
     #[error("packing was interrupted")]
     Interrupted,
+}
+
+impl From<ClientError> for ArtifactError {
+    fn from(error: ClientError) -> Self {
+        Self::Client(Arc::new(error))
+    }
 }
 
 impl ArtifactError {

@@ -137,7 +137,7 @@ pub(super) async fn resolve(
         let locked =
             existing.and_then(|lock| lock.artifacts.get(&need.key)).filter(|locked| still_meant(locked, &need));
         let kept = locked.cloned().filter(|locked| is_at_hand(cache, locked));
-        match kept.or_else(|| known(cache, &need, locked)) {
+        match kept.or_else(|| known(fetcher, &need, locked)) {
             Some(kept) => {
                 report(Event::Kept { what: label(&need.key) });
                 lock.artifacts.insert(need.key, kept);
@@ -193,9 +193,14 @@ fn still_meant(locked: &Locked, need: &Need) -> bool {
     same_place && need.recipes.iter().any(|recipe| recipe.to_string() == locked.source)
 }
 
-/// What the first source led to before, when its text alone says which bytes are meant and they are at hand.
-fn known(cache: &Cache, need: &Need, locked: Option<&Locked>) -> Option<Locked> {
-    let recipe = need.recipes.iter().find(|recipe| !matches!(recipe.kind, Kind::File { .. }))?;
+/// What the first source led to before, when its text alone says which bytes are meant and they are at hand. Vendor files
+/// that are not there are passed over.
+fn known(fetcher: &Fetcher<'_>, need: &Need, locked: Option<&Locked>) -> Option<Locked> {
+    let cache = fetcher.cache;
+    let recipe = need.recipes.iter().find(|recipe| match &recipe.kind {
+        Kind::File { name } => fetcher.vendored(name).is_some(),
+        _ => true,
+    })?;
     let made = cache.led_to(&recipe.fixed()?)?;
     let locked_now = entry(recipe, need, &made);
     let same = locked.is_none_or(|locked| *locked == locked_now);

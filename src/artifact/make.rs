@@ -1,7 +1,7 @@
 //! From fetched files to a bundle in the cache, and back to the files when a bundle has to be made again.
 
 use super::bundle::{Input, Layout, Limits, pack};
-use super::cache::{Made, StoredFile, copy_hashed};
+use super::cache::{Made, StoredFile};
 use super::{ArtifactError, Cache};
 use crate::desired::Part;
 use crate::lock::{Key, Locked, LockedFile};
@@ -115,12 +115,4 @@ pub(super) fn same_bundle(locked: &Part, found: &Part) -> Result<(), ArtifactErr
         found: found.bundle.to_string(),
         locked: locked.bundle.to_string(),
     })
-}
-
-/// Copies a verified bundle, comparing its bytes once more on the way.
-pub fn copy_bundle(cache: &Cache, part: &Part, to: impl Write) -> Result<(), ArtifactError> {
-    let path = ensure_part(cache, part)?;
-    let file = std::fs::File::open(&path).map_err(ArtifactError::disk("read", &path))?;
-    let (found, _) = copy_hashed(file, to).map_err(ArtifactError::disk("copy", &path))?;
-    same_bundle(part, &Part { bundle: found, ..part.clone() })
 }

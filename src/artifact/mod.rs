@@ -26,6 +26,6 @@ pub use cache::{Cache, write_whole};
 pub use client::{ClientError, Clients};
 pub use error::ArtifactError;
 pub use lock::{Event, LockError, Reporter, Request, Unobtainable, lock};
-pub use make::{copy_bundle, ensure_bundle, ensure_part};
+pub use make::{ensure_bundle, ensure_part};
 pub use needs::{BadNeed, Modules};
 pub use recipe::BadSource;

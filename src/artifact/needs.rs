@@ -2,7 +2,7 @@
 
 use super::bundle::inner_path;
 use super::recipe::{BadSource, Recipe, Subject};
-use crate::diag::Span;
+use crate::diag::{Code, Diag, Span};
 use crate::expr;
 use crate::lock::Key;
 use crate::model::{Artifact, Cluster, Module, ModuleName, Role, Source, Version, is_name};
@@ -65,6 +65,22 @@ pub enum BadNeed {
         /// What is wrong.
         why: String,
     },
+}
+
+impl BadNeed {
+    /// The mistake with its place in the module's file, when it has one.
+    pub fn diag(&self) -> Diag {
+        match self {
+            Self::NoVersion { .. } => Diag::nowhere(Code::Missing, self.to_string()),
+            Self::NoModule { .. } | Self::Plugin { .. } => Diag::nowhere(Code::Unresolved, self.to_string()),
+            Self::NoSource { span, .. } => Diag::at(Code::Unresolved, *span, self.to_string())
+                .label("none of these applies")
+                .help("add a source for this version to the module, or declare another version"),
+            Self::Source { span, .. } => {
+                Diag::at(Code::RenderFailed, *span, self.to_string()).label("this source can't be used")
+            }
+        }
+    }
 }
 
 /// `name version`, for people.

@@ -198,6 +198,13 @@ fn address(text: String) -> Result<String, BadSource> {
     if !known || text.len() > 2048 || text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(bad(&text, "is not an http or https address"));
     }
+    let authority = text.split("://").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
+    if authority.is_empty() || authority.contains('@') {
+        return Err(bad(
+            authority,
+            "is not a host: user and password do not belong into an address, which is written down",
+        ));
+    }
     Ok(text)
 }
 

@@ -197,6 +197,9 @@ async fn a_source_that_renders_to_nonsense_is_refused_before_anything_is_fetched
     let controller = stocked(CLUSTER);
     let module = WATCHER.replace("watcher-{{ version }}.tar", "../{{ version }}");
     fs::write(controller.folder.path().join("modules/watcher.kdl"), module).unwrap();
-    let Err(error @ LockError::Bad(_)) = controller.lock(None).await else { panic!("locked") };
-    assert_eq!(error.to_string(), "watcher 4.3.0: \"../4.3.0\" is not the name of a file");
+    let Err(LockError::Bad(bad)) = controller.lock(None).await else { panic!("locked") };
+    let diags: Vec<_> = bad.iter().map(es_cluster::artifact::BadNeed::diag).collect();
+    assert_eq!(diags.len(), 1);
+    assert_eq!(diags[0].message, "watcher 4.3.0: \"../4.3.0\" is not the name of a file");
+    assert!(diags[0].span.is_some(), "it points into the module");
 }

@@ -10,6 +10,7 @@ use crate::lock::LockedFile;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Folders below a repository that are looked into for one artifact.
 const MAX_DEPTH: usize = 24;
@@ -36,14 +37,8 @@ impl Fetcher<'_> {
             Ok(()) => None,
             Err(ClientError::Failed { program, status, last }) => Some((program, status, last)),
             Err(error) => {
-                let text = error.to_string();
-                let mut outcomes = vec![Err(error.into())];
-                let others = recipes.iter().skip(1).map(|_| {
-                    let (expected, found) = ("an answer".to_owned(), text.clone());
-                    Err(ArtifactError::Unexpected { client: "mvn", expected, found })
-                });
-                outcomes.extend(others);
-                return outcomes;
+                let error = Arc::new(error);
+                return recipes.iter().map(|_| Err(ArtifactError::Client(Arc::clone(&error)))).collect();
             }
         };
         let repository = local_repository();

@@ -1,6 +1,6 @@
 //! Clients: what they deliver is taken, what they break is not; they end in time; their words are shown safely.
 
-use super::{Machine, archive, key, need, pypi, recipe, unpacked};
+use super::{Machine, archive, file, key, need, pypi, recipe, unpacked};
 use crate::artifact::bundle::Layout;
 use crate::artifact::recipe::{Coordinate, Kind, Recipe};
 use crate::artifact::{ArtifactError, Cache, ensure_bundle};
@@ -28,8 +28,16 @@ async fn a_wheel_comes_through_pip_without_running_anything_of_it() {
     assert!(called.contains("--no-deps --only-binary=:all:") && called.trim_end().ends_with(" tool==1.0"), "{called}");
 
     machine.clients.python = PathBuf::from("/absent");
-    let again = machine.lock(vec![need("tool", "1.0", vec![source])], None).await.expect("known, without a lock");
+    let needs = || vec![need("tool", "1.0", vec![file("tool.tar"), source.clone()])];
+    let again = machine.lock(needs(), None).await.expect("known, without a lock");
     assert_eq!(again, lock);
+    machine.vendor_file("tool.tar", &archive("x", b"vendor"));
+    let vendor = machine.lock(needs(), None).await.expect("locked");
+    assert_eq!(
+        vendor.artifacts[&key("tool", "1.0")].source,
+        "file tool.tar",
+        "a vendor file comes before what is known"
+    );
 }
 
 #[tokio::test]
@@ -209,7 +217,7 @@ async fn a_vendor_file_is_compared_with_the_checksum_beside_it() {
     let machine = Machine::new();
     machine.vendor_file("tool.tar", &archive("x", b"one"));
     machine.vendor_file("tool.tar.sha1", b"0123456789012345678901234567890123456789");
-    let error = machine.fetcher().one(&super::file("tool.tar")).await.expect_err("damaged");
+    let error = machine.fetcher().one(&file("tool.tar")).await.expect_err("damaged");
     assert!(matches!(error, ArtifactError::Checksum { algorithm: "sha1", .. }), "{error}");
 }
 

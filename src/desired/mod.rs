@@ -1,5 +1,22 @@
 //! What should be: every instance with its rendered files, software, process and generations. Pure.
 
+mod context;
+mod draft;
+mod expand;
+mod files;
+mod free;
+mod generations;
+mod keys;
+mod launch;
+mod paths;
+mod render;
+mod software;
+mod supervisor;
+#[cfg(test)]
+mod tests;
+
+pub use expand::expand;
+
 use crate::model::{
     Digest, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, ServiceName, Transport, Value, Version,
 };
@@ -139,7 +156,7 @@ pub struct DesiredInstance {
     pub ports: BTreeMap<Name, u16>,
     /// Memory it takes, in bytes; 0 when the module does not say.
     pub memory: u64,
-    /// The documented context of templates and expressions for this instance.
+    /// The documented context of templates and expressions for this instance. Secrets are in it by name only.
     pub context: serde_json::Value,
     /// Folder names in [`DesiredHost::software`]; its own first.
     pub software: Vec<String>,
@@ -192,7 +209,7 @@ pub struct DesiredFile {
 pub struct DesiredProcess {
     /// The words of the command; the first is an absolute path.
     pub command: Vec<String>,
-    /// Words added at the very first start of a new service.
+    /// Words added at the very first start of a new service: while `run/<role>.first` exists.
     pub first_start: Vec<String>,
     /// Environment.
     pub env: BTreeMap<String, String>,

@@ -122,6 +122,15 @@ pub(super) fn expression_names(text: &str) -> Result<BTreeSet<String>, ExprError
     Ok(only_context(expression.undeclared_variables(false)))
 }
 
+/// The attributes that a template takes of a name.
+pub(super) fn attributes(text: &str, name: &str) -> Result<BTreeSet<String>, ExprError> {
+    check_text(text)?;
+    let engine: &Environment<'_> = &ENGINE;
+    let template = engine.template_from_str(text).map_err(|error| ExprError::from_engine(&error))?;
+    let of = |path: String| Some(path.strip_prefix(name)?.strip_prefix('.')?.split('.').next()?.to_owned());
+    Ok(template.undeclared_variables(true).into_iter().filter_map(of).collect())
+}
+
 fn only_context(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     let global = |name: &String| ENGINE.globals().any(|(known, _)| known == name);
     names.into_iter().filter(|name| !global(name)).collect()

@@ -48,6 +48,12 @@ pub fn expression_names(text: &str) -> Result<BTreeSet<String>, ExprError> {
     engine::expression_names(text)
 }
 
+/// The attributes that a template takes of a name from its context: of `services`, `zones` for `{{ services.zones }}`.
+/// Empty when the text is not a template.
+pub fn attributes(text: &str, name: &str) -> BTreeSet<String> {
+    engine::attributes(text, name).unwrap_or_default()
+}
+
 /// Renders a template. A single final line end is kept.
 ///
 /// # Errors

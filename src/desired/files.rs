@@ -1,0 +1,87 @@
+//! The rendered files of one instance.
+
+use super::draft::Draft;
+use super::paths;
+use super::render::{Rendered, Renderer};
+use super::{DesiredFile, Place, free};
+use crate::diag::{Code, Diag};
+use crate::model::{Digest, FileContent, FileSpec, OnChange, Template};
+use std::collections::BTreeMap;
+
+/// Permission bits of a file that holds a secret.
+const SECRET_MODE: u32 = 0o600;
+
+/// Renders all files of the module for an instance, sorted by place.
+pub(super) fn render(draft: &Draft<'_>, renderer: &mut Renderer<'_>) -> Vec<DesiredFile> {
+    let mut files: BTreeMap<Place, DesiredFile> = BTreeMap::new();
+    for spec in &draft.module.files {
+        if renderer.holds(spec.when.as_ref()) != Some(true) {
+            continue;
+        }
+        let Some(file) = file(draft, spec, renderer) else { continue };
+        if files.contains_key(&file.place) {
+            let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
+            renderer.report(Diag::at(Code::Duplicate, spec.span, format!("two files are rendered to `{path}`")));
+        }
+        files.insert(file.place.clone(), file);
+    }
+    files.into_values().collect()
+}
+
+/// A file with the bytes that are known already.
+pub(super) fn fixed(path: &str, content: String, mode: u32) -> DesiredFile {
+    let sha256 = Digest::of(content.as_bytes());
+    let place = Place::Generation(path.to_owned());
+    DesiredFile { place, content, sha256, mode, on_change: OnChange::Restart, identity: false, secret: false }
+}
+
+fn file(draft: &Draft<'_>, spec: &FileSpec, renderer: &mut Renderer<'_>) -> Option<DesiredFile> {
+    let path = renderer.text(&spec.path)?;
+    let place = place(draft, &path).map_err(|why| {
+        let message = format!("`{path}` is no place for a file: {why}");
+        renderer.report(Diag::at(Code::RenderFailed, spec.path.0.span, message));
+    });
+    let template = content(draft, spec, renderer)?;
+    let Rendered { mut text, secret } = renderer.file(template)?;
+    if let Some(format) = draft.module.free_config.as_ref().filter(|format| format.file == spec.path.0.value) {
+        match free::add(text, &free::of(draft.role, &draft.id.host), format.format, template) {
+            Ok(whole) => text = whole,
+            Err(wrong) => {
+                for diag in wrong {
+                    renderer.report(diag);
+                }
+                return None;
+            }
+        }
+    }
+    Some(DesiredFile {
+        place: place.ok()?,
+        sha256: Digest::of(text.as_bytes()),
+        content: text,
+        mode: if secret { SECRET_MODE } else { spec.mode },
+        on_change: spec.on_change,
+        identity: spec.identity,
+        secret,
+    })
+}
+
+fn place(draft: &Draft<'_>, path: &str) -> Result<Place, &'static str> {
+    if path.starts_with('/') {
+        return draft.folders.placed(path).map(|()| Place::Absolute(path.to_owned()));
+    }
+    paths::in_generation(path).map(|()| Place::Generation(path.to_owned()))
+}
+
+fn content<'t>(draft: &'t Draft<'_>, spec: &'t FileSpec, renderer: &mut Renderer<'_>) -> Option<&'t Template> {
+    match &spec.content {
+        FileContent::Inline(template) => Some(template),
+        FileContent::TemplateFile(name) => {
+            let template = draft.module.templates.get(name);
+            if template.is_none() {
+                let message = format!("there is no template `{name}` in the module's folder");
+                renderer.report(Diag::at(Code::Unresolved, spec.span, message));
+            }
+            template
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The process definition of an instance: the script that becomes the service, and the supervisor's entry for it.
+
+use super::DesiredProcess;
+use super::paths::Folders;
+use crate::model::{InstanceId, Limits, sh_quote};
+use std::fmt::Write as _;
+
+/// The fixed part of the script.
+const BODY: &str = include_str!("launch.sh");
+
+/// How long the supervisor waits before it would kill by itself: a year. No timeout of ours or its may force a stop.
+const NEVER: u64 = 31_536_000;
+
+/// Largest console log that is appended to, in bytes; a larger one is kept beside it at the next start.
+const CONSOLE_LIMIT: u64 = 32 << 20;
+
+/// Where what the process prints goes.
+pub(super) fn console(folders: &Folders) -> String {
+    format!("{}/console.log", folders.log)
+}
+
+/// What the launcher itself has to say, before there is a console log.
+pub(super) fn launch_log(id: &InstanceId, folders: &Folders) -> String {
+    format!("{}/run/{}.launch", folders.prefix, id.role)
+}
+
+/// The script `launch`.
+pub(super) fn script(
+    id: &InstanceId,
+    folders: &Folders,
+    process: &DesiredProcess,
+    limits: &Limits,
+    user: Option<&str>,
+) -> String {
+    let mut text =
+        format!("#!/bin/sh\n# {id}: the supervisor runs this. It writes down which process it is, then becomes it.\n");
+    let mut set = |name: &str, value: &str| _ = writeln!(text, "{name}={}", sh_quote(value));
+    set("record", &format!("{}/run/{}.proc", folders.prefix, id.role));
+    set("aside", &format!("{}/run/.tmp-{}.proc", folders.prefix, id.role));
+    set("held", &format!("{}/run/{}.held", folders.prefix, id.role));
+    set("first", &format!("{}/run/{}.first", folders.prefix, id.role));
+    set("generation_file", &format!("{}/restart-generation", folders.current()));
+    set("folder", &folders.log);
+    set("console", &console(folders));
+    set("console_limit", &CONSOLE_LIMIT.to_string());
+    set("user", user.unwrap_or_default());
+    set("nofile", &limits.nofile.map(|limit| limit.to_string()).unwrap_or_default());
+    set("nproc", &limits.nproc.map(|limit| limit.to_string()).unwrap_or_default());
+    let mut variables: Vec<(&str, &str)> = vec![
+        ("HOME", &folders.run),
+        ("LANG", "C.UTF-8"),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("TMPDIR", &folders.tmp),
+    ];
+    variables.retain(|(name, _)| !process.env.contains_key(*name));
+    variables.extend(process.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    variables.sort_unstable();
+    _ = writeln!(text, "service() {{\n    set --{}", words(&process.command));
+    if !process.first_start.is_empty() {
+        _ = writeln!(text, "    [ ! -e \"$first\" ] || set -- \"$@\"{}", words(&process.first_start));
+    }
+    // The environment of whoever started the supervisor is not the service's.
+    let variables: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    _ = writeln!(text, "    become env -i{} \"$@\"\n}}", words(&variables));
+    text.push_str(BODY);
+    text
+}
+
+fn words(words: &[String]) -> String {
+    let mut text = String::new();
+    for word in words {
+        _ = write!(text, " \\\n        {}", sh_quote(word));
+    }
+    text
+}
+
+/// The supervisor's entry. Nothing is started by the supervisor on its own: every start is gated.
+pub(super) fn entry(id: &InstanceId, folders: &Folders, process: &DesiredProcess) -> String {
+    let command = format!("/bin/sh {}", sh_quote(&format!("{}/launch", folders.current())));
+    let lines: [(&str, &str); 15] = [
+        ("command", &command),
+        ("process_name", &process.program),
+        ("numprocs", "1"),
+        ("autostart", "false"),
+        ("autorestart", "unexpected"),
+        ("exitcodes", "0"),
+        ("startsecs", "1"),
+        ("startretries", "3"),
+        ("stopsignal", &process.stop_signal),
+        ("stopwaitsecs", &NEVER.to_string()),
+        ("stopasgroup", "false"),
+        ("killasgroup", "false"),
+        ("redirect_stderr", "true"),
+        ("stdout_logfile", &launch_log(id, folders)),
+        ("stdout_logfile_maxbytes", "65536"),
+    ];
+    let mut text = format!("; {id}: written by es_cluster, edits by hand are drift.\n[program:{}]\n", process.program);
+    for (key, value) in lines {
+        _ = writeln!(text, "{key}={}", value.replace('%', "%%"));
+    }
+    text.push_str("stdout_logfile_backups=0\n");
+    text
+}

@@ -1,0 +1,100 @@
+//! Rendering for one instance: every failure points into the module, and secrets are followed.
+
+use crate::diag::{Code, Diag, Diagnostics, Span, Spanned};
+use crate::expr::{Context, ExprError};
+use crate::model::{Expr, Template};
+use serde_json::Value;
+
+/// Renders templates of a module for one instance.
+pub(super) struct Renderer<'a> {
+    /// With the names of secrets.
+    masked: Context,
+    /// With the secrets themselves, when the instance has any.
+    open: Option<Context>,
+    /// The instance, for people.
+    who: String,
+    found: &'a mut Diagnostics,
+}
+
+/// A rendered file, and whether a secret is in it.
+pub(super) struct Rendered {
+    pub(super) text: String,
+    pub(super) secret: bool,
+}
+
+impl<'a> Renderer<'a> {
+    /// For an instance. `secrets` holds names that win over those of the context.
+    pub(super) fn new(context: &Value, secrets: Option<&Value>, who: String, found: &'a mut Diagnostics) -> Self {
+        let masked = Context::new(context);
+        let open = secrets.map(|secrets| masked.with(secrets));
+        Self { masked, open, who, found }
+    }
+
+    /// A text that anybody may see: a path, a word of a command. A secret in it is a mistake.
+    pub(super) fn text(&mut self, template: &Template) -> Option<String> {
+        let rendered = self.file(template)?;
+        if rendered.secret {
+            let message = "a secret would be seen here by everybody on the host";
+            let help = "render it into a file: such a file is only readable by its owner, and masked in diffs";
+            self.report(Diag::at(Code::RenderFailed, template.0.span, message).help(help));
+            return None;
+        }
+        Some(rendered.text)
+    }
+
+    /// The content of a file. It holds a secret when it would be another one with another secret.
+    pub(super) fn file(&mut self, template: &Template) -> Option<Rendered> {
+        let text = &template.0.value;
+        let result = self.masked.render(text).and_then(|masked| {
+            let Some(open) = &self.open else { return Ok(Rendered { text: masked, secret: false }) };
+            open.render(text).map(|text| Rendered { secret: text != masked, text })
+        });
+        self.kept(&template.0, result)
+    }
+
+    /// Whether an expression holds; absent is yes.
+    pub(super) fn holds(&mut self, expr: Option<&Expr>) -> Option<bool> {
+        let Some(expr) = expr else { return Some(true) };
+        let result = self.masked.eval_bool(&expr.0.value);
+        self.kept(&expr.0, result)
+    }
+
+    /// A whole number.
+    pub(super) fn number(&mut self, expr: &Expr) -> Option<i64> {
+        let result = self.masked.eval(&expr.0.value);
+        let value = self.kept(&expr.0, result)?;
+        let number = value.as_i64();
+        if number.is_none() {
+            let shown: String = value.to_string().chars().take(60).collect();
+            self.report(Diag::at(Code::RenderFailed, expr.0.span, format!("this is {shown}, and no whole number")));
+        }
+        number
+    }
+
+    /// Reports a mistake, naming the instance.
+    pub(super) fn report(&mut self, diag: Diag) {
+        let label = format!("for {}", self.who);
+        self.found.push(if diag.label.is_empty() { diag.label(label) } else { diag });
+    }
+
+    fn kept<T>(&mut self, text: &Spanned<String>, result: Result<T, ExprError>) -> Option<T> {
+        result.map_err(|error| self.report(failure(text, &error))).ok()
+    }
+}
+
+fn failure(text: &Spanned<String>, error: &ExprError) -> Diag {
+    let span = error.range.as_ref().map_or(text.span, |range| inside(text, range.start, range.len()));
+    Diag::at(Code::RenderFailed, span, format!("this can't be evaluated: {error}"))
+        .help("docs/modules.md lists what templates and expressions see")
+}
+
+/// The place of a part of a text: known when the text is a whole file, or quoted without escapes.
+pub(super) fn inside(text: &Spanned<String>, start: usize, len: usize) -> Span {
+    let quotes = text.span.len.saturating_sub(text.value.len());
+    match quotes {
+        0 | 2 if start + len <= text.value.len() => {
+            Span { start: text.span.start + quotes / 2 + start, len, ..text.span }
+        }
+        _ => text.span,
+    }
+}

@@ -30,6 +30,8 @@ const MAX_TOPS: usize = 12;
 pub(super) struct Limits {
     /// Entries, also those that are not kept.
     pub(super) entries: u64,
+    /// Bytes of the names that are kept: they are in memory.
+    pub(super) names: u64,
     /// Bytes that are kept.
     pub(super) unpacked: u64,
     /// Bytes of a decompressed stream.
@@ -43,7 +45,14 @@ pub(super) struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let gib = 1024 * 1024 * 1024;
-        Self { entries: 100_000, unpacked: 4 * gib, stream: 6 * gib, ratio: 100, always: 64 * 1024 * 1024 }
+        Self {
+            entries: 100_000,
+            names: 24 * 1024 * 1024,
+            unpacked: 4 * gib,
+            stream: 6 * gib,
+            ratio: 100,
+            always: 64 * 1024 * 1024,
+        }
     }
 }
 

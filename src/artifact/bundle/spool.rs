@@ -25,6 +25,8 @@ pub(super) struct Spool {
     data: BufWriter<File>,
     at: u64,
     entries: BTreeMap<String, Kind>,
+    /// Bytes of paths and targets: what is held in memory.
+    names: u64,
     seen: u64,
     input: u64,
     limits: Limits,
@@ -33,7 +35,7 @@ pub(super) struct Spool {
 impl Spool {
     /// An empty spool whose contents go to `data`.
     pub(super) fn new(data: File, limits: Limits) -> Self {
-        Self { data: BufWriter::new(data), at: 0, entries: BTreeMap::new(), seen: 0, input: 0, limits }
+        Self { data: BufWriter::new(data), at: 0, entries: BTreeMap::new(), names: 0, seen: 0, input: 0, limits }
     }
 
     /// The limits.
@@ -65,10 +67,7 @@ impl Spool {
         self.parents(path)?;
         match self.entries.get(path) {
             None if path.is_empty() => Ok(()),
-            None => {
-                self.entries.insert(path.to_owned(), Kind::Folder);
-                Ok(())
-            }
+            None => self.keep(path, Kind::Folder),
             Some(Kind::Folder) => Ok(()),
             Some(_) => Err(Refusal::path(path.as_bytes(), "comes twice, as a file and as a folder")),
         }
@@ -117,7 +116,19 @@ impl Spool {
         if self.entries.contains_key(path) {
             return Err(Refusal::path(path.as_bytes(), "comes twice"));
         }
+        self.keep(path, kind)
+    }
+
+    fn keep(&mut self, path: &str, kind: Kind) -> Result<(), Refusal> {
+        let target = if let Kind::Link { target } = &kind { target.len() } else { 0 };
+        self.names += (path.len() + target) as u64;
+        if self.names > self.limits.names {
+            return Err(Refusal::TooMuch { limit: self.limits.names, what: "bytes of names" });
+        }
         self.entries.insert(path.to_owned(), kind);
+        if self.entries.len() as u64 > self.limits.entries {
+            return Err(Refusal::TooMuch { limit: self.limits.entries, what: "entries" });
+        }
         Ok(())
     }
 
@@ -126,9 +137,7 @@ impl Spool {
         let mut above = parent(path);
         while !above.is_empty() {
             match self.entries.get(above) {
-                None => {
-                    self.entries.insert(above.to_owned(), Kind::Folder);
-                }
+                None => self.keep(above, Kind::Folder)?,
                 Some(Kind::Folder) => return Ok(()),
                 Some(Kind::File { .. } | Kind::Link { .. }) => {
                     return Err(Refusal::path(path.as_bytes(), "is below something that is not a folder"));

@@ -275,13 +275,17 @@ fn an_absent_root_is_said_with_what_there_is() {
 
 #[test]
 fn size_number_and_growth_have_limits() {
-    let limits = Limits { entries: 20, unpacked: 4 << 20, stream: 8 << 20, ratio: 100, always: 1 << 20 };
+    let limits = Limits { entries: 20, names: 2000, unpacked: 4 << 20, stream: 8 << 20, ratio: 100, always: 1 << 20 };
     let zeros = vec![0u8; 3 << 20];
     let refusal = |name: &str, bytes: &[u8], root: &str| {
         packed(name, bytes, &layout(root, ""), limits).expect_err(name).to_string()
     };
     let many = (0..30).fold(Tar::new(), |tar, n| tar.file(&format!("f{n}"), b"")).done();
     assert!(refusal("many.tar", &many, "").contains("more than 20 entries"));
+    let folders = Tar::new().file(&("d/".repeat(30) + "x"), b"");
+    assert!(refusal("folders.tar", &folders.done(), "").contains("more than 20 entries"), "folders count too");
+    let wordy = (0..15).fold(Tar::new(), |tar, n| tar.link(&format!("{n}{}", "n".repeat(90)), &"t".repeat(90))).done();
+    assert!(refusal("wordy.tar", &wordy, "").contains("bytes of names"));
     assert!(refusal("bomb.zip", &zip_of(&[("x", 0o644, &zeros)]), "").contains("compression bomb"));
     assert!(refusal("bomb.tar.gz", &gzip(&Tar::new().file("x", &zeros).done()), "").contains("compression bomb"));
     assert!(refusal("bomb.tar.xz", &xz(&Tar::new().file("x", &zeros).done()), "").contains("compression bomb"));

@@ -3,9 +3,9 @@
 use super::{Change, FileDiff, text};
 use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place};
 use crate::inventory::{
-    FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation,
+    FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running,
 };
-use crate::model::{Digest, InstanceId, Name, OnChange, Version};
+use crate::model::{Digest, Name, OnChange, Version};
 use std::collections::BTreeMap;
 
 /// Files of a generation that define the process.
@@ -30,8 +30,8 @@ pub(super) fn compare(
     if let Some(held) = held {
         changes.push(Change::Held { instance: id.clone(), held: held.clone() });
         let target = held.to.filter(|_| held.what == HeldWhat::RolledBack);
-        if let Some(wanted) = target {
-            rolled_back(id, found, wanted, changes);
+        if let Some(to) = target {
+            rolled_back(wanted, found, to, inventory, changes);
         }
         return;
     }
@@ -51,14 +51,22 @@ pub(super) fn compare(
 }
 
 /// What is left to do of a rollback that was interrupted: it is finished, although the instance is held.
-fn rolled_back(id: &InstanceId, found: &InstanceObservation, to: Digest, changes: &mut Vec<Change>) {
+fn rolled_back(
+    wanted: &DesiredInstance,
+    found: &InstanceObservation,
+    to: Digest,
+    inventory: &Inventory,
+    changes: &mut Vec<Change>,
+) {
+    let id = &wanted.id;
     match &found.process {
         ProcessObservation::Running(running) => {
-            let wanted = found.current_restart.unwrap_or(to);
-            if found.current != Some(to) || running.restart_generation != wanted {
+            let recorded = found.current_restart.unwrap_or(to);
+            if found.current != Some(to) || running.restart_generation != recorded {
                 let (instance, running) = (id.clone(), running.restart_generation);
-                changes.push(Change::RestartPending { instance, running, wanted });
+                changes.push(Change::RestartPending { instance, running, wanted: recorded });
             }
+            serving(wanted, running, inventory, changes);
         }
         ProcessObservation::Dead { .. } => changes.push(Change::NotRunning { instance: id.clone(), died: true }),
         ProcessObservation::Absent => changes.push(Change::NotRunning { instance: id.clone(), died: false }),
@@ -89,11 +97,17 @@ fn process(wanted: &DesiredInstance, found: &InstanceObservation, inventory: &In
             wanted: wanted.restart_generation,
         });
     }
-    if !running.supervised {
-        changes.push(Change::Unsupervised { instance: id.clone(), pid: running.pid });
-    }
     if running.reload_owed {
         changes.push(Change::ReloadOwed { instance: id.clone() });
+    }
+    serving(wanted, running, inventory, changes);
+}
+
+/// Whether a process that runs is watched and serves.
+fn serving(wanted: &DesiredInstance, running: &Running, inventory: &Inventory, changes: &mut Vec<Change>) {
+    let id = &wanted.id;
+    if !running.supervised {
+        changes.push(Change::Unsupervised { instance: id.clone(), pid: running.pid });
     }
     let ready = inventory.services.get(&wanted.service).and_then(|service| service.ready.get(id));
     if let Some(verdict) = ready.filter(|verdict| !verdict.holds) {

@@ -4,10 +4,11 @@
 use super::facts::{self, Facts, Hold, Need, State};
 use super::safety::{self, Safety};
 use super::sequence::{Draft, Sequence};
-use super::service::{Progress, Service};
+use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::{
-    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, fingerprint, settings, summary,
+    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, fingerprint, recreate, settings,
+    summary,
 };
 use crate::diff::{self, Change};
 use crate::graph::{self, Stages, TierOrder};
@@ -156,12 +157,16 @@ impl Planner<'_, '_> {
         if rollout.scope != Scope::Host || rollout.canary == 0 {
             return None;
         }
-        let changed = self.all.values().filter(|facts| {
-            facts.need >= Need::Place
-                && facts.state == State::Up
-                && self.input.options.selects(facts.id(), &facts.wanted.service)
-        });
-        let hosts: BTreeSet<&HostName> = changed.map(|facts| &facts.id().host).collect();
+        let mut hosts: BTreeSet<&HostName> = BTreeSet::new();
+        for (name, service) in &self.input.desired.services {
+            let changed = facts::of_service(self.all, name)
+                .filter(|facts| is_changed(facts) && self.input.options.selects(facts.id(), name));
+            let changed: Vec<&Facts<'_>> = changed.collect();
+            // Versions that can't be mixed have no canary host: all stop together.
+            if !recreate::applies(service, &changed) {
+                hosts.extend(changed.iter().map(|facts| &facts.id().host));
+            }
+        }
         let count = usize::try_from(rollout.canary).unwrap_or(usize::MAX);
         (hosts.len() > 1).then(|| hosts.into_iter().take(count).cloned().collect())
     }

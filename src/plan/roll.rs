@@ -31,7 +31,13 @@ pub(super) fn roll(facts: &Facts<'_>, members: Vec<InstanceId>, manner: Manner) 
             actions.push(ready(module));
             healthy(module, manner, &mut actions);
         }
-        Need::Place => switch(facts, &mut actions),
+        Need::Place => {
+            switch(facts, &mut actions);
+            if facts.state == State::NotReady {
+                actions.push(ready(module));
+                healthy(module, manner, &mut actions);
+            }
+        }
         Need::Reload => {
             switch(facts, &mut actions);
             actions.push(Action::Reload);

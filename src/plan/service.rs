@@ -75,9 +75,7 @@ impl<'p, 'a> Service<'p, 'a> {
 
     /// Everything that is changed while the service runs.
     pub(super) fn change(&mut self, pass: &Pass) -> Progress {
-        let mut disturbed: Vec<&Facts<'a>> =
-            self.work().filter(|facts| facts.need >= Need::Place && facts.state == State::Up).collect();
-        disturbed.retain(|facts| pass.covers(facts) && !only_unsupervised(facts) && facts.hold != Hold::Failed);
+        let disturbed: Vec<&Facts<'a>> = self.work().filter(|facts| is_changed(facts) && pass.covers(facts)).collect();
         if disturbed.is_empty() {
             return Progress::Untouched;
         }
@@ -207,6 +205,12 @@ impl<'p, 'a> Service<'p, 'a> {
         let stop = self.input.desired.rollout.on_failure == crate::model::OnFailure::Stop;
         Manner { no_rollback: stop, ..Manner::default() }
     }
+}
+
+/// Whether an instance that serves is to be changed, and not only repaired.
+pub(super) fn is_changed(facts: &Facts<'_>) -> bool {
+    let repaired = only_unsupervised(facts) || facts.hold == Hold::Failed;
+    facts.need >= Need::Place && facts.state == State::Up && !repaired
 }
 
 /// Whether the only thing the matter is that no supervisor watches it.

@@ -1,5 +1,6 @@
 //! What plans look like, step by step.
 
+mod props;
 pub(crate) mod world;
 
 use super::*;

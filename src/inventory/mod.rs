@@ -110,7 +110,7 @@ pub struct InstanceObservation {
     pub process: ProcessObservation,
     /// Why it was stopped or rolled back on purpose.
     pub held: Option<Held>,
-    /// Whether its data folder holds anything but identity files.
+    /// Whether its data folder holds anything but files that we place there (an identity, for one).
     pub has_data: bool,
     /// Software folders that the current generation uses, its own first: the lines of the file `software` in the
     /// generation's folder (written with the generation, like `manifest`; what is collected looks there too).
@@ -248,3 +248,6 @@ pub struct Verdict {
     /// What was waited for and what was answered, one line, made safe for a terminal.
     pub says: String,
 }
+
+#[cfg(test)]
+mod tests;

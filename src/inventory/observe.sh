@@ -1,8 +1,8 @@
 # Looks at one host and writes what it saw on standard output: sections `[NAME]` with lines of words, and `[end]` last.
 # Writes nothing else anywhere. Everything that can be is asked of the shell itself: a process costs a millisecond.
 set -u
-LC_ALL=C
-export LC_ALL
+LC_ALL=C TZ=UTC0
+export LC_ALL TZ
 nl='
 '
 say() { printf '%s\n' "$*"; }
@@ -40,7 +40,7 @@ install() {
 
 # What the manifest of a software folder holds: of a folder its name and kind, of anything else also size, times, inode.
 listing() {
-    find "$@" -type d -exec stat -c '%n %f' {} + -o -exec stat -c '%n %f %s %Y %Z %i' {} + 2>/dev/null | sort
+    find "$@" -type d -exec stat -c '%n %f' {} + -o -exec stat -c '%n %f %s %y %z %i' {} + 2>/dev/null | sort
 }
 contents() {
     { find "$@" -type f -exec sha256sum {} + ; find "$@" ! -type f -exec stat -c '%n %f' {} + ; } 2>/dev/null | sort
@@ -90,7 +90,7 @@ supervisor() {
 # Words of a name: what a path below conf/, data/ and run/ may be.
 safe() { case $1 in '' | .* | *[!a-z0-9._-]*) return 1 ;; *) return 0 ;; esac; }
 
-# has_data FOLDER IDENTITY…
+# has_data FOLDER PLACED…: whether there is anything but what we place there
 has_data() {
     at=$1
     shift
@@ -125,7 +125,7 @@ process() {
     say "kernel $role ${line##*)}"
 }
 
-# instance ROLE DATA-FOLDER IDENTITY…
+# instance ROLE DATA-FOLDER PLACED…
 instance() {
     role=$1
     say "role $role"

@@ -167,7 +167,7 @@ fn damaged(folder: &str, section: &Section<'_>) -> Result<SoftwareObservation, B
     for line in text.lines() {
         let named = match line.split_once("  ") {
             Some((digest, path)) if Digest::parse(digest.trim_start_matches('\\')).is_ok() => path,
-            _ => line.trim_end_matches(|c: char| c.is_ascii_hexdigit() || c == ' '),
+            _ => without_facts(line),
         };
         let inside = named.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'));
         paths.extend(inside.map(|path| printable(path, 200)));
@@ -176,6 +176,12 @@ fn damaged(folder: &str, section: &Section<'_>) -> Result<SoftwareObservation, B
         paths.insert(".".to_owned());
     }
     Ok(SoftwareObservation::Damaged(paths.into_iter().take(DAMAGED_PATHS).collect()))
+}
+
+/// The path in a line of a manifest: before the kind of a folder, or before kind, size, two times and inode of a file.
+fn without_facts(line: &str) -> &str {
+    let is_file = line.rsplit(' ').nth(1).is_some_and(|zone| zone.starts_with(['+', '-']));
+    line.rsplitn(if is_file { 10 } else { 2 }, ' ').last().unwrap_or(line)
 }
 
 /// Regular files by path: digest and permission bits.

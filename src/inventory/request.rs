@@ -43,9 +43,9 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     call(&["install"])?;
     call(if verify { &["software", "contents", ".sha256"] } else { &["software", "listing", ".manifest"] })?;
     call(&["say", "[instances]"])?;
-    for (instance, identities) in instances.iter().zip(&places.identities) {
+    for (instance, placed) in instances.iter().zip(&places.in_data) {
         let (role, data) = (instance.id.role.as_str(), below(host, &instance.data_dir));
-        let words = ["instance", role, &data].into_iter().chain(identities.iter().map(String::as_str));
+        let words = ["instance", role, &data].into_iter().chain(placed.iter().map(String::as_str));
         call(&words.collect::<Vec<_>>())?;
     }
     let supervisor = below(host, &host.supervisor.config_path);
@@ -69,8 +69,8 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
 /// Where wanted files are, relative to the prefix.
 #[derive(Default)]
 struct Places {
-    /// Identity files of each instance, relative to its data folder.
-    identities: Vec<Vec<String>>,
+    /// Placed files of each instance that are in its data folder, relative to it.
+    in_data: Vec<Vec<String>>,
     /// Files of each instance that are taken up by a reload, relative to the generation.
     reloaded: Vec<Vec<String>>,
     /// Files outside generations.
@@ -86,7 +86,7 @@ impl Places {
         let mut places = Self::default();
         for instance in instances {
             let data = format!("{}/", below(host, &instance.data_dir));
-            let (mut identities, mut reloaded) = (Vec::new(), Vec::new());
+            let (mut in_data, mut reloaded) = (Vec::new(), Vec::new());
             for file in &instance.files {
                 let path = match &file.place {
                     Place::Generation(path) => format!("conf/{}/current/{path}", instance.id.role),
@@ -97,8 +97,7 @@ impl Places {
                     Place::Generation(_) => {}
                     Place::Absolute(_) => {
                         places.placed.push(path.clone());
-                        let inside = path.strip_prefix(&data).filter(|_| file.identity);
-                        identities.extend(inside.map(str::to_owned));
+                        in_data.extend(path.strip_prefix(&data).map(str::to_owned));
                     }
                 }
                 if !file.secret {
@@ -106,7 +105,7 @@ impl Places {
                 }
             }
             places.aside.extend(asides(host, instance));
-            places.identities.push(identities);
+            places.in_data.push(in_data);
             places.reloaded.push(reloaded);
         }
         places

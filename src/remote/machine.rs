@@ -8,7 +8,7 @@ use crate::model::{HostName, sh_quote};
 use crate::supervisor::{Call, Dial, SupervisorError};
 use async_trait::async_trait;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Observing takes well under a second; a host under load may need more.
@@ -44,12 +44,22 @@ pub struct Machine<T> {
     pub(super) name: HostName,
     pub(super) transport: Arc<T>,
     pub(super) bundles: Arc<dyn BundleSource>,
+    /// The supervisor's socket, as the last request named it: a look at one process does not name its host.
+    socket: Mutex<Option<String>>,
 }
 
 impl<T: Transport> Machine<T> {
     /// A host of this name at the other end of a transport. Other readers (probes) may share the transport.
     pub fn new(name: HostName, transport: Arc<T>, bundles: Arc<dyn BundleSource>) -> Self {
-        Self { name, transport, bundles }
+        Self { name, transport, bundles, socket: Mutex::new(None) }
+    }
+
+    /// Notes where the supervisor of this host listens.
+    fn note(&self, host: &DesiredHost) {
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        if socket.as_ref() != Some(&host.supervisor.socket) {
+            *socket = Some(host.supervisor.socket.clone());
+        }
     }
 
     /// An error about this host.
@@ -158,6 +168,7 @@ impl<T: Transport> Dial for Socket<'_, T> {
 #[async_trait]
 impl<T: Transport> Host for Machine<T> {
     async fn observe(&self, wanted: &Wanted) -> Result<HostObservation, HostError> {
+        self.note(&wanted.host);
         let sh = request(&wanted.host, &wanted.instances, wanted.verify)
             .map_err(|error| self.error(Failure::Stop, error.to_string()))?;
         let time = if wanted.verify { VERIFY_WITHIN } else { OBSERVE_WITHIN };
@@ -169,6 +180,7 @@ impl<T: Transport> Host for Machine<T> {
     }
 
     async fn run(&self, op: &Op) -> Result<(), HostError> {
+        self.note(op.host());
         match op {
             Op::Prepare { host, instances, debris } => self.prepare(host, instances, debris).await,
             Op::Fetch { host, software } => self.fetch(host, software).await,
@@ -190,7 +202,9 @@ impl<T: Transport> Host for Machine<T> {
 
     async fn life(&self, instance: &DesiredInstance) -> Result<Life, HostError> {
         let prefix = processes::prefix_of(instance);
-        self.life_below(prefix, &format!("{prefix}/run/supervisord.sock"), instance).await
+        let known = self.socket.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let socket = known.unwrap_or_else(|| format!("{prefix}/run/supervisord.sock"));
+        self.life_below(prefix, &socket, instance).await
     }
 
     async fn tail(&self, instance: &DesiredInstance, lines: usize) -> Result<Vec<String>, HostError> {

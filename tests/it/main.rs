@@ -11,4 +11,5 @@
 
 mod artifact;
 mod bad;
+mod local_host;
 mod tidy;

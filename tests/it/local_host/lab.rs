@@ -85,7 +85,7 @@ impl Lab {
             known.lock().expect("lock").get(&part.bundle).cloned().ok_or_else(|| format!("{} is not cached", part.name))
         };
         let machine = Machine::new(host.name.clone(), Arc::new(Local), Arc::new(source));
-        Self { folder: folder, prefix, host: Arc::new(host), machine, bundles }
+        Self { folder, prefix, host: Arc::new(host), machine, bundles }
     }
 
     pub(super) fn path(&self, below: &str) -> PathBuf {

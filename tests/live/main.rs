@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and prints what it measures"
 )]
 
+mod artifact;
 mod lab;
 mod look;
 mod platform;

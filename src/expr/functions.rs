@@ -24,7 +24,7 @@ pub(super) fn add_to(engine: &mut Environment<'_>) {
     engine.add_filter("seconds", |duration: &Value| whole(duration, 1000, "seconds"));
     engine.add_filter("millis", |duration: &Value| whole(duration, 1, "milliseconds"));
     engine.add_filter("tojson", to_json);
-    engine.add_filter("string", text);
+    engine.add_filter("string", string);
     engine.remove_filter("pprint"); // prints Rust's spelling of values
 }
 
@@ -89,12 +89,20 @@ fn whole(value: &Value, unit: i64, name: &str) -> Result<i64, Error> {
 /// template means to leave out, it leaves out.
 pub(super) fn text(value: &Value) -> Result<String, Error> {
     match value.kind() {
-        ValueKind::Undefined => Err(Error::new(ErrorKind::UndefinedError, "the value is undefined")),
+        // Only that of an `if` without `else` comes here: it is meant to be nothing.
+        ValueKind::Undefined => Ok(String::new()),
         ValueKind::None => Err(failed("the value is none: say `default`, or leave the line out with `if`".to_owned())),
         ValueKind::Bool => Ok(value.is_true().to_string()),
         ValueKind::String | ValueKind::Number => Ok(value.to_string()),
         _ => json(value),
     }
+}
+
+fn string(value: &Value) -> Result<String, Error> {
+    if value.is_undefined() {
+        return Err(Error::new(ErrorKind::UndefinedError, "the value is undefined"));
+    }
+    text(value)
 }
 
 fn json(value: &Value) -> Result<String, Error> {

@@ -94,6 +94,8 @@ fn values_are_written_as_files_want_them() {
     let context = json!({"none": null, "on": true, "list": ["a", false], "n": 7});
     assert_eq!(render("{{ on }} {{ list }} {{ n }}", &context), Ok("true [\"a\",false] 7".to_owned()));
     assert_eq!(kind(render("x={{ none }}", &context)), ExprErrorKind::Failed);
+    assert_eq!(render("a{{ 'b' if not on }}c", &context), Ok("ac".to_owned()));
+    assert_eq!(kind(render("{{ missing | string }}", &context)), ExprErrorKind::Undefined);
     let counted = "{% set n = namespace(c=0) %}{% for i in list %}{% set n.c = (n.c + 1) %}{% endfor %}{{ n.c }}";
     assert_eq!(render(counted, &context), Ok("2".to_owned()));
 }

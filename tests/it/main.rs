@@ -12,4 +12,5 @@
 mod artifact;
 mod bad;
 mod local_host;
+mod modules;
 mod tidy;

@@ -1,0 +1,172 @@
+//! Every module of this repository renders, and renders what it rendered before (`fixtures/rendered/`).
+
+use es_cluster::cli::files::DiskFiles;
+use es_cluster::config::{self, Files};
+use es_cluster::desired::{Desired, DesiredInstance, Part, Place, expand};
+use es_cluster::diag::{Diagnostics, Sources};
+use es_cluster::expr;
+use es_cluster::lock::{Key, Lock, Locked};
+use es_cluster::model::Digest;
+use indexmap::IndexMap;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// One role of each module, with other values than the defaults where a template decides something.
+const CLUSTER: &str = r#"
+cluster "golden" { prefix "/opt/golden"; user "golden"; supervisor "supervisord"; }
+versions {
+    supervisord "4.3.0"
+    jdk "11.0.13"
+    zookeeper "3.4.13"
+    kafka "2.1.1"
+    elasticsearch "6.7.0" { plugin "minhash" "6.7.0"; }
+    kibana "6.7.0"
+    redis "6.2.14"
+}
+hosts { "node[1-3]" address="10.0.0.[1-3]" { label disk="ssd"; }; }
+roles {
+    zookeeper on="node[1-3]" { heap "64m"; jvm-options "-Dx=1" "-Dy=2"; }
+    kafka on="node[1-3]" { num-partitions 6; heap "160m"; inter-broker-protocol-version "1.1"; config { log.cleaner.threads 2; }; }
+    elasticsearch "master" on="node[1-3]" { node-roles "master"; http-port 9210; transport-port 9310; heap "160m"; }
+    elasticsearch "hot" on="label:disk=ssd" {
+        node-roles "data" "ingest"; attr box_type="hot"; heap "256m"; jvm-options "-Dx=1"
+        config { indices.query.bool.max_clause_count 4096; }
+        on "node3" { heap "512m"; }
+    }
+    kibana on="node1"
+    redis on="node2" { max-memory "64m"; config { tcp-backlog 128; }; }
+}
+"#;
+
+/// The repository's modules with a cluster file of our own.
+struct Golden<'a>(&'a str);
+
+impl Files for Golden<'_> {
+    fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
+        if path == "golden.kdl" { Ok(self.0.as_bytes().to_vec()) } else { DiskFiles.read(path, limit) }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        DiskFiles.list(folder)
+    }
+}
+
+fn modules() -> String {
+    format!("{}/modules", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn shown(found: Diagnostics, sources: &Sources) -> String {
+    let mut text = String::new();
+    for diag in found.into_reports(sources) {
+        _ = writeln!(text, "{:?}", miette::Report::new(diag));
+    }
+    text
+}
+
+/// Expands a cluster file as if everything it names were locked.
+fn desired(files: &dyn Files, path: &str) -> Desired {
+    let mut sources = Sources::new();
+    let (loaded, found) = config::load(files, path, &modules(), &mut sources);
+    let loaded = loaded.unwrap_or_else(|| panic!("{}", shown(found, &sources)));
+    let mut lock = Lock::default();
+    for (module, spec) in &loaded.cluster.versions {
+        let plugins = spec.plugins.iter().map(|(plugin, version)| (Some(plugin.clone()), version));
+        for (plugin, version) in [(None, &spec.version)].into_iter().chain(plugins) {
+            let into = plugin.as_ref().map(|plugin| format!("plugins/{plugin}")).unwrap_or_default();
+            let key = Key { module: module.clone(), plugin, version: version.value.clone() };
+            let name = key.to_string().replace(' ', "-");
+            let part = Part { bundle: Digest::of(name.as_bytes()), name, size: 1, into };
+            let locked = Locked { source: String::new(), files: Vec::new(), bundle: Some(part), system: None };
+            lock.artifacts.insert(key, locked);
+        }
+    }
+    let (desired, found) = expand(&loaded, &lock, Digest::of(b""), &IndexMap::new());
+    desired.unwrap_or_else(|| panic!("{}", shown(found, &sources)))
+}
+
+fn text(instance: &DesiredInstance) -> String {
+    let mut text = String::new();
+    _ = writeln!(
+        text,
+        "tier {:?}, votes {}, memory {}, ports {:?}",
+        instance.tier, instance.votes, instance.memory, instance.ports
+    );
+    for file in &instance.files {
+        let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
+        _ = write!(text, "\n=== {path} {:o} {:?}\n{}", file.mode, file.on_change, file.content);
+        if !file.content.ends_with('\n') {
+            text.push_str("\n(no line end)\n");
+        }
+    }
+    text
+}
+
+/// Compares with a file below `fixtures/rendered/`.
+fn golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../fixtures/rendered");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name.to_owned(), text));
+}
+
+#[test]
+fn every_module_renders_what_it_did() {
+    let desired = desired(&Golden(CLUSTER), "golden.kdl");
+    for name in [
+        "zookeeper@node1",
+        "kafka@node2",
+        "elasticsearch-master@node1",
+        "elasticsearch-hot@node3",
+        "kibana@node1",
+        "redis@node2",
+    ] {
+        let instance = desired.instances.values().find(|one| one.id.to_string() == name).expect(name);
+        golden(name, &text(instance));
+    }
+    let host = desired.hosts.values().next().expect("a host");
+    let supervisor = &host.supervisor;
+    let how = format!("{:?}\n{:?}\n{}\n{}\n", supervisor.command, supervisor.env, supervisor.socket, supervisor.config);
+    golden("supervisor@node1", &how);
+    let used: BTreeSet<String> =
+        desired.hosts.values().flat_map(|host| host.software.values()).map(|one| one.module.to_string()).collect();
+    let known = DiskFiles.list(&modules()).expect("modules");
+    let known: BTreeSet<String> =
+        known.iter().filter_map(|name| name.strip_suffix(".kdl")).map(str::to_owned).collect();
+    assert_eq!(used, known, "a module without a role in this test");
+}
+
+#[test]
+fn the_own_cluster_file_expands() {
+    let path = format!("{}/cluster.kdl", env!("CARGO_MANIFEST_DIR"));
+    let desired = desired(&DiskFiles, &path);
+    assert!(desired.instances.len() >= 10);
+    for host in desired.hosts.values() {
+        assert!(
+            host.supervisor.config.contains(&format!("file={}\n", host.supervisor.socket)),
+            "{}",
+            host.supervisor.config
+        );
+        assert!(host.supervisor.config.contains(&format!("pidfile={}\n", host.supervisor.pidfile)));
+        assert!(host.supervisor.config.contains(&format!("files={}/conf/*/current/supervisor.conf\n", host.prefix)));
+    }
+}
+
+#[test]
+fn every_expression_of_a_gate_finds_its_context() {
+    // On an answer that holds nothing a gate says `not yet`; a name that no context ever has would say so for ever.
+    let answer = serde_json::json!({"status": 0, "text": "", "body": {}, "kv": {}, "answers": []});
+    let desired = desired(&Golden(CLUSTER), "golden.kdl");
+    for instance in desired.instances.values() {
+        let module = &instance.module;
+        let gates =
+            [&module.ready, &module.healthy, &module.converged].into_iter().flatten().flat_map(|gate| &gate.probes);
+        let probes = gates.chain(module.safe_to_stop.iter().map(|rule| &rule.probe)).chain(&module.rolling.last);
+        let context = expr::Context::new(&instance.context).with(&answer);
+        for until in probes.filter_map(|probe| probe.until.as_ref()) {
+            if let Err(error) = context.eval(&until.0.value) {
+                assert_ne!(error.kind, expr::ExprErrorKind::Syntax, "{}: {error}: {}", instance.id, until.0.value);
+            }
+        }
+    }
+}

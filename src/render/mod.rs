@@ -3,6 +3,7 @@
 //! Everything makes sense without colour; text of hosts and services arrives here safe to print already.
 
 mod changes;
+mod explain;
 mod fold;
 mod json;
 mod notes;
@@ -14,6 +15,7 @@ mod tests;
 mod text;
 mod words;
 
+pub use explain::explain;
 pub use fold::{hosts, instances};
 pub use json::json;
 pub use status::{InstanceStatus, ServiceStatus, Status, status};

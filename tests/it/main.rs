@@ -11,6 +11,7 @@
 
 mod artifact;
 mod bad;
+mod explain;
 mod local_host;
 mod modules;
 mod tidy;

@@ -34,8 +34,8 @@ pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName],
         if let Some(own) = own {
             compat(cluster, role, module, own, cx);
         }
-        plugins(cluster, role, module, cx);
     }
+    plugins(cluster, modules, cx);
     warnings
 }
 
@@ -175,23 +175,32 @@ fn compat(cluster: &Cluster, role: &Role, module: &Module, (version, span): (&Ve
     }
 }
 
-/// Plugins that the module does not take, or not in that version.
-fn plugins(cluster: &Cluster, role: &Role, module: &Module, cx: &Cx) {
-    let Some(spec) = cluster.versions.get(&role.module.value) else { return };
-    for (name, version) in &spec.plugins {
-        let Some(plugins) = &module.plugins else {
-            let diag = Diag::at(Code::UnknownName, version.span, format!("`{}` takes no plugins", role.module.value));
-            cx.report(diag.label("not expected here").help("the module has no `plugins`: remove this line"));
-            continue;
-        };
-        let Some(accepts) = &plugins.accepts else { continue };
-        let own = place_of_version(cluster, role, &role.module.value).map_or(&spec.version.value, |(own, _)| own);
-        let context = json!({ "version": own.as_str(), "plugin": { "name": name, "version": version.value.as_str() } });
-        if expr::eval_bool(&accepts.0.value, &context) != Ok(true) {
-            let message = format!("the plugin `{name}` {} is not for `{}` {own}", version.value, role.module.value);
-            let rule = Diag::at(Code::Incompatible, accepts.0.span, "what the module accepts").label("this must hold");
-            let diag = Diag::at(Code::Incompatible, version.span, message).label("not for this version");
-            cx.report(diag.help("take the plugin's version that was made for it").also(rule));
+/// Plugins that their module does not take, or not in that version.
+fn plugins(cluster: &Cluster, modules: &Modules, cx: &Cx) {
+    for (name, spec) in &cluster.versions {
+        let Some(module) = modules.get(name) else { continue };
+        let roles = cluster.roles.iter().filter(|role| role.module.value == *name);
+        let mut used: Vec<&Version> = roles.filter_map(|role| role.versions.get(name)).map(|own| &own.value).collect();
+        used.push(&spec.version.value);
+        for (plugin, version) in &spec.plugins {
+            let Some(plugins) = &module.plugins else {
+                let diag = Diag::at(Code::UnknownName, version.span, format!("`{name}` takes no plugins"));
+                cx.report(diag.label("not expected here").help("the module has no `plugins`: remove this line"));
+                continue;
+            };
+            let Some(accepts) = &plugins.accepts else { continue };
+            for own in &used {
+                let about = json!({ "name": plugin, "version": version.value.as_str() });
+                let context = json!({ "version": own.as_str(), "plugin": about });
+                if expr::eval_bool(&accepts.0.value, &context) == Ok(true) {
+                    continue;
+                }
+                let message = format!("the plugin `{plugin}` {} is not for `{name}` {own}", version.value);
+                let rule = Diag::at(Code::Incompatible, accepts.0.span, "what the module accepts");
+                let diag = Diag::at(Code::Incompatible, version.span, message).label("not for this version");
+                let help = "take the plugin's version that was made for it";
+                cx.report(diag.help(help).also(rule.label("this must hold")));
+            }
         }
     }
 }

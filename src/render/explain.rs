@@ -56,7 +56,8 @@ impl Page {
                     line.push_str(&wrapped(cell, start, start, WIDTH));
                 } else {
                     let width = width(column).unwrap_or(0) + 2;
-                    line.push_str(&format!("{cell:width$}"));
+                    line.push_str(cell);
+                    line.push_str(&" ".repeat(width.saturating_sub(cell.chars().count())));
                     start += width;
                 }
             }
@@ -170,7 +171,8 @@ fn requirement(row: &RequirementRow) -> String {
         (true, true) => "not at all".to_owned(),
     };
     if let Some(when) = &row.when {
-        text.push_str(&format!(", when {}", inline(when)));
+        text.push_str(", when ");
+        text.push_str(&inline(when));
     }
     text
 }
@@ -203,7 +205,8 @@ fn source(source: &Source) -> String {
         SourceKind::System { program } => format!("{}, which is already on the host", program.0.value),
     };
     if let Some(when) = &source.when {
-        text.push_str(&format!(", when {}", inline(when)));
+        text.push_str(", when ");
+        text.push_str(&inline(when));
     }
     text
 }

@@ -95,7 +95,10 @@ fn every_case_is_shown_as_expected() {
         let mut sources = Sources::new();
         let (loaded, diagnostics) = load(&texts, &mut sources);
         let name = case.file_name().expect("a name").to_string_lossy().into_owned();
-        assert!(loaded.is_none() && !diagnostics.is_empty(), "{name} has no mistake");
+        if loaded.is_some() || diagnostics.is_empty() {
+            wrong.push(format!("── {name} has no mistake ──\n"));
+            continue;
+        }
         let shown = shown(diagnostics.iter().cloned(), &sources);
         let expected = case.join("expected.txt");
         if std::env::var_os("UPDATE").is_some() {

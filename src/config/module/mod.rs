@@ -1,6 +1,7 @@
 //! `modules/NAME.kdl` → [`Module`]. Everything that can be wrong in one module alone is found here.
 
 mod artifact;
+mod filters;
 mod params;
 mod probe;
 mod process;

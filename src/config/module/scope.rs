@@ -1,7 +1,9 @@
 //! Templates and expressions of a module: compiled once, and their names known to be there.
 
 use super::super::reader::{Cx, Node, suggest};
+use super::filters;
 use crate::diag::{Code, Diag, Span, Spanned};
+use crate::expr;
 use crate::model::{Expr, FileContent, Module, Name, Param, Probe, ProbeOn, Template};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
@@ -65,27 +67,27 @@ impl<'a> Scope<'a> {
 
     /// A template over an instance's context and some more names.
     pub(super) fn template(&self, text: Spanned<String>, more: &[&str]) -> Template {
-        self.check(&text, &self.known(more), crate::expr::template_names(&text.value));
+        self.check(&text, &self.known(more), true);
         Template(text)
     }
 
     /// An expression over an instance's context and some more names.
     pub(super) fn expr(&self, text: Spanned<String>, more: &[&str]) -> Expr {
-        self.check(&text, &self.known(more), crate::expr::expression_names(&text.value));
+        self.check(&text, &self.known(more), false);
         Expr(text)
     }
 
     /// A template over some names alone: no instance is known there.
     pub(super) fn only_template(&self, text: Spanned<String>, only: &[&str]) -> Template {
         let known: Vec<&str> = only.to_vec();
-        self.check(&text, &known, crate::expr::template_names(&text.value));
+        self.check(&text, &known, true);
         Template(text)
     }
 
     /// An expression over some names alone.
     pub(super) fn only_expr(&self, text: Spanned<String>, only: &[&str]) -> Expr {
         let known: Vec<&str> = only.to_vec();
-        self.check(&text, &known, crate::expr::expression_names(&text.value));
+        self.check(&text, &known, false);
         Expr(text)
     }
 
@@ -93,23 +95,28 @@ impl<'a> Scope<'a> {
         self.instance.iter().map(String::as_str).chain(more.iter().copied()).collect()
     }
 
-    fn check(&self, text: &Spanned<String>, known: &[&str], used: Result<BTreeSet<String>, crate::expr::ExprError>) {
-        match used {
-            Ok(used) => {
-                for name in used.iter().filter(|name| !known.contains(&name.as_str())) {
-                    let diag =
-                        Diag::at(Code::BadTemplate, word_in(text, name), format!("nothing here is called `{name}`"));
-                    self.cx.report(suggest(diag, name, known, "unknown name"));
-                }
-            }
+    fn check(&self, text: &Spanned<String>, known: &[&str], template: bool) {
+        let names = if template { expr::template_names } else { expr::expression_names };
+        let used = match names(&text.value) {
+            Ok(used) => used,
             Err(error) => {
                 let span = error.range.clone().map_or(text.span, |range| inside(text, range));
-                self.cx.report(
-                    Diag::at(Code::BadTemplate, span, format!("this can't be compiled: {}", error.message))
-                        .label("here")
-                        .help("templates and expressions are minijinja; docs/modules.md lists names, functions and filters"),
-                );
+                let diag = Diag::at(Code::BadTemplate, span, format!("this can't be compiled: {}", error.message));
+                let help = "it is minijinja; docs/modules.md lists names, functions and filters";
+                self.cx.report(diag.label("here").help(help));
+                return;
             }
+        };
+        for name in used.iter().filter(|name| !known.contains(&name.as_str())) {
+            let diag = Diag::at(Code::BadTemplate, word_in(text, name), format!("nothing here is called `{name}`"));
+            self.cx.report(suggest(diag, name, known, "unknown name"));
+        }
+        for unknown in filters::unknown(&text.value, template) {
+            let span = inside(text, unknown.at..unknown.at + unknown.name.len());
+            let message = format!("there is no {} `{}`", unknown.what, unknown.name);
+            let diag = Diag::at(Code::BadTemplate, span, message);
+            let known = if unknown.what == "filter" { filters::FILTERS } else { filters::TESTS };
+            self.cx.report(suggest(diag, &unknown.name, known, "unknown name"));
         }
     }
 
@@ -153,7 +160,7 @@ impl<'a> Scope<'a> {
         for file in &module.files {
             let FileContent::TemplateFile(name) = &file.content else { continue };
             if let Some(Template(text)) = templates.get(name).filter(|_| seen.insert(name.clone())) {
-                self.check(text, &self.known(&[]), crate::expr::template_names(&text.value));
+                self.check(text, &self.known(&[]), true);
             }
         }
         if let Some(free) = &module.free_config

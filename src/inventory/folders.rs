@@ -21,7 +21,6 @@ pub fn folders(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> BTreeM
     let mut folders: BTreeMap<String, Owner> = OURS.iter().map(|path| ((*path).to_owned(), Owner::Us)).collect();
     if let Some((folder, _)) = below(host, &host.supervisor.config_path).rsplit_once('/') {
         folders.insert(folder.to_owned(), Owner::Us);
-        folders.extend(folder.strip_prefix("conf/").map(|name| (format!("log/{name}"), Owner::Us)));
     }
     for instance in instances {
         folders.insert(below(host, &instance.conf_dir), Owner::Us);

@@ -9,6 +9,7 @@ use es_cluster::model::*;
 use es_cluster::remote::{Local, Machine};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -50,11 +51,13 @@ impl Lab {
     /// A host whose prefix has this name.
     pub(super) fn new(name: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("host").tempdir().expect("folder");
+        // The user that services run as must reach it.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
         let prefix = folder.path().join(name).display().to_string();
         let config_path = format!("{prefix}/conf/supervisord/supervisord.conf");
         let config = format!(
-            "[supervisord]\nlogfile={prefix}/log/supervisord/supervisord.log\npidfile={prefix}/run/supervisord.pid\n\
-             childlogdir={prefix}/log/supervisord\n[unix_http_server]\nfile={prefix}/run/supervisord.sock\nchmod=0700\n\
+            "[supervisord]\nlogfile={prefix}/log/supervisord.log\npidfile={prefix}/run/supervisord.pid\n\
+             childlogdir={prefix}/log\n[unix_http_server]\nfile={prefix}/run/supervisord.sock\nchmod=0700\n\
              [rpcinterface:supervisor]\n\
              supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\
              [include]\nfiles=../*/current/supervisor.conf\n"

@@ -298,3 +298,49 @@ async fn an_unreadable_prefix_is_not_taken_for_an_empty_one() {
     let error = lab.machine.observe(&wanted).await.expect_err("blocked");
     assert!(error.message.contains("may not be entered"), "{error}");
 }
+
+#[tokio::test]
+async fn a_service_user_owns_its_data_and_can_not_change_what_root_runs() {
+    let mut lab = Lab::new("user");
+    if fs::metadata("/proc/self").expect("proc").uid() != 0 {
+        println!("skipped: only root runs services as another user");
+        return;
+    }
+    Arc::make_mut(&mut lab.host).user = Some("nobody".to_owned());
+    let secret = DesiredFile { secret: true, ..rendered("secret.conf", "password=1\n", 0o600) };
+    let extra = vec![secret, rendered("app.conf", "a=1\n", 0o640), placed(&lab, "data/one/sub/id", "7\n", true)];
+    let one = lab.instance("one", "exec sleep 600", extra);
+    assert!(!lab.observe(&[&one]).await.prepared);
+    lab.prepare(&[&one], &[]).await.expect("prepared");
+    lab.switch(&one).await;
+    lab.switch(&one).await;
+    let seen = lab.observe(&[&one]).await;
+    assert!(seen.prepared && seen.user_exists && !seen.instances["one"].has_data);
+    assert!(one.files.iter().all(|file| match &file.place {
+        Place::Generation(path) | Place::Absolute(path) => seen.instances["one"].files[path].mode == file.mode,
+    }));
+    let as_user = |script: &str| {
+        let words = ["--reuid=nobody", "--regid=nogroup", "--clear-groups", "sh", "-c", script];
+        let output = std::process::Command::new("setpriv").args(words).current_dir(&lab.prefix).output();
+        output.expect("setpriv").status.success()
+    };
+    for may in [
+        "cat conf/one/current/secret.conf conf/one/current/app.conf conf/one/current/launch data/one/sub/id",
+        "echo key >conf/one/current/own.store.tmp && mv conf/one/current/own.store.tmp conf/one/current/own.store",
+        "echo >data/one/segment && echo >data/one/sub/id && echo >>log/one/console.log",
+    ] {
+        assert!(as_user(may), "{may}");
+    }
+    for may_not in [
+        "echo >>conf/one/current/launch",
+        "mv conf/one/current/own.store conf/one/current/launch",
+        "rm -f conf/one/current/supervisor.conf",
+        "cat conf/one/current/.placed/index",
+        "ln -sfn /tmp conf/one/current",
+        "echo >run/one.proc",
+        "echo >software/x",
+    ] {
+        assert!(!as_user(may_not), "{may_not}");
+    }
+    assert!(lab.observe(&[&one]).await.instances["one"].has_data);
+}

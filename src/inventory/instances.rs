@@ -99,10 +99,13 @@ impl Facts {
         Ok(())
     }
 
-    /// Takes in the manifests of generations, newest first.
+    /// Takes in the manifests of generations with their times (`2026-01-01 00:00:00.000000000 +0000`): newest first.
     pub(super) fn take_generations(&mut self, section: &Section<'_>) {
-        for line in &section.lines {
-            let mut parts = line.split('/');
+        let mut lines = section.lines.clone();
+        lines.sort_unstable_by(|a, b| b.cmp(a));
+        for line in lines {
+            let path = line.splitn(4, ' ').last().unwrap_or_default();
+            let mut parts = path.split('/');
             let (Some("conf"), Some(role), Some(generation)) = (parts.next(), parts.next(), parts.next()) else {
                 continue;
             };

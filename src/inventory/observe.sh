@@ -175,7 +175,7 @@ orphans() {
 generations() {
     say '[generations]'
     set -- conf/*/*/manifest
-    [ -e "$1" ] && ls -dt -- "$@"
+    [ -e "$1" ] && stat -c '%y %n' -- "$@"
 }
 
 # files START…: permission bits, size and name of every regular file, then the digests

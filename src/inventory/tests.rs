@@ -37,7 +37,9 @@ fn answer(record: &str) -> String {
         "[observation 1]\n[machine]\nboot {BOOT}\nuid 0\nmemory 1024\nuptime 1000\nfree 10 4096\n[folders]\n0 755 .\n\
          [install]\n[software]\nthing-1.0-0123456789ab\nother-2\n[damaged other-2]\n 6f 74 68 65 72 2d 32 2f 61 20 34 31 0a\n\
          [instances]\nrole one\ncurrent one {generation}\nrestart one {restart}\nuses one thing-1.0-0123456789ab\n\
-         data one\n{record}[generations]\nconf/one/{generation}/manifest\nconf/one/{older}/manifest\nconf/one/x/manifest\n\
+         data one\n{record}[generations]\n\
+         2026-01-01 00:00:00.1 +0000 conf/one/{older}/manifest\n2026-01-01 00:00:00.2 +0000 conf/one/{generation}/manifest\n\
+         2026-01-01 00:00:00.3 +0000 conf/one/x/manifest\n\
          [files]\n\n[held one]\n 7b 22 62 79 22 3a 22 6d 65 22 2c 22 77 68 79 22 3a 22 22 2c 22 77 68 61 74 22 3a 22 73\n \
          74 6f 70 70 65 64 22 7d\n[debris]\nrun/.tmp-x\n[supervisor]\npid 7\nconfig -\nversion 4.3.0\n[end]\n"
     )

@@ -1,8 +1,8 @@
 # Changes one host. Each function does one thing, and doing it again does no harm: what is new is written aside as
 # `.tmp-NAME` in the folder where it belongs, synced, and renamed. The working directory is the prefix.
 set -eu
-LC_ALL=C
-export LC_ALL
+LC_ALL=C TZ=UTC0
+export LC_ALL TZ
 umask 022
 
 die() { printf '%s\n' "$*" >&2; exit 1; }

@@ -18,8 +18,9 @@ generations() {
     for role in conf/*; do
         [ -L "$role/current" ] || continue
         left=3
-        for manifest in $(cd "$role" && ls -dt -- */manifest 2>/dev/null); do
-            generation=${manifest%/manifest}
+        # Newest first: times in full, since some versions of `ls -t` look at seconds only.
+        for generation in $(cd "$role" && stat -c '%y %n' -- */manifest 2>/dev/null | sort -r); do
+            case $generation in */manifest) generation=${generation%/manifest} ;; *) continue ;; esac
             is_digest "$generation" || continue
             if [ "$left" -gt 0 ]; then
                 left=$((left - 1))

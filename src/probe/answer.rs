@@ -71,6 +71,11 @@ impl Answer {
         names
     }
 
+    /// What it is, without what it says: ` 200`, or nothing.
+    pub(super) fn code(&self) -> String {
+        self.status.map(|status| format!(" {status}")).unwrap_or_default()
+    }
+
     /// A short, safe account: `200 {"status":"yellow"…`.
     pub(super) fn excerpt(&self) -> String {
         let status = self.status.map(|status| format!("{status} ")).unwrap_or_default();

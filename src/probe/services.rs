@@ -6,11 +6,14 @@ use super::whom::{Scope, instances};
 use crate::desired::{Desired, DesiredInstance, DesiredService};
 use crate::host::{HookTime, Question, Services};
 use crate::inventory::{Verdict, printable};
-use crate::model::{Gate, Hook, InstanceId, Name, ServiceName, Setting, StatusLine};
+use crate::model::{Gate, Hook, InstanceId, Name, ProbeOn, ServiceName, Setting, StatusLine};
 use crate::plan::GateKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 use std::sync::Arc;
+
+/// Longest message about a setting, in characters.
+const ERROR: usize = 700;
 
 /// Longest line of `status`, in characters.
 const STATUS_LINE: usize = 200;
@@ -28,7 +31,15 @@ impl Prober {
     }
 
     fn scope<'a>(&'a self, members: Vec<&'a DesiredInstance>, subject: Option<&'a DesiredInstance>) -> Scope<'a> {
-        Scope { desired: &self.desired, dial: &*self.dial, members, subject, counted: false, names: Map::new() }
+        Scope {
+            desired: &self.desired,
+            dial: &*self.dial,
+            members,
+            subject,
+            counted: false,
+            cautious: false,
+            names: Map::new(),
+        }
     }
 
     /// A question about an instance: the other members of its service may be asked too.
@@ -82,13 +93,14 @@ impl Prober {
             // What a service as a whole needs is then that each of its instances serves.
             (None, GateKind::Healthy) => {
                 let ready = futures::future::join_all(members.iter().map(|id| self.ready(id))).await;
-                Ok(judge::all(ready.into_iter().collect::<Result<_, _>>()?))
+                Ok(judge::each(&ready.into_iter().collect::<Result<Vec<_>, _>>()?))
             }
         }
     }
 
     async fn safe(&self, id: &InstanceId, rule: &Name) -> Result<Verdict, String> {
-        let (instance, scope) = self.about(id)?;
+        let (instance, mut scope) = self.about(id)?;
+        scope.cautious = true;
         let found = instance.module.safe_to_stop.iter().find(|candidate| candidate.name == *rule);
         let found = found.ok_or_else(|| format!("module {} has no rule `{rule}`", instance.module.name.value))?;
         Ok(scope.judge(&found.probe).await.verdict)
@@ -120,7 +132,7 @@ impl Services for Prober {
         let judged = scope.judge(&setting.read.probe).await;
         let context = judged.context.filter(|_| judged.verdict.holds).ok_or_else(|| judged.verdict.says.clone())?;
         let value = context.eval(&setting.read.value.0);
-        value.map_err(|error| format!("{}; its value can't be read from that: {error}", judged.verdict.says))
+        value.map_err(|error| printable(&format!("{}; no value can be read from that: {error}", judged.said), ERROR))
     }
 
     async fn write_setting(&self, service: &ServiceName, setting: &Name, value: &Value) -> Result<(), String> {
@@ -156,8 +168,10 @@ fn held(verdict: Verdict) -> Result<(), String> {
 
 async fn status_line(scope: &Scope<'_>, line: &StatusLine) -> String {
     let judged = scope.judge(&line.probe).await;
-    let shown = match judged.context.filter(|_| judged.verdict.holds) {
-        Some(context) => context.render(&line.show.0).map_err(|error| format!("{}: {error}", judged.verdict.says)),
+    // A line over all members is about those that answered.
+    let shown = judged.verdict.holds || line.probe.on == ProbeOn::All;
+    let shown = match judged.context.filter(|_| shown) {
+        Some(context) => context.render(&line.show.0).map_err(|error| format!("{}; {error}", judged.said)),
         None => Err(judged.verdict.says),
     };
     printable(shown.unwrap_or_else(|why| why).trim(), STATUS_LINE)

@@ -3,7 +3,7 @@
 use super::answer::{Answer, ProbeError, entry};
 use super::dial::Dial;
 use super::exchange::exchange;
-use super::judge;
+use super::judge::{self, Told};
 use super::request::{Request, Target};
 use crate::desired::{Desired, DesiredInstance};
 use crate::expr::Context;
@@ -20,6 +20,9 @@ const AT_ONCE: usize = 16;
 /// When the first instance has not answered for this long, the next one is asked beside it, if asking changes nothing.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// Why nothing was asked.
+const NOBODY: &str = "no instance is there to be asked";
+
 /// Who may be asked, on whose behalf, and what the expressions see beside the answers.
 pub(super) struct Scope<'a> {
     pub(super) desired: &'a Desired,
@@ -30,6 +33,8 @@ pub(super) struct Scope<'a> {
     pub(super) subject: Option<&'a DesiredInstance>,
     /// Whether `service.expected` is the number of members, and not what the file declares.
     pub(super) counted: bool,
+    /// Whether only a success is judged at all: to a safety rule an error has no rows, and no rows look safe.
+    pub(super) cautious: bool,
     /// Further names (`value`).
     pub(super) names: Map<String, Value>,
 }
@@ -38,11 +43,13 @@ pub(super) struct Scope<'a> {
 pub(super) struct Judged {
     pub(super) verdict: Verdict,
     pub(super) context: Option<Context>,
+    /// What was answered, in words; not yet made safe.
+    pub(super) said: String,
 }
 
 impl Judged {
     fn unasked(why: &str) -> Self {
-        Self { verdict: judge::failed(why), context: None }
+        Self { verdict: judge::failed(why), context: None, said: why.to_owned() }
     }
 }
 
@@ -51,6 +58,22 @@ struct Reply<'a> {
     instance: &'a DesiredInstance,
     who: String,
     outcome: Result<Answer, ProbeError>,
+}
+
+impl Reply<'_> {
+    fn short(&self) -> String {
+        match &self.outcome {
+            Ok(answer) => format!("{} answered{}", self.who, answer.code()),
+            Err(_) => self.long(),
+        }
+    }
+
+    fn long(&self) -> String {
+        match &self.outcome {
+            Ok(answer) => format!("{} answered {}", self.who, answer.excerpt()),
+            Err(error) => format!("{}: {error}", self.who),
+        }
+    }
 }
 
 impl<'a> Scope<'a> {
@@ -106,12 +129,15 @@ impl<'a> Scope<'a> {
     }
 
     fn one(&self, probe: &Probe, reply: &Reply<'_>) -> Judged {
-        let context = self.context(reply.instance);
-        let Ok(answer) = &reply.outcome else {
-            return Judged { verdict: judge::one(probe, &reply.who, &reply.outcome, &context), context: None };
+        let answer = match &reply.outcome {
+            Ok(answer) if !self.cautious || answer.is_plain_success() => answer,
+            _ => return Judged::unasked(&reply.long()),
         };
-        let context = context.with(&Value::Object(answer.names()));
-        Judged { verdict: judge::one(probe, &reply.who, &reply.outcome, &context), context: Some(context) }
+        let context = self.context(reply.instance).with(&Value::Object(answer.names()));
+        let whose = matches!(probe.on, ProbeOn::Each | ProbeOn::Leader).then(|| reply.instance.id.to_string());
+        let told = Told { short: reply.short(), long: reply.long(), whose };
+        let verdict = judge::answer(probe, answer.is_plain_success(), &context, &told);
+        Judged { verdict, context: Some(context), said: told.long }
     }
 
     /// The first member, by name, that answers. One that says that it can't serve (HTTP 5xx) gives way to the next;
@@ -148,12 +174,10 @@ impl<'a> Scope<'a> {
         if let Some(reply) = missed.iter().find(|reply| reply.outcome.is_ok()) {
             return self.one(probe, reply);
         }
-        let say = |reply: &Reply<'_>| reply.outcome.as_ref().err().map(|error| format!("{}: {error}", reply.who));
-        let errors: Vec<String> = missed.iter().filter_map(say).collect();
-        match errors.as_slice() {
-            [] => Judged::unasked("no instance is there to be asked"),
-            [only] => Judged::unasked(only),
-            _ => Judged::unasked(&format!("no member answers: {}", errors.join("; "))),
+        match missed.as_slice() {
+            [] => Judged::unasked(NOBODY),
+            [only] => Judged::unasked(&only.long()),
+            [first, ..] => Judged::unasked(&judge::and_more(&first.long(), missed.len())),
         }
     }
 
@@ -167,34 +191,35 @@ impl<'a> Scope<'a> {
     async fn each(&self, probe: &Probe) -> Judged {
         let replies = self.everybody(probe).await;
         if replies.is_empty() {
-            return Judged::unasked("no instance is there to be asked");
+            return Judged::unasked(NOBODY);
         }
-        let verdicts = replies.into_iter().map(|reply| self.one(probe, &reply).verdict).collect();
-        Judged { verdict: judge::all(verdicts), context: None }
+        let verdicts: Vec<Verdict> = replies.into_iter().map(|reply| self.one(probe, &reply).verdict).collect();
+        let verdict = judge::each(&verdicts);
+        Judged { said: verdict.says.clone(), verdict, context: None }
     }
 
     async fn together(&self, probe: &Probe) -> Judged {
         let replies = self.everybody(probe).await;
         let Some(first) = replies.first() else {
-            return Judged::unasked("no instance is there to be asked");
+            return Judged::unasked(NOBODY);
         };
-        let entries: Vec<Value> =
-            replies.iter().map(|reply| entry(&reply.instance.id.to_string(), &reply.outcome)).collect();
+        let success = |reply: &&Reply<'_>| reply.outcome.as_ref().is_ok_and(Answer::is_plain_success);
+        let failed = replies.iter().find(|reply| !success(reply));
+        if let Some(reply) = failed.filter(|_| self.cautious) {
+            return Judged::unasked(&reply.long());
+        }
+        let entry = |reply: &Reply<'_>| entry(&reply.instance.id.to_string(), &reply.outcome);
+        let entries: Vec<Value> = replies.iter().map(entry).collect();
         let context = self.context(first.instance).with(&json!({ "answers": entries }));
-        let said: Vec<String> = replies
-            .iter()
-            .map(|reply| match &reply.outcome {
-                Ok(answer) => format!("{} answered {}", reply.who, answer.excerpt()),
-                Err(error) => format!("{}: {error}", reply.who),
-            })
-            .collect();
-        let verdict = if probe.until.is_none() {
-            // Without an expression every member must do.
-            judge::all(replies.iter().map(|reply| judge::one(probe, &reply.who, &reply.outcome, &context)).collect())
-        } else {
-            judge::expression(probe, &context, &said.join("; "))
+        let long = match failed {
+            Some(reply) if probe.until.is_none() => reply.long(),
+            _ => replies.iter().map(Reply::long).collect::<Vec<_>>().join("; "),
         };
-        Judged { verdict, context: Some(context) }
+        let short = judge::and_more(&first.short(), replies.len());
+        let told = Told { short, long, whose: None };
+        let verdict = judge::answer(probe, failed.is_none(), &context, &told);
+        let answered = replies.iter().any(|reply| reply.outcome.is_ok());
+        Judged { verdict, context: answered.then_some(context), said: told.long }
     }
 
     /// The first member for which the module's `last` holds.
@@ -226,6 +251,7 @@ impl<'a> Scope<'a> {
                 members,
                 subject: Some(member),
                 counted: self.counted,
+                cautious: false,
                 names: Map::new(),
             };
             scope.judge(last).await.verdict

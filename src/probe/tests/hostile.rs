@@ -73,7 +73,7 @@ async fn an_http_answer_is_judged_by_the_expression() {
     assert!(verdict.holds, "{verdict:?}");
     let verdict =
         ready(get("status == 200 and body.nodes == service.expected + 4 and body.state == 'red'"), port).await;
-    refused_because(&verdict, "waiting for `body.nodes == service.expected + 4` (3 == 5)");
+    refused_because(&verdict, "waiting for `body.nodes == service.expected + 4` (3 against 5)");
     refused_because(&verdict, r#"answered 200 {"nodes":3,"state":"green"}"#);
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Shows what differs from cluster.kdl, and in which order it would be changed. Never changes anything on a host.
 #[derive(Debug, Parser)]
-#[command(name = "esplan", version, args_conflicts_with_subcommands = false, subcommand_negates_reqs = true)]
+#[command(name = "esplan", version)]
 #[command(after_help = "\
 Exit codes: 0 nothing to do (or shown), 1 error, 2 there are changes (with --detailed-exitcode), 3 a host could not be
 observed, 4 unhealthy (status), 7 refused by a safety rule.
@@ -60,8 +60,6 @@ pub enum EsplanCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Show what was applied: when, by whom, outcome.
-    History,
 }
 
 /// Converges the platform to cluster.kdl: canary first, gated on health, with rollback.

@@ -1,6 +1,71 @@
 //! The two command lines: arguments → the stages → an exit code. The only place that knows the environment.
 
+mod apply;
 pub mod args;
+mod commands;
 pub mod error;
 pub mod exit;
-pub mod files;
+mod files;
+mod load;
+mod observe;
+mod plan;
+mod terminal;
+mod world;
+
+use args::{Esapply, Esplan, EsplanCommand};
+use clap::Parser;
+use error::CliError;
+use exit::Exit;
+use std::future::Future;
+use terminal::Terminal;
+
+/// Runs `esplan` on the program's arguments.
+pub fn esplan() -> Exit {
+    let args = match Esplan::try_parse() {
+        Ok(args) => args,
+        Err(usage) => return wrong_usage(&usage),
+    };
+    let terminal = Terminal::new(args.common.no_color, args.common.verbose);
+    run(&terminal, async {
+        match &args.command {
+            None => plan::show(&args, &terminal).await,
+            Some(EsplanCommand::Validate) => commands::validate(&args.common, &terminal),
+            Some(EsplanCommand::Lock { install }) => {
+                commands::lock(&args.common, install.as_deref(), &terminal).await
+            }
+            Some(EsplanCommand::Status) => commands::status(&args, &terminal).await,
+            Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
+            Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,
+        }
+    })
+}
+
+/// Runs `esapply` on the program's arguments.
+pub fn esapply() -> Exit {
+    let args = match Esapply::try_parse() {
+        Ok(args) => args,
+        Err(usage) => return wrong_usage(&usage),
+    };
+    let terminal = Terminal::new(args.common.no_color, args.common.verbose);
+    run(&terminal, apply::converge(&args, &terminal))
+}
+
+/// `--help` and `--version` are no mistakes; everything else that clap reports is one.
+fn wrong_usage(usage: &clap::Error) -> Exit {
+    // A closed pipe is the reader's business.
+    let _ = usage.print();
+    if usage.use_stderr() { Exit::Error } else { Exit::Done }
+}
+
+/// Runs a command on the one runtime of the program, and prints its error.
+fn run(terminal: &Terminal, command: impl Future<Output = Result<Exit, CliError>>) -> Exit {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(command),
+        Err(cause) => Err(CliError::new(format!("can't start: {cause}"))),
+    };
+    result.unwrap_or_else(|error| {
+        terminal.complain(&error.render(terminal.colour_of_stderr()));
+        error.exit()
+    })
+}

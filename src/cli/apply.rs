@@ -1,0 +1,204 @@
+//! `esapply`: plan, ask, converge.
+
+use super::args::Esapply;
+use super::error::CliError;
+use super::exit::Exit;
+use super::plan::{self, Planned};
+use super::terminal::Terminal;
+use crate::apply::{Cancel, End, Options, Outcome, apply};
+use crate::host::Claim;
+use crate::plan::{FORMAT, Plan};
+use crate::progress;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// Steps at a time where the plan allows it.
+const AT_ONCE: usize = 8;
+
+/// Events that may wait for their reader.
+const EVENTS: usize = 1024;
+
+/// Largest saved plan, in bytes.
+const PLAN_LIMIT: u64 = 1 << 30;
+
+/// Plans, shows, asks, applies.
+pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
+    if args.plan.observed.is_some() {
+        return Err(CliError::with_hint(
+            "esapply does not apply what was planned from a snapshot",
+            "leave --observed away; it looks at the hosts itself",
+        ));
+    }
+    let mut planned = plan::make(&args.common, &args.plan, args.canary_only, terminal).await?;
+    if let Some(path) = &args.saved {
+        planned.plan = saved(path, &planned)?;
+    }
+    if !args.quiet {
+        terminal.print(&plan::text(&planned, args.plan.diff, terminal));
+    }
+    match planned.plan.outcome() {
+        crate::plan::Outcome::Nothing => return Ok(Exit::Done),
+        crate::plan::Outcome::Refused => {
+            return Err(refused(&planned.plan));
+        }
+        crate::plan::Outcome::Unobserved => {
+            return Err(CliError::with_hint(
+                "a host could not be observed; nothing was changed",
+                "make it reachable, or plan without it: --without HOST",
+            )
+            .exiting(Exit::Unobserved));
+        }
+        crate::plan::Outcome::Changes => {}
+    }
+    if planned.plan.steps.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if !args.yes {
+        match terminal.ask("\nApply this plan? Only 'yes' does: ") {
+            Some(true) => {}
+            Some(false) => return Err(CliError::new("nothing was changed")),
+            None => {
+                return Err(CliError::with_hint(
+                    "nobody is there to be asked; nothing was changed",
+                    "say --yes to apply without being asked",
+                ));
+            }
+        }
+    }
+    let outcome = run(&planned, args, terminal).await;
+    Ok(finish(&outcome, terminal))
+}
+
+fn refused(plan: &Plan) -> CliError {
+    let names: Vec<&str> = plan.standing_refusals().map(|refusal| refusal.name.as_str()).collect();
+    CliError::with_hint(
+        format!("refused: {}; nothing was changed", names.join(", ")),
+        "each refusal above says the way out; one can be waived with --waive NAME=\"reason\"",
+    )
+    .exiting(Exit::Refused)
+}
+
+/// Applies, with progress on standard error and signals heard.
+async fn run(planned: &Planned, args: &Esapply, terminal: &Terminal) -> Outcome {
+    let cancel = Cancel::new();
+    let listener = tokio::spawn(listen(cancel.clone()));
+    let (sender, receiver) = mpsc::channel(EVENTS);
+    let style = match (args.quiet, terminal.is_live()) {
+        (true, _) => progress::Style::Quiet,
+        (false, true) => progress::Style::Terminal,
+        (false, false) => progress::Style::Plain,
+    };
+    let shown = tokio::spawn(async move { progress::run(receiver, style, &mut std::io::stderr()).await });
+    let now = timestamp();
+    let options = Options {
+        claim: Claim { who: who(), why: command_line(), since: now.clone() },
+        run: format!("{}-{}", now.replace(['-', ':'], ""), std::process::id()),
+        parallel: AT_ONCE,
+        verify: args.plan.verify,
+    };
+    let outcome =
+        apply(&planned.plan, &planned.desired, &planned.inventory, &planned.world, options, sender, cancel).await;
+    // Its events have ended, so it ends; a panic in it must not hide the outcome.
+    let _ = shown.await;
+    listener.abort();
+    outcome
+}
+
+/// Every interrupt, termination or hang-up asks once more.
+async fn listen(cancel: Cancel) {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let tasks = kinds.into_iter().filter_map(|kind| signal(kind).ok()).map(|mut stream| {
+        let cancel = cancel.clone();
+        async move {
+            while stream.recv().await.is_some() {
+                cancel.request();
+            }
+        }
+    });
+    futures::future::join_all(tasks).await;
+}
+
+fn finish(outcome: &Outcome, terminal: &Terminal) -> Exit {
+    if let End::Failed { bundle } = &outcome.end {
+        terminal.complain(&format!("\n{bundle}"));
+    }
+    match outcome.exit_code() {
+        0 => Exit::Done,
+        3 => Exit::Unobserved,
+        4 => Exit::Unhealthy,
+        5 => Exit::Stale,
+        6 => Exit::Locked,
+        7 => Exit::Refused,
+        130 => Exit::Interrupted,
+        _ => Exit::Error,
+    }
+}
+
+/// A plan that was saved earlier: applied exactly, if what it was made from still holds.
+fn saved(path: &Path, planned: &Planned) -> Result<Plan, CliError> {
+    let shown = path.display();
+    let meta = std::fs::metadata(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
+    if meta.len() > PLAN_LIMIT {
+        return Err(CliError::new(format!("{shown} is too large to be a plan")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
+    let plan: Plan = serde_json::from_str(&text).map_err(|cause| {
+        CliError::with_hint(format!("{shown} is not a plan: {cause}"), "save one with: esplan --out FILE")
+    })?;
+    if plan.format != FORMAT {
+        return Err(CliError::with_hint(
+            format!("{shown} has format {}, this program writes {FORMAT}", plan.format),
+            "plan again with this version: esplan --out FILE",
+        ));
+    }
+    if plan.cluster != planned.plan.cluster || plan.inputs != planned.plan.inputs {
+        return Err(CliError::with_hint(
+            format!("{shown} was made from another file, other modules or another lock; nothing was changed"),
+            "plan again: esplan --out FILE",
+        )
+        .exiting(Exit::Stale));
+    }
+    let stale: Vec<&str> = plan
+        .fingerprints
+        .iter()
+        .filter(|(host, seen)| planned.plan.fingerprints.get(*host) != Some(*seen))
+        .map(|(host, _)| host.as_str())
+        .collect();
+    if !stale.is_empty() {
+        return Err(CliError::with_hint(
+            format!("{shown} is stale: {} changed since it was made; nothing was changed", stale.join(", ")),
+            "plan again: esplan --out FILE",
+        )
+        .exiting(Exit::Stale));
+    }
+    let violations = crate::check::check(&plan, &planned.desired, &planned.inventory);
+    if let Some(first) = violations.first() {
+        return Err(CliError::with_hint(
+            format!("{shown} is refused: {first}; nothing was changed"),
+            "a plan that was edited by hand is not applied; plan again: esplan --out FILE",
+        )
+        .exiting(Exit::Refused));
+    }
+    Ok(plan)
+}
+
+/// `user@machine pid N`.
+fn who() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("{user}@{machine} pid {}", std::process::id())
+}
+
+/// The words of the command, as typed.
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("esapply {}", words.join(" ")).trim_end().to_owned()
+}
+
+/// The time as RFC 3339, in UTC.
+pub(crate) fn timestamp() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    crate::apply::rfc3339(seconds)
+}

@@ -1,0 +1,121 @@
+//! The operator's files → the desired state.
+
+use super::args::Common;
+use super::error::CliError;
+use super::files::Disk;
+use crate::config::{self, Loaded};
+use crate::desired::{self, Desired};
+use crate::diag::{Diagnostics, Sources};
+use crate::lock::Lock;
+use crate::model::{Digest, Secret, SecretSource};
+use indexmap::IndexMap;
+use std::path::{Path, PathBuf};
+
+/// Largest lock file, in bytes.
+const LOCK_LIMIT: u64 = 16 << 20;
+
+/// The decoded files.
+pub(crate) struct Files {
+    /// The cluster and its modules.
+    pub(crate) loaded: Loaded,
+    /// The texts, for diagnostics of later stages.
+    pub(crate) sources: Sources,
+}
+
+/// The folder of modules.
+pub(crate) fn modules_dir(common: &Common) -> PathBuf {
+    common.modules.clone().unwrap_or_else(|| beside(&common.file, "modules"))
+}
+
+/// A file or folder beside the cluster's file.
+pub(crate) fn beside(file: &Path, name: &str) -> PathBuf {
+    file.parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// Reads the cluster's file and the modules that it uses; every mistake in one error.
+pub(crate) fn read(common: &Common) -> Result<Files, CliError> {
+    let mut sources = Sources::new();
+    let modules = modules_dir(common);
+    let (loaded, mut mistakes) =
+        config::load(&Disk, &common.file.to_string_lossy(), &modules.to_string_lossy(), &mut sources);
+    match loaded {
+        Some(loaded) if mistakes.is_empty() => Ok(Files { loaded, sources }),
+        _ => {
+            if mistakes.is_empty() {
+                mistakes.push(crate::diag::Diag::nowhere(crate::diag::Code::Unreadable, "the file can't be used"));
+            }
+            Err(CliError::from_diagnostics(mistakes, &sources))
+        }
+    }
+}
+
+/// `cluster.lock` with its digest; an absent one is empty.
+pub(crate) fn read_lock(common: &Common, sources: &mut Sources) -> Result<(Lock, Digest), CliError> {
+    let path = beside(&common.file, "cluster.lock");
+    let shown = path.display().to_string();
+    let text = match std::fs::metadata(&path) {
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(cause) => return Err(CliError::new(format!("{shown}: {cause}"))),
+        Ok(meta) if meta.len() > LOCK_LIMIT => {
+            return Err(CliError::with_hint(format!("{shown} is too large to be a lock"), "write it anew: esplan lock"));
+        }
+        Ok(_) => std::fs::read_to_string(&path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?,
+    };
+    let digest = Digest::of(text.as_bytes());
+    let id = sources.add(&shown, text.clone());
+    let (lock, mistakes) = Lock::parse(&text, id);
+    match lock {
+        Some(lock) if mistakes.is_empty() => Ok((lock, digest)),
+        _ => Err(CliError::from_diagnostics(mistakes, sources)),
+    }
+}
+
+/// Everything: files, lock, secrets → desired state.
+pub(crate) async fn desired(common: &Common) -> Result<(Desired, Lock, Vec<String>), CliError> {
+    let Files { loaded, mut sources } = read(common)?;
+    let (lock, digest) = read_lock(common, &mut sources)?;
+    let secrets = secrets(&loaded).await?;
+    let (desired, mistakes): (Option<Desired>, Diagnostics) = desired::expand(&loaded, &lock, digest, &secrets);
+    let warnings = loaded.warnings.iter().map(|warning| warning.message.clone()).collect();
+    match desired {
+        Some(desired) if mistakes.is_empty() => Ok((desired, lock, warnings)),
+        _ => Err(CliError::from_diagnostics(mistakes, &sources)),
+    }
+}
+
+/// The values of declared secrets.
+async fn secrets(loaded: &Loaded) -> Result<IndexMap<String, Secret>, CliError> {
+    let mut values = IndexMap::new();
+    for (name, spec) in &loaded.cluster.secrets {
+        let value = match &spec.source {
+            SecretSource::Env(variable) => std::env::var(variable)
+                .map_err(|_| format!("the environment variable {variable} is not set"))
+                .map(|value| value.trim_end_matches('\n').to_owned()),
+            SecretSource::File(path) => std::fs::read_to_string(path)
+                .map_err(|cause| format!("{path}: {cause}"))
+                .map(|value| value.trim_end_matches('\n').to_owned()),
+            SecretSource::Command(words) => command_output(words).await,
+        };
+        let value = value.map_err(|why| {
+            CliError::with_hint(format!("secret \"{name}\" has no value: {why}"), "see its `secret` line in the file")
+        })?;
+        values.insert(name.clone(), Secret::new(value));
+    }
+    Ok(values)
+}
+
+/// The first line of a command's output, within a limit.
+async fn command_output(words: &[String]) -> Result<String, String> {
+    let (program, rest) = words.split_first().ok_or("the command is empty")?;
+    let run = tokio::process::Command::new(program).args(rest).stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+    let limit = std::time::Duration::from_secs(30);
+    let output = tokio::time::timeout(limit, run)
+        .await
+        .map_err(|_| format!("{program} did not end within 30 s"))?
+        .map_err(|cause| format!("{program}: {cause}"))?;
+    if !output.status.success() {
+        return Err(format!("{program} ended with {}", output.status));
+    }
+    let text = String::from_utf8(output.stdout).map_err(|_| format!("{program} printed something that is not text"))?;
+    Ok(text.trim_end_matches('\n').to_owned())
+}

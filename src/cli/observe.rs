@@ -1,0 +1,61 @@
+//! One look at the whole platform: every host at once, then the services that run.
+
+use super::error::CliError;
+use super::world::World;
+use crate::desired::Desired;
+use crate::host::{Platform as _, Wanted};
+use crate::inventory::{HostObservation, Inventory, Seen, Unseen};
+use crate::model::HostName;
+use crate::probe::collect;
+use futures::StreamExt as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Longest look at one host.
+const HOST_LIMIT: Duration = Duration::from_secs(20);
+
+/// Hosts looked at at a time.
+const AT_ONCE: usize = 64;
+
+/// Largest snapshot, in bytes.
+const SNAPSHOT_LIMIT: u64 = 1 << 30;
+
+/// Looks at hosts and services.
+pub(crate) async fn inventory(
+    desired: &Desired,
+    world: &World,
+    without: &BTreeSet<HostName>,
+    verify: bool,
+) -> Inventory {
+    let looks = desired.hosts.values().filter(|host| !without.contains(&host.name)).map(|host| async move {
+        let instances = desired.instances.values().filter(|one| one.id.host == host.name).cloned().map(Arc::new);
+        let wanted = Wanted { host: Arc::new(host.clone()), instances: instances.collect(), verify };
+        let seen = match world.host(&host.name) {
+            None => Err("there is no way to reach it".to_owned()),
+            Some(machine) => match tokio::time::timeout(HOST_LIMIT, machine.observe(&wanted)).await {
+                Err(_) => Err(format!("no answer within {} s", HOST_LIMIT.as_secs())),
+                Ok(answer) => answer.map_err(|error| error.message),
+            },
+        };
+        (host.name.clone(), seen.map_or_else(|why| Seen::Unseen(Unseen { why }), Seen::Seen))
+    });
+    let hosts: BTreeMap<HostName, Seen<HostObservation>> =
+        futures::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
+    let services = collect::services(desired, &hosts, &*world.services()).await;
+    Inventory { hosts, services }
+}
+
+/// Reads a snapshot of `esplan observe`.
+pub(crate) fn snapshot(path: &Path) -> Result<Inventory, CliError> {
+    let shown = path.display();
+    let meta = std::fs::metadata(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
+    if meta.len() > SNAPSHOT_LIMIT {
+        return Err(CliError::new(format!("{shown} is too large to be a snapshot")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
+    serde_json::from_str(&text).map_err(|cause| {
+        CliError::with_hint(format!("{shown} is not a snapshot: {cause}"), "write one with: esplan observe --out FILE")
+    })
+}

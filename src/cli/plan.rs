@@ -1,0 +1,139 @@
+//! `esplan`: look, plan, check, show.
+
+use super::args::{Common, Diff, Esplan, Format, PlanFlags};
+use super::error::CliError;
+use super::exit::Exit;
+use super::load;
+use super::observe;
+use super::terminal::Terminal;
+use super::world::World;
+use crate::check::check;
+use crate::desired::Desired;
+use crate::inventory::Inventory;
+use crate::lock::Lock;
+use crate::model::{HostName, Name};
+use crate::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
+use crate::render;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A plan with everything that it was made from.
+pub(crate) struct Planned {
+    pub(crate) desired: Desired,
+    pub(crate) inventory: Inventory,
+    pub(crate) world: World,
+    pub(crate) plan: Plan,
+    pub(crate) report: PlanReport,
+}
+
+/// `esplan` without a command.
+pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, CliError> {
+    let planned = make(&args.common, &args.plan, false, terminal).await?;
+    let text = match args.format {
+        Format::Text => text(&planned, args.plan.diff, terminal),
+        Format::Json => render::json(&planned.plan),
+    };
+    terminal.print(&text);
+    if let Some(path) = &args.out {
+        crate::artifact::write_whole(path, render::json(&planned.plan).as_bytes())
+            .map_err(|error| CliError::new(error.to_string()))?;
+    }
+    Ok(match planned.plan.outcome() {
+        Outcome::Refused => Exit::Refused,
+        Outcome::Unobserved => Exit::Unobserved,
+        Outcome::Changes if args.detailed_exitcode => Exit::Changes,
+        Outcome::Changes | Outcome::Nothing => Exit::Done,
+    })
+}
+
+/// The plan for people.
+pub(crate) fn text(planned: &Planned, diff: Diff, terminal: &Terminal) -> String {
+    let diff = match diff {
+        Diff::Full => render::DiffLength::Full,
+        Diff::Short => render::DiffLength::Short,
+        Diff::None => render::DiffLength::None,
+    };
+    let options = render::TextOptions { diff, width: terminal.width(), colour: terminal.colour() };
+    render::text(&planned.plan, &planned.report, &options)
+}
+
+/// Reads the files, looks at the platform, plans, and has the plan checked.
+pub(crate) async fn make(
+    common: &Common,
+    flags: &PlanFlags,
+    canary_only: bool,
+    terminal: &Terminal,
+) -> Result<Planned, CliError> {
+    let (desired, lock, warnings) = load::desired(common).await?;
+    for warning in &warnings {
+        terminal.complain(&format!("warning: {warning}\n"));
+    }
+    let options = options(flags, canary_only, &desired)?;
+    let (inventory, world) = look(common, flags, &desired, lock, &options.without).await?;
+    let (plan, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
+    let violations = check(&plan, &desired, &inventory);
+    if !violations.is_empty() {
+        let list: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        return Err(CliError::with_hint(
+            format!("the plan breaks a rule that every plan must keep; nothing was changed\n  {}", list.join("\n  ")),
+            "this is a mistake of esplan: please report it with the output of `esplan observe`",
+        )
+        .exiting(Exit::Refused));
+    }
+    Ok(Planned { desired, inventory, world, plan, report })
+}
+
+/// The platform, live or from a snapshot.
+pub(crate) async fn look(
+    common: &Common,
+    flags: &PlanFlags,
+    desired: &Desired,
+    lock: Lock,
+    without: &BTreeSet<HostName>,
+) -> Result<(Inventory, World), CliError> {
+    let world = World::new(desired, lock, common)?;
+    let inventory = match &flags.observed {
+        Some(path) => observe::snapshot(path)?,
+        None => observe::inventory(desired, &world, without, flags.verify).await,
+    };
+    Ok((inventory, world))
+}
+
+fn options(flags: &PlanFlags, canary_only: bool, desired: &Desired) -> Result<PlanOptions, CliError> {
+    let mut options = PlanOptions { canary_only, ..PlanOptions::default() };
+    for text in &flags.only {
+        let target = Target::parse(text, desired).map_err(|unknown| {
+            let message = format!("--only: {unknown}");
+            match &unknown.nearest {
+                Some(nearest) => CliError::with_hint(message, format!("did you mean `{nearest}`?")),
+                None => CliError::new(message),
+            }
+        })?;
+        options.only.push(target);
+    }
+    for text in &flags.without {
+        let host = HostName::new(text).ok().filter(|host| desired.hosts.contains_key(host));
+        let host = host.ok_or_else(|| CliError::new(format!("--without: no host `{text}` in the file")))?;
+        options.without.insert(host);
+    }
+    options.waivers = waivers(&flags.waive)?;
+    Ok(options)
+}
+
+/// `NAME=reason`, each with a reason.
+fn waivers(texts: &[String]) -> Result<BTreeMap<Name, String>, CliError> {
+    let mut waivers = BTreeMap::new();
+    for text in texts {
+        let parts = text.split_once('=').map(|(name, reason)| (name, reason.trim().trim_matches('"')));
+        let parsed = parts.filter(|(_, reason)| !reason.is_empty()).and_then(|(name, reason)| {
+            Name::new(name).ok().map(|name| (name, reason.to_owned()))
+        });
+        let (name, reason) = parsed.ok_or_else(|| {
+            CliError::with_hint(
+                format!("--waive `{text}`: a waiver names one refusal and says why"),
+                "e.g. --waive quorum-outage=\"maintenance window of Sunday\"",
+            )
+        })?;
+        waivers.insert(name, reason);
+    }
+    Ok(waivers)
+}

@@ -12,5 +12,7 @@
 
 mod artifact;
 mod lab;
+mod load;
 mod look;
 mod platform;
+mod upgrade;

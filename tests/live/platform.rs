@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The repo's own platform, in a lab's place.
-fn demo() -> String {
+pub fn demo() -> String {
     let text = include_str!("../../cluster.kdl");
     text.replace("127.0.77.", "{network}.").replace("cluster \"demo\"", "cluster \"{cluster}\"")
 }

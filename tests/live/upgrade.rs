@@ -1,0 +1,131 @@
+//! A3: the JDK, Kafka and Elasticsearch change their versions in one edit, while writes go on.
+//! A5: the same with the controller killed again and again.
+
+use crate::lab::{Lab, alive, signal, until};
+use crate::load::Load;
+use crate::look;
+use crate::platform::demo;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The demo platform at the versions before the upgrade.
+fn before() -> String {
+    demo()
+        .replace("jdk \"11.0.13\"", "jdk \"11.0.9\"")
+        .replace("kafka \"2.1.1\"", "kafka \"1.1.0\"")
+        .replace("elasticsearch \"6.7.0\"", "elasticsearch \"6.4.2\"")
+        .replace("kibana \"6.7.0\"", "kibana \"6.4.2\"")
+        .replace("kafka on=\"node[1-3]\" {", "kafka on=\"node[1-3]\" { inter-broker-protocol-version \"1.1\";")
+        .replace("soak=\"5s\"", "soak=\"2s\"")
+}
+
+fn edit_versions(lab: &Lab) {
+    lab.edit("jdk \"11.0.9\"", "jdk \"11.0.13\"");
+    lab.edit("kafka \"1.1.0\"", "kafka \"2.1.1\"");
+    lab.edit("elasticsearch \"6.4.2\"", "elasticsearch \"6.7.0\"");
+    lab.edit("kibana \"6.4.2\"", "kibana \"6.7.0\"");
+}
+
+fn settings(lab: &Lab) -> serde_json::Value {
+    look::json(&lab.address(1), 9200, "/_cluster/settings?flat_settings=true")
+}
+
+#[test]
+fn an_upgrade_under_load() {
+    let lab = Lab::new("upgrade", &before());
+    lab.esplan(&["lock"]).expect(0);
+    lab.esapply(&[]).expect(0);
+    let load = Load::start(&lab);
+    edit_versions(&lab);
+    lab.esplan(&["lock"]).expect(0);
+    let plan = lab.esplan(&["--detailed-exitcode"]).expect(2);
+    assert!(plan.text().contains("proven"), "an unsupported but proven JDK is a warning:\n{}", plan.text());
+    let done = lab.esapply(&[]).expect(0);
+    println!("the upgrade took {:.1?}", done.took);
+    let (watched, _) = load.finish();
+    for service in ["elasticsearch", "kafka", "zookeeper"] {
+        let watched = &watched["services"][service];
+        assert_eq!(watched["most_down_at_once"], 1, "at most one of {service} is down at once: {watched}");
+        for (name, instance) in watched["by_instance"].as_object().expect("instances") {
+            assert_eq!(instance["restarts"], 1, "{name} restarts once: {instance}");
+        }
+    }
+    for version in look::json(&lab.address(2), 9200, "/_cat/nodes?format=json&h=version").as_array().expect("nodes") {
+        assert_eq!(version["version"], "6.7.0");
+    }
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
+/// Moments at which the controller is killed: what its journal or its own output must have said last.
+const KILLS: &[&str] = &[
+    "assemble",
+    "render",
+    "before-stop",
+    "stop",
+    "switch",
+    "start",
+    "await-ready",
+    "after-ready",
+    "await-healthy",
+    "soak",
+    "stop",
+    "start",
+];
+
+#[test]
+fn a_controller_that_dies_again_and_again() {
+    let mut lab = Lab::new("crash", &before());
+    lab.esplan(&["lock"]).expect(0);
+    lab.esapply(&[]).expect(0);
+    // An operator has set something on purpose.
+    let body = r#"{"persistent":{"cluster.routing.rebalance.enable":"replicas"}}"#;
+    look::http("PUT", &lab.address(1), 9200, "/_cluster/settings", Some(body)).expect("an answer");
+    let kept = settings(&lab);
+    edit_versions(&lab);
+    lab.esplan(&["lock"]).expect(0);
+
+    for (round, moment) in KILLS.iter().enumerate() {
+        let begin = Instant::now();
+        let mut apply = lab.command("esapply", &["--yes"]).spawn().expect("esapply");
+        let reached = |lab: &Lab| journal_says(lab, moment, apply.id());
+        let mut ended = false;
+        until(&format!("{moment} in the journal, or the end"), Duration::from_secs(600), || {
+            ended = !alive(apply.id());
+            ended || reached(&lab)
+        });
+        signal(apply.id(), "KILL");
+        apply.wait().expect("gone");
+        println!(
+            "round {round}: killed at {moment} after {:.1?}{}",
+            begin.elapsed(),
+            if ended { ", too late" } else { "" }
+        );
+        lab.move_controller(&format!("controller-{round}"));
+    }
+    lab.esapply(&[]).expect(0);
+    assert_eq!(settings(&lab), kept, "cluster settings are what they were");
+    for host in ["node1", "node2", "node3"] {
+        let undo: Vec<_> = fs::read_dir(lab.prefix(host).join("run/undo")).expect("folder").flatten().collect();
+        assert!(undo.is_empty(), "no undo record is left: {undo:?}");
+        for folder in ["software", "install", "conf"] {
+            for entry in fs::read_dir(lab.prefix(host).join(folder)).expect("folder").flatten() {
+                assert!(!entry.file_name().to_string_lossy().starts_with(".tmp-"), "left: {entry:?}");
+            }
+        }
+    }
+    for version in look::json(&lab.address(2), 9200, "/_cat/nodes?format=json&h=version").as_array().expect("nodes") {
+        assert_eq!(version["version"], "6.7.0");
+    }
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
+/// Whether a journal of the run with this pid has an action (or step) of this name begun.
+fn journal_says(lab: &Lab, moment: &str, pid: u32) -> bool {
+    let names = [format!("\"action\":\"{moment}\""), format!("\"kind\":\"{moment}\"")];
+    ["node1", "node2", "node3"].iter().any(|host| {
+        let entries = fs::read_dir(lab.prefix(host).join("log/history")).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(&format!("-{pid}.jsonl"))).any(|entry| {
+            fs::read_to_string(entry.path()).is_ok_and(|text| names.iter().any(|name| text.contains(name)))
+        })
+    })
+}

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::plan::{self, Planned};
 use super::terminal::Terminal;
-use crate::apply::{Cancel, End, Options, Outcome, apply};
+use crate::apply::{Cancel, Options, Outcome, apply};
 use crate::host::Claim;
 use crate::plan::{FORMAT, Plan};
 use crate::progress;
@@ -68,7 +68,7 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
         }
     }
     let outcome = run(&planned, args, terminal).await;
-    Ok(finish(&outcome, terminal))
+    Ok(finish(&outcome))
 }
 
 fn refused(plan: &Plan) -> CliError {
@@ -120,10 +120,7 @@ async fn listen(cancel: Cancel) {
     futures::future::join_all(tasks).await;
 }
 
-fn finish(outcome: &Outcome, terminal: &Terminal) -> Exit {
-    if let End::Failed { bundle } = &outcome.end {
-        terminal.complain(&format!("\n{bundle}"));
-    }
+fn finish(outcome: &Outcome) -> Exit {
     match outcome.exit_code() {
         0 => Exit::Done,
         3 => Exit::Unobserved,

@@ -3,16 +3,16 @@
 use super::args::{Common, Esplan, Format};
 use super::error::CliError;
 use super::exit::Exit;
-use super::files::Disk;
+use super::files::DiskFiles;
 use super::load::{self, Files};
 use super::plan;
 use super::terminal::Terminal;
-use crate::artifact::{self, Cache};
+use crate::artifact::{self, Cache, Clients, Event};
+use crate::config;
 use crate::diag::Sources;
-use crate::model::ModuleName;
 use crate::render;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `esplan validate`: the file and all modules, no host.
 pub(crate) fn validate(common: &Common, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -38,20 +38,43 @@ pub(crate) async fn lock(common: &Common, install: Option<&Path>, terminal: &Ter
     let Files { loaded, mut sources } = load::read(common)?;
     let (existing, _) = load::read_lock(common, &mut sources)?;
     let cache = open_cache()?;
-    let mut folders: Vec<_> = install.map(Path::to_path_buf).into_iter().collect();
-    folders.push(load::beside(&common.file, "install"));
-    let options = artifact::LockOptions { folders };
-    let report = |line: &str| terminal.complain(&format!("{line}\n"));
-    let lock = artifact::lock(&loaded, &existing, &cache, &options, &report)
-        .await
-        .map_err(|error| CliError::with_hint(error.to_string(), error.hint()))?;
+    let vendor: Vec<PathBuf> =
+        install.map(Path::to_path_buf).into_iter().chain([load::beside(&common.file, "install")]).collect();
+    let request = artifact::Request {
+        cluster: &loaded.cluster,
+        modules: &loaded.modules,
+        existing: Some(&existing),
+        vendor: &vendor,
+        clients: &Clients::default(),
+    };
+    let report = |event: Event| {
+        if let Some(line) = line(&event) {
+            terminal.complain(&format!("{line}\n"));
+        }
+    };
+    let lock = artifact::lock(&cache, &request, &report).await.map_err(|error| match error {
+        artifact::LockError::Unobtainable(_) => CliError::with_hint(
+            error.to_string(),
+            "put the vendor's download into the folder `install` beside the file, or name a folder with --install",
+        ),
+        other => CliError::new(other.to_string()),
+    })?;
     let path = load::beside(&common.file, "cluster.lock");
-    let text = lock.to_kdl();
     if existing != lock || !path.exists() {
-        artifact::write_whole(&path, text.as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
+        artifact::write_whole(&path, lock.to_kdl().as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
     }
     terminal.print(&format!("{}: {} artifacts locked\n", path.display(), lock.artifacts.len()));
     Ok(Exit::Done)
+}
+
+/// What is worth a line while artifacts are resolved: downloads and misses, not what is at hand.
+fn line(event: &Event) -> Option<String> {
+    match event {
+        Event::Kept { .. } => None,
+        Event::Trying { what, source } => Some(format!("{what}: trying {source}")),
+        Event::Missed { what, source, .. } => Some(format!("{what}: not from {source}")),
+        Event::Locked { what, source, size } => Some(format!("{what}: locked, {} MiB from {source}", size >> 20)),
+    }
 }
 
 /// The controller's cache.
@@ -81,20 +104,9 @@ pub(crate) async fn status(args: &Esplan, terminal: &Terminal) -> Result<Exit, C
 pub(crate) fn explain(common: &Common, module: &str, terminal: &Terminal) -> Result<Exit, CliError> {
     let folder = load::modules_dir(common);
     let mut sources = Sources::new();
-    let (modules, mistakes) = crate::config::load_modules(&Disk, &folder.to_string_lossy(), &mut sources);
-    let found = ModuleName::new(module).ok().and_then(|name| modules.get(&name));
-    let Some(found) = found else {
-        if !mistakes.is_empty() {
-            return Err(CliError::from_diagnostics(mistakes, &sources));
-        }
-        let nearest = crate::diag::nearest(module, modules.keys().map(ModuleName::as_str));
-        let message = format!("no module `{module}` in {}", folder.display());
-        return Err(match nearest {
-            Some(nearest) => CliError::with_hint(message, format!("did you mean `{nearest}`?")),
-            None => CliError::new(message),
-        });
-    };
-    terminal.print(&render::explain(found));
+    let (found, mistakes) = config::load_module(&DiskFiles, module, &folder.to_string_lossy(), &mut sources);
+    let found = found.ok_or_else(|| CliError::from_diagnostics(mistakes, &sources))?;
+    terminal.print(&render::explain(&found));
     Ok(Exit::Done)
 }
 

@@ -2,7 +2,7 @@
 
 use super::args::Common;
 use super::error::CliError;
-use super::files::Disk;
+use super::files::DiskFiles;
 use crate::config::{self, Loaded};
 use crate::desired::{self, Desired};
 use crate::diag::{Diagnostics, Sources};
@@ -37,7 +37,7 @@ pub(crate) fn read(common: &Common) -> Result<Files, CliError> {
     let mut sources = Sources::new();
     let modules = modules_dir(common);
     let (loaded, mut mistakes) =
-        config::load(&Disk, &common.file.to_string_lossy(), &modules.to_string_lossy(), &mut sources);
+        config::load(&DiskFiles, &common.file.to_string_lossy(), &modules.to_string_lossy(), &mut sources);
     match loaded {
         Some(loaded) if mistakes.is_empty() => Ok(Files { loaded, sources }),
         _ => {

@@ -1,0 +1,47 @@
+//! Every KDL block in the documentation is KDL, and those that are a whole `cluster.kdl` are valid with our modules.
+
+use es_cluster::cli::DiskFiles;
+use es_cluster::config;
+use es_cluster::diag::Sources;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).expect("docs").flatten().map(|entry| entry.path());
+    let markdown = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    [root.join("README.md")].into_iter().chain(docs.filter(markdown)).collect()
+}
+
+fn blocks(text: &str) -> Vec<String> {
+    text.split("```kdl\n").skip(1).filter_map(|rest| rest.split("\n```").next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_kdl_block_is_right() {
+    let (mut blocks_seen, mut clusters_seen) = (0, 0);
+    for page in pages() {
+        for block in blocks(&fs::read_to_string(&page).expect("a page")) {
+            blocks_seen += 1;
+            let parsed = kdl::KdlDocument::parse_v2(&block);
+            assert!(parsed.is_ok(), "{}: {parsed:?}\n{block}", page.display());
+            if !block.starts_with("cluster ") {
+                continue;
+            }
+            clusters_seen += 1;
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("cluster.kdl");
+            fs::write(&file, &block).expect("cluster.kdl");
+            let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("modules");
+            let (loaded, mistakes) = config::load(
+                &DiskFiles,
+                &file.to_string_lossy(),
+                &modules.to_string_lossy(),
+                &mut Sources::new(),
+            );
+            let list: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            assert!(loaded.is_some() && list.is_empty(), "{}: {list:?}\n{block}", page.display());
+        }
+    }
+    assert!(blocks_seen >= 3 && clusters_seen >= 2, "{blocks_seen} blocks, {clusters_seen} clusters");
+}

@@ -84,11 +84,11 @@ pub(crate) fn open_cache() -> Result<Cache, CliError> {
 
 /// `esplan status`: every instance and a verdict per service.
 pub(crate) async fn status(args: &Esplan, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, lock, _) = load::desired(&args.common).await?;
-    let (inventory, _) = plan::look(&args.common, &args.plan, &desired, lock, &BTreeSet::new()).await?;
+    let (desired, _) = load::desired(&args.common).await?;
+    let (inventory, _) = plan::look(&args.plan, &desired, &BTreeSet::new()).await?;
     let status = render::status(&desired, &inventory);
     terminal.print(&match args.format {
-        Format::Text => status.text(terminal.width(), terminal.colour()),
+        Format::Text => status.text(terminal.colour()),
         Format::Json => status.json(),
     });
     Ok(if !inventory.hosts.values().all(|host| host.seen().is_some()) {
@@ -112,8 +112,8 @@ pub(crate) fn explain(common: &Common, module: &str, terminal: &Terminal) -> Res
 
 /// `esplan observe --out FILE`: a snapshot.
 pub(crate) async fn observe(args: &Esplan, out: &Path, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, lock, _) = load::desired(&args.common).await?;
-    let (inventory, _) = plan::look(&args.common, &args.plan, &desired, lock, &BTreeSet::new()).await?;
+    let (desired, _) = load::desired(&args.common).await?;
+    let (inventory, _) = plan::look(&args.plan, &desired, &BTreeSet::new()).await?;
     let text = serde_json::to_string_pretty(&inventory).map_err(|cause| CliError::new(cause.to_string()))?;
     artifact::write_whole(out, text.as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
     let unseen: Vec<&str> =

@@ -71,14 +71,14 @@ pub(crate) fn read_lock(common: &Common, sources: &mut Sources) -> Result<(Lock,
 }
 
 /// Everything: files, lock, secrets → desired state.
-pub(crate) async fn desired(common: &Common) -> Result<(Desired, Lock, Vec<String>), CliError> {
+pub(crate) async fn desired(common: &Common) -> Result<(Desired, Vec<String>), CliError> {
     let Files { loaded, mut sources } = read(common)?;
     let (lock, digest) = read_lock(common, &mut sources)?;
     let secrets = secrets(&loaded).await?;
     let (desired, mistakes): (Option<Desired>, Diagnostics) = desired::expand(&loaded, &lock, digest, &secrets);
     let warnings = loaded.warnings.iter().map(|warning| warning.message.clone()).collect();
     match desired {
-        Some(desired) if mistakes.is_empty() => Ok((desired, lock, warnings)),
+        Some(desired) if mistakes.is_empty() => Ok((desired, warnings)),
         _ => Err(CliError::from_diagnostics(mistakes, &sources)),
     }
 }

@@ -12,6 +12,8 @@ mod plan;
 mod terminal;
 mod world;
 
+pub use files::DiskFiles;
+
 use args::{Esapply, Esplan, EsplanCommand};
 use clap::Parser;
 use error::CliError;

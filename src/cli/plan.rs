@@ -1,6 +1,7 @@
 //! `esplan`: look, plan, check, show.
 
 use super::args::{Common, Diff, Esplan, Format, PlanFlags};
+use super::commands;
 use super::error::CliError;
 use super::exit::Exit;
 use super::load;
@@ -10,7 +11,6 @@ use super::world::World;
 use crate::check::check;
 use crate::desired::Desired;
 use crate::inventory::Inventory;
-use crate::lock::Lock;
 use crate::model::{HostName, Name};
 use crate::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
 use crate::render;
@@ -48,9 +48,9 @@ pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, Cli
 /// The plan for people.
 pub(crate) fn text(planned: &Planned, diff: Diff, terminal: &Terminal) -> String {
     let diff = match diff {
-        Diff::Full => render::DiffLength::Full,
-        Diff::Short => render::DiffLength::Short,
-        Diff::None => render::DiffLength::None,
+        Diff::Full => render::DiffStyle::Full,
+        Diff::Short => render::DiffStyle::Short,
+        Diff::None => render::DiffStyle::None,
     };
     let options = render::TextOptions { diff, width: terminal.width(), colour: terminal.colour() };
     render::text(&planned.plan, &planned.report, &options)
@@ -63,12 +63,12 @@ pub(crate) async fn make(
     canary_only: bool,
     terminal: &Terminal,
 ) -> Result<Planned, CliError> {
-    let (desired, lock, warnings) = load::desired(common).await?;
+    let (desired, warnings) = load::desired(common).await?;
     for warning in &warnings {
         terminal.complain(&format!("warning: {warning}\n"));
     }
     let options = options(flags, canary_only, &desired)?;
-    let (inventory, world) = look(common, flags, &desired, lock, &options.without).await?;
+    let (inventory, world) = look(flags, &desired, &options.without).await?;
     let (plan, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
     let violations = check(&plan, &desired, &inventory);
     if !violations.is_empty() {
@@ -84,13 +84,11 @@ pub(crate) async fn make(
 
 /// The platform, live or from a snapshot.
 pub(crate) async fn look(
-    common: &Common,
     flags: &PlanFlags,
     desired: &Desired,
-    lock: Lock,
     without: &BTreeSet<HostName>,
 ) -> Result<(Inventory, World), CliError> {
-    let world = World::new(desired, lock, common)?;
+    let world = World::new(desired, commands::open_cache()?)?;
     let inventory = match &flags.observed {
         Some(path) => observe::snapshot(path)?,
         None => observe::inventory(desired, &world, without, flags.verify).await,

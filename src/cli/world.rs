@@ -1,0 +1,64 @@
+//! The outside of this run: a machine for every host, and the services on them.
+
+use super::error::CliError;
+use crate::artifact::{ArtifactError, Cache, ensure_part};
+use crate::desired::{Desired, Part};
+use crate::host::{Host, Platform, Services};
+use crate::model::{HostName, Transport as Reached};
+use crate::probe::{Prober, Tunnels};
+use crate::remote::{BundleSource, Local, Machine, Transport};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Everything outside, reached over the declared transports.
+pub(crate) struct World {
+    hosts: BTreeMap<HostName, Arc<dyn Host>>,
+    services: Arc<Prober>,
+}
+
+impl World {
+    /// A way to every host of the cluster. Contacts nobody yet.
+    pub(crate) fn new(desired: &Desired, cache: Cache) -> Result<Self, CliError> {
+        let bundles: Arc<dyn BundleSource> = Arc::new(Bundles(cache));
+        let mut hosts: BTreeMap<HostName, Arc<dyn Host>> = BTreeMap::new();
+        let mut transports: BTreeMap<HostName, Arc<dyn Transport>> = BTreeMap::new();
+        for (name, host) in &desired.hosts {
+            match host.transport {
+                Reached::Local => {
+                    let local = Arc::new(Local);
+                    transports.insert(name.clone(), local.clone());
+                    hosts.insert(name.clone(), Arc::new(Machine::new(name.clone(), local, bundles.clone())));
+                }
+                Reached::Ssh => {
+                    return Err(CliError::with_hint(
+                        format!("{name}: this version reaches sandbox hosts only, not yet hosts over ssh"),
+                        "say transport=\"local\" at the host, with a loopback address of its own",
+                    ));
+                }
+            }
+        }
+        let dial = Arc::new(Tunnels::new(transports));
+        let services = Arc::new(Prober::new(Arc::new(desired.clone()), dial));
+        Ok(Self { hosts, services })
+    }
+}
+
+impl Platform for World {
+    fn host(&self, name: &HostName) -> Option<Arc<dyn Host>> {
+        self.hosts.get(name).cloned()
+    }
+
+    fn services(&self) -> Arc<dyn Services> {
+        self.services.clone()
+    }
+}
+
+/// The controller's cache as the source of what hosts lack.
+struct Bundles(Cache);
+
+impl BundleSource for Bundles {
+    fn path(&self, part: &Part) -> Result<PathBuf, String> {
+        ensure_part(&self.0, part).map_err(|error: ArtifactError| error.to_string())
+    }
+}

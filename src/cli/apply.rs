@@ -10,7 +10,7 @@ use crate::host::Claim;
 use crate::plan::{FORMAT, Plan};
 use crate::progress;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -195,7 +195,6 @@ fn command_line() -> String {
 }
 
 /// The time as RFC 3339, in UTC.
-pub(crate) fn timestamp() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    crate::apply::rfc3339(seconds)
+fn timestamp() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -57,7 +57,10 @@ pub(crate) fn read_lock(common: &Common, sources: &mut Sources) -> Result<(Lock,
         Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(cause) => return Err(CliError::new(format!("{shown}: {cause}"))),
         Ok(meta) if meta.len() > LOCK_LIMIT => {
-            return Err(CliError::with_hint(format!("{shown} is too large to be a lock"), "write it anew: esplan lock"));
+            return Err(CliError::with_hint(
+                format!("{shown} is too large to be a lock"),
+                "write it anew: esplan lock",
+            ));
         }
         Ok(_) => std::fs::read_to_string(&path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?,
     };
@@ -107,7 +110,8 @@ async fn secrets(loaded: &Loaded) -> Result<IndexMap<String, Secret>, CliError> 
 /// The first line of a command's output, within a limit.
 async fn command_output(words: &[String]) -> Result<String, String> {
     let (program, rest) = words.split_first().ok_or("the command is empty")?;
-    let run = tokio::process::Command::new(program).args(rest).stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+    let run =
+        tokio::process::Command::new(program).args(rest).stdin(std::process::Stdio::null()).kill_on_drop(true).output();
     let limit = std::time::Duration::from_secs(30);
     let output = tokio::time::timeout(limit, run)
         .await

@@ -32,9 +32,7 @@ pub fn esplan() -> Exit {
         match &args.command {
             None => plan::show(&args, &terminal).await,
             Some(EsplanCommand::Validate) => commands::validate(&args.common, &terminal),
-            Some(EsplanCommand::Lock { install }) => {
-                commands::lock(&args.common, install.as_deref(), &terminal).await
-            }
+            Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
             Some(EsplanCommand::Status) => commands::status(&args, &terminal).await,
             Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
             Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,

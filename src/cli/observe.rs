@@ -6,7 +6,7 @@ use crate::desired::Desired;
 use crate::host::{Platform as _, Wanted};
 use crate::inventory::{HostObservation, Inventory, Seen, Unseen};
 use crate::model::HostName;
-use crate::probe::collect;
+use crate::probe;
 use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -43,7 +43,7 @@ pub(crate) async fn inventory(
     });
     let hosts: BTreeMap<HostName, Seen<HostObservation>> =
         futures::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-    let services = collect::services(desired, &hosts, &*world.services()).await;
+    let services = probe::services(desired, &hosts, &*world.services()).await;
     Inventory { hosts, services }
 }
 

@@ -122,9 +122,9 @@ fn waivers(texts: &[String]) -> Result<BTreeMap<Name, String>, CliError> {
     let mut waivers = BTreeMap::new();
     for text in texts {
         let parts = text.split_once('=').map(|(name, reason)| (name, reason.trim().trim_matches('"')));
-        let parsed = parts.filter(|(_, reason)| !reason.is_empty()).and_then(|(name, reason)| {
-            Name::new(name).ok().map(|name| (name, reason.to_owned()))
-        });
+        let parsed = parts
+            .filter(|(_, reason)| !reason.is_empty())
+            .and_then(|(name, reason)| Name::new(name).ok().map(|name| (name, reason.to_owned())));
         let (name, reason) = parsed.ok_or_else(|| {
             CliError::with_hint(
                 format!("--waive `{text}`: a waiver names one refusal and says why"),

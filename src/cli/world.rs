@@ -1,14 +1,13 @@
 //! The outside of this run: a machine for every host, and the services on them.
 
 use super::error::CliError;
-use crate::artifact::{ArtifactError, Cache, ensure_part};
+use crate::artifact::{Cache, ensure_part};
 use crate::desired::{Desired, Part};
 use crate::host::{Host, Platform, Services};
 use crate::model::{HostName, Transport as Reached};
 use crate::probe::{Prober, Tunnels};
 use crate::remote::{BundleSource, Local, Machine, Transport};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Everything outside, reached over the declared transports.
@@ -20,7 +19,8 @@ pub(crate) struct World {
 impl World {
     /// A way to every host of the cluster. Contacts nobody yet.
     pub(crate) fn new(desired: &Desired, cache: Cache) -> Result<Self, CliError> {
-        let bundles: Arc<dyn BundleSource> = Arc::new(Bundles(cache));
+        let bundles: Arc<dyn BundleSource> =
+            Arc::new(move |part: &Part| ensure_part(&cache, part).map_err(|error| error.to_string()));
         let mut hosts: BTreeMap<HostName, Arc<dyn Host>> = BTreeMap::new();
         let mut transports: BTreeMap<HostName, Arc<dyn Transport>> = BTreeMap::new();
         for (name, host) in &desired.hosts {
@@ -51,14 +51,5 @@ impl Platform for World {
 
     fn services(&self) -> Arc<dyn Services> {
         self.services.clone()
-    }
-}
-
-/// The controller's cache as the source of what hosts lack.
-struct Bundles(Cache);
-
-impl BundleSource for Bundles {
-    fn path(&self, part: &Part) -> Result<PathBuf, String> {
-        ensure_part(&self.0, part).map_err(|error: ArtifactError| error.to_string())
     }
 }

@@ -58,9 +58,9 @@ fn start_order(lab: &Lab) -> Vec<String> {
         for file in fs::read_dir(lab.prefix(host).join("log/history")).into_iter().flatten().flatten() {
             for line in fs::read_to_string(file.path()).unwrap_or_default().lines() {
                 let record: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
-                if record["action"] == "start" && record["phase"] == "before" {
-                    let at = record["at"].as_str().unwrap_or_default().to_owned();
-                    let instance = record["instance"].as_str().unwrap_or_default().to_owned();
+                if record["record"] == "begin" && record["action"] == "start" {
+                    let at = record["at"].as_u64().unwrap_or_default();
+                    let instance = record["subject"].as_str().unwrap_or_default().to_owned();
                     records.push((at, instance.split('@').next().unwrap_or_default().to_owned()));
                 }
             }

@@ -54,7 +54,7 @@ pub(crate) fn read_lock(common: &Common, sources: &mut Sources) -> Result<(Lock,
     let path = beside(&common.file, "cluster.lock");
     let shown = path.display().to_string();
     let text = match std::fs::metadata(&path) {
-        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => return Ok((Lock::default(), Digest::of(b""))),
         Err(cause) => return Err(CliError::new(format!("{shown}: {cause}"))),
         Ok(meta) if meta.len() > LOCK_LIMIT => {
             return Err(CliError::with_hint(

@@ -21,14 +21,19 @@ own() {
     chown -h -- "$user:$(id -gn -- "$user")" "$@"
 }
 
+# add_user NAME: sandbox hosts share one list of users, so one at a time; the lock is on a folder that is there anyway
 add_user() {
     id -u -- "$1" >/dev/null 2>&1 && return 0
     is_root || return 0
-    if command -v useradd >/dev/null; then
-        useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$1"
-    else
-        adduser -S -D -H -h / -s /sbin/nologin "$1"
-    fi
+    (
+        ! command -v flock >/dev/null || flock -w 60 9
+        ! id -u -- "$1" >/dev/null 2>&1 || exit 0
+        if command -v useradd >/dev/null; then
+            useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$1"
+        else
+            adduser -S -D -H -h / -s /sbin/nologin "$1"
+        fi
+    ) 9</etc
 }
 
 # folder USER PATH: exists and belongs to the user, or to us when there is none
@@ -181,6 +186,8 @@ erase() {
 
 # append PATH: standard input, on a line of its own also after a line that a crash has cut off
 append() {
+    # The history begins before the folders are prepared: preparing them is in it.
+    mkdir -p -- "${1%/*}"
     [ ! -s "$1" ] || [ -z "$(tail -c 1 -- "$1")" ] || echo >>"$1"
     cat >>"$1"
     settle "$1"

@@ -106,7 +106,7 @@ pub(crate) fn explain(common: &Common, module: &str, terminal: &Terminal) -> Res
     let mut sources = Sources::new();
     let (found, mistakes) = config::load_module(&DiskFiles, module, &folder.to_string_lossy(), &mut sources);
     let found = found.ok_or_else(|| CliError::from_diagnostics(mistakes, &sources))?;
-    terminal.print(&format!("{}\n", found.doc));
+    terminal.print(&render::explain(&found));
     Ok(Exit::Done)
 }
 

@@ -33,12 +33,8 @@ fn every_kdl_block_is_right() {
             let file = folder.path().join("cluster.kdl");
             fs::write(&file, &block).expect("cluster.kdl");
             let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("modules");
-            let (loaded, mistakes) = config::load(
-                &DiskFiles,
-                &file.to_string_lossy(),
-                &modules.to_string_lossy(),
-                &mut Sources::new(),
-            );
+            let (loaded, mistakes) =
+                config::load(&DiskFiles, &file.to_string_lossy(), &modules.to_string_lossy(), &mut Sources::new());
             let list: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             assert!(loaded.is_some() && list.is_empty(), "{}: {list:?}\n{block}", page.display());
         }

@@ -1,5 +1,6 @@
 //! All tests that need no real service, in one binary.
 #![allow(
+    unreachable_pub,
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
@@ -12,6 +13,7 @@
 mod answers;
 mod artifact;
 mod bad;
+mod docs;
 mod explain;
 mod local_host;
 mod modules;

@@ -2,6 +2,7 @@
 //!
 //! `./test ci` runs the most telling ones, `./test accept` all. A test that can't get its software fails.
 #![allow(
+    unreachable_pub,
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,

@@ -7,6 +7,8 @@ use tracing_subscriber::filter::LevelFilter;
 #[derive(Debug)]
 pub(crate) struct Terminal {
     colour: bool,
+    /// Standard error is a terminal: live progress can be drawn.
+    live: bool,
 }
 
 impl Terminal {
@@ -26,16 +28,18 @@ impl Terminal {
             .with_ansi(colour && std::io::stderr().is_terminal())
             .without_time()
             .try_init();
-        Self { colour }
+        Self { colour, live: std::io::stderr().is_terminal() }
     }
 
     /// Prints data. A reader that went away ends nothing.
+    #[expect(clippy::unused_self, reason = "only who was handed a terminal may print")]
     pub(crate) fn print(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
     /// Prints what is not data.
+    #[expect(clippy::unused_self, reason = "only who was handed a terminal may print")]
     pub(crate) fn complain(&self, text: &str) {
         let mut out = std::io::stderr().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
@@ -48,12 +52,12 @@ impl Terminal {
 
     /// Whether standard error takes colours.
     pub(crate) fn colour_of_stderr(&self) -> bool {
-        self.colour && std::io::stderr().is_terminal()
+        self.colour && self.live
     }
 
     /// Whether live progress can be drawn.
     pub(crate) fn is_live(&self) -> bool {
-        std::io::stderr().is_terminal()
+        self.live
     }
 
     /// Columns of the terminal; 100 where there is none.

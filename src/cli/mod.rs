@@ -5,14 +5,12 @@ pub mod args;
 mod commands;
 pub mod error;
 pub mod exit;
-mod files;
+pub mod files;
 mod load;
 mod observe;
 mod plan;
 mod terminal;
 mod world;
-
-pub use files::DiskFiles;
 
 use args::{Esapply, Esplan, EsplanCommand};
 use clap::Parser;

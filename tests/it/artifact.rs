@@ -1,7 +1,7 @@
 //! `cluster.lock` from a cluster file and modules: which artifacts are in use, and what their sources come to.
 
 use es_cluster::artifact::{ArtifactError, Cache, Clients, LockError, Request, ensure_bundle, lock};
-use es_cluster::cli::DiskFiles;
+use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{Loaded, load};
 use es_cluster::diag::Sources;
 use es_cluster::lock::{Key, Lock};

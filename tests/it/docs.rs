@@ -1,6 +1,6 @@
 //! Every KDL block in the documentation is KDL, and those that are a whole `cluster.kdl` are valid with our modules.
 
-use es_cluster::cli::DiskFiles;
+use es_cluster::cli::files::DiskFiles;
 use es_cluster::config;
 use es_cluster::diag::Sources;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Every module of this repository renders, and renders what it rendered before (`fixtures/rendered/`).
 
-use es_cluster::cli::DiskFiles;
+use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{self, Files};
 use es_cluster::desired::{Desired, DesiredInstance, Part, Place, expand};
 use es_cluster::diag::{Diagnostics, Sources};

@@ -2,7 +2,7 @@
 
 use crate::lab::{Tier, tier};
 use es_cluster::artifact::{Cache, Clients, Request, ensure_bundle, lock};
-use es_cluster::cli::DiskFiles;
+use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{Loaded, load};
 use es_cluster::diag::Sources;
 use es_cluster::lock::Lock;

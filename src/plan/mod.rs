@@ -12,6 +12,7 @@ mod recreate;
 mod report;
 mod roll;
 mod safety;
+mod saved;
 mod sequence;
 mod service;
 mod settings;
@@ -27,6 +28,7 @@ pub use input::{PlanInput, PlanOptions, Target, UnknownTarget};
 pub use planner::plan;
 pub use reason::{Reason, Refusal, Summary, Warning};
 pub use report::{Note, PlanReport};
+pub use saved::BadPlan;
 pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};
 
 use crate::desired::Inputs;

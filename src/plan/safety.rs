@@ -177,7 +177,7 @@ fn votes_to_spare(
     if spare == 0 && total <= 2 {
         let message =
             format!("{} has {total} voting: while one of them is replaced the service does not answer", service.name);
-        safety.refuse(Refusal::QUORUM_OUTAGE, message, "place it on three hosts, or take the outage on with a waiver");
+        safety.refuse(Refusal::QUORUM_OUTAGE, message, "place it on three hosts");
     } else if spare == 0 {
         let message =
             format!("{} has {there} of {total} voting up and needs {majority}: none may be stopped", service.name);

@@ -36,26 +36,32 @@ pub(super) fn touched(drafts: &[Draft]) -> BTreeSet<InstanceId> {
     drafts.iter().flat_map(|draft| rolls(&draft.kind)).map(|roll| roll.instance.clone()).collect()
 }
 
+/// How many instances a step does something to that holds for a roll; of candidates, at most those that it takes.
+fn counted(kind: &StepKind, holds: impl Fn(&Roll) -> bool) -> usize {
+    let all = rolls(kind).iter().filter(|roll| holds(roll)).count();
+    match kind {
+        StepKind::PickNext { take, .. } => usize::try_from(*take).unwrap_or(all).min(all),
+        _ => all,
+    }
+}
+
 /// Counts what a plan is about and does.
 pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -> Summary {
-    let (mut stopped, mut started, mut reloaded) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for roll in steps.iter().flat_map(|step| rolls(&step.kind)) {
-        let has = |wanted: fn(&Action) -> bool| roll.actions.iter().any(wanted);
-        let id: &InstanceId = &roll.instance;
-        if has(is_stop) {
-            stopped.insert(id);
-        }
-        if has(|action| matches!(action, Action::Start { .. })) {
-            started.insert(id);
-        }
-        if has(|action| matches!(action, Action::Reload)) {
-            reloaded.insert(id);
-        }
-    }
+    let has = |roll: &Roll, wanted: fn(&Action) -> bool| roll.actions.iter().any(wanted);
+    let starts = |roll: &Roll| has(roll, |action| matches!(action, Action::Start { .. }));
+    let stops = |roll: &Roll| has(roll, is_stop);
+    let total = |holds: &dyn Fn(&Roll) -> bool| steps.iter().map(|step| counted(&step.kind, holds)).sum::<usize>();
+    let restarts = total(&stops);
     let hosts = input.desired.hosts.keys().filter(|host| !input.options.without.contains(*host));
     let (seen, unseen): (Vec<_>, Vec<_>) = hosts.partition(|host| facts::observed(input, host).is_some());
+    let written = |instance: &InstanceId| {
+        steps.iter().any(|step| match &step.kind {
+            StepKind::Render { instance: of, .. } => of == instance,
+            kind => rolls(kind).iter().any(|roll| roll.instance == *instance),
+        })
+    };
     let new = |instance: &InstanceId| input.desired.instances.get(instance).map_or(0, |wanted| wanted.files.len());
-    let files = changes.iter().map(|change| match change {
+    let files = changes.iter().filter(|change| change.instance().is_some_and(written)).map(|change| match change {
         Change::NewInstance { instance } => new(instance),
         Change::File { .. } | Change::Mode { .. } => 1,
         _ => 0,
@@ -65,9 +71,9 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -
         unobserved: unseen.len(),
         instances: input.desired.instances.len(),
         changes: changes.iter().filter(|change| !change.only_shown()).count(),
-        starts: started.difference(&stopped).count(),
-        restarts: stopped.intersection(&started).count(),
-        reloads: reloaded.len(),
+        starts: total(&starts).saturating_sub(restarts),
+        restarts,
+        reloads: total(&|roll: &Roll| has(roll, |action| matches!(action, Action::Reload))),
         files: files.sum(),
     }
 }

@@ -348,3 +348,17 @@ fn a_canary_host_converges_whole_before_any_other() {
     assert_eq!(crate::check::check(&plan, &declared, &before), vec![]);
     insta::assert_snapshot!(told(&plan));
 }
+
+#[test]
+fn a_plan_that_was_cut_or_is_of_another_format_is_refused_with_its_place() {
+    let mut roles = platform();
+    roles[0] = roles[0].clone().file("main.conf", "a=5\n", OnChange::Restart);
+    let text = crate::render::json(&default_plan(&desired(&roles), &converged(&desired(&platform()))));
+    assert!(Plan::from_json(&text).is_ok());
+    for cut in [0, 1, 17, text.len() / 2, text.len() - 3] {
+        let error = Plan::from_json(&text[..cut]).expect_err("cut").to_string();
+        assert!(error.starts_with("it is no plan: line "), "{error}");
+    }
+    let error = Plan::from_json(&text.replacen("\"format\": 1", "\"format\": 7", 1)).expect_err("format").to_string();
+    assert!(error.starts_with("it has format 7"), "{error}");
+}

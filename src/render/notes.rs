@@ -1,8 +1,8 @@
 //! What is left out and why, what is worth knowing, and what stands against the plan with the way out.
 
+use super::fold;
 use super::style::{Tone, wrapped};
 use super::text::Pen;
-use super::{fold, words};
 use crate::inventory::printable;
 use crate::plan::{Note, Plan, PlanReport, Refusal};
 use std::fmt::Write as _;
@@ -13,7 +13,13 @@ const LONGEST: usize = 200;
 /// Notes, then warnings, then refusals: the weightiest last, where people look.
 pub(super) fn section(plan: &Plan, report: &PlanReport, pen: &Pen) -> String {
     let mut text = String::new();
-    for note in report.notes.iter().filter_map(told) {
+    let unasked = report.notes.iter().filter_map(|note| match note {
+        Note::NotSelected { instance } => Some(instance),
+        _ => None,
+    });
+    let unasked = fold::instances(unasked);
+    let unasked = (!unasked.is_empty()).then(|| format!("{unasked} differ too, and were not asked for"));
+    for note in report.notes.iter().filter_map(told).chain(unasked) {
         text.push_str(&labelled("note:", Tone::Quiet, &note, pen));
     }
     for warning in &plan.warnings {
@@ -45,8 +51,7 @@ fn refused(refusal: &Refusal, pen: &Pen) -> String {
 /// A note as a sentence; nothing for what the differences say already.
 fn told(note: &Note) -> Option<String> {
     let text = match note {
-        Note::Held { .. } | Note::Unobserved { .. } | Note::Orphan { .. } => return None,
-        Note::NotSelected { instance } => format!("{instance} differs too, and was not asked for"),
+        Note::Held { .. } | Note::Unobserved { .. } | Note::Orphan { .. } | Note::NotSelected { .. } => return None,
         Note::Without { host, instances } => {
             let names = fold::instances(instances);
             format!("planned without {host}: {names} counts as down; plan again when it is back")
@@ -62,9 +67,9 @@ fn told(note: &Note) -> Option<String> {
             format!("{instance} runs what it should: it is waited for, not restarted ({})", printable(says, LONGEST))
         }
         Note::Blocked { by, rest } => {
-            let (rest, count) = (fold::instances(rest), words::count(rest.len(), "instance"));
+            let rest = fold::instances(rest);
             format!(
-                "what is declared failed on {by}: {rest} ({count}) keeps what it has; declare something else, or release {by}"
+                "what is declared failed on {by}: {rest} keeps what it has; declare something else, or release {by}"
             )
         }
     };

@@ -156,6 +156,7 @@ fn other<'a>(kind: &'a StepKind, step: &Step) -> Option<Entry<'a>> {
             let all = usize::try_from(*take).is_ok_and(|take| take >= candidates.len());
             let how_many = match step.wave {
                 _ if all => String::new(),
+                Some(Wave::Rest) if *take == 1 => "the other one of ".to_owned(),
                 Some(Wave::Rest) => format!("the other {take} of "),
                 _ => format!("{take} of "),
             };

@@ -17,4 +17,5 @@ mod docs;
 mod explain;
 mod local_host;
 mod modules;
+mod scenarios;
 mod tidy;

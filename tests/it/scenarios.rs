@@ -1,0 +1,225 @@
+//! Folders of `fixtures/scenarios`: what was there, what is declared, and the plan between them. See its README.
+
+use crate::bad::Texts;
+use es_cluster::check::check;
+use es_cluster::config;
+use es_cluster::desired::{self, Desired, Part, Place};
+use es_cluster::diag::Sources;
+use es_cluster::inventory::{
+    FileObservation, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, Seen,
+    ServiceObservation, SoftwareObservation, SupervisorObservation, Verdict,
+};
+use es_cluster::lock::{Key, Lock, Locked};
+use es_cluster::model::{Digest, HostName, Name};
+use es_cluster::plan::{Plan, PlanInput, PlanOptions, Target, plan};
+use es_cluster::render;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios")
+}
+
+/// What a text of `cluster.kdl` means, with everything locked that it names.
+fn desired(texts: &Texts, cluster: &str) -> Desired {
+    let mut texts = texts.clone();
+    texts.0.insert("cluster.kdl".to_owned(), cluster.as_bytes().to_vec());
+    let mut sources = Sources::new();
+    let (loaded, mut found) = config::load(&texts, "cluster.kdl", "modules", &mut sources);
+    let expanded = loaded.and_then(|loaded| {
+        let mut lock = Lock::default();
+        let versions = loaded.cluster.versions.iter().map(|(module, spec)| (module, &spec.version.value));
+        let own = loaded.cluster.roles.iter().flat_map(|role| &role.versions);
+        for (module, version) in versions.chain(own.map(|(module, version)| (module, &version.value))) {
+            let key = Key { module: module.clone(), plugin: None, version: version.clone() };
+            let name = format!("{module}-{version}");
+            let bundle = Digest::of(name.as_bytes());
+            let part = Part { bundle, name: name.clone(), size: 40 << 20, into: String::new() };
+            let locked = Locked { source: name, files: vec![], bundle: Some(part), system: None };
+            lock.artifacts.insert(key, locked);
+        }
+        let (desired, more) = desired::expand(&loaded, &lock, Digest::of(b"lock"), &indexmap::IndexMap::new());
+        found.extend(more);
+        desired
+    });
+    let reports: Vec<String> = found.iter().map(|diag| format!("{} {}", diag.code, diag.message)).collect();
+    assert!(reports.is_empty(), "the scenario's file is wrong: {reports:#?}");
+    expanded.expect("a scenario expands")
+}
+
+/// Hosts with nothing on them.
+fn nothing(desired: &Desired) -> Inventory {
+    let empty = |name: &HostName| {
+        let (boot_id, memory) = (format!("boot of {name}"), 16 << 30);
+        let host = HostObservation { boot_id, memory, user_exists: true, ..HostObservation::default() };
+        (name.clone(), Seen::Seen(host))
+    };
+    Inventory { hosts: desired.hosts.keys().map(empty).collect(), services: BTreeMap::new() }
+}
+
+/// Everything as declared, running, ready and healthy.
+fn converged(desired: &Desired) -> Inventory {
+    let mut inventory = nothing(desired);
+    for (name, seen) in &mut inventory.hosts {
+        let (Seen::Seen(host), wanted) = (seen, &desired.hosts[name]) else { continue };
+        host.prepared = true;
+        let config = Some(Digest::of(wanted.supervisor.config.as_bytes()));
+        let version = Some("4.2.5".to_owned());
+        host.supervisor = SupervisorObservation { pid: Some(100), config, running_config: config, version };
+        host.software = wanted.software.keys().map(|folder| (folder.clone(), SoftwareObservation::Intact)).collect();
+        host.artifacts = wanted.software.values().flat_map(|one| &one.parts).map(Part::file_name).collect();
+        let here = desired.instances.values().filter(|one| one.id.host == *name);
+        for (number, one) in here.enumerate() {
+            let file = |file: &desired::DesiredFile| {
+                let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
+                let content = Some(file.content.clone()).filter(|_| !file.secret);
+                (path.clone(), FileObservation { sha256: file.sha256, mode: file.mode, content })
+            };
+            let process = ProcessObservation::Running(Running {
+                pid: 200 + u32::try_from(number).expect("small"),
+                start_time: 1000,
+                uptime: 93_784,
+                restart_generation: one.restart_generation,
+                supervised: true,
+                reload_owed: false,
+            });
+            let observed = InstanceObservation {
+                current: Some(one.content_generation),
+                generations: vec![one.content_generation],
+                current_restart: Some(one.restart_generation),
+                files: one.files.iter().map(file).collect(),
+                process,
+                held: None,
+                has_data: true,
+                software: one.software.clone(),
+            };
+            host.instances.insert(one.id.role.to_string(), observed);
+        }
+    }
+    for service in desired.services.values() {
+        let holds = Verdict { holds: true, says: "yes".to_owned() };
+        let ready = service.instances.iter().map(|id| (id.clone(), holds.clone())).collect();
+        let settings = service.module.settled.iter().map(|rule| (rule.setting.clone(), Ok(Value::Null))).collect();
+        let observed = ServiceObservation { ready, healthy: Some(holds), settings, lines: vec![] };
+        inventory.services.insert(service.name.clone(), observed);
+    }
+    inventory
+}
+
+/// RFC 7396.
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(fields) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(map) = target else { return };
+    for (key, value) in fields {
+        if value.is_null() {
+            map.remove(key);
+        } else {
+            merge(map.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+fn options(given: &Value, desired: &Desired) -> PlanOptions {
+    let words = |key: &str| -> Vec<String> {
+        let list = given[key].as_array().into_iter().flatten();
+        list.map(|word| word.as_str().expect("text").to_owned()).collect()
+    };
+    let waivers = given["waive"].as_object().into_iter().flatten();
+    PlanOptions {
+        only: words("only").iter().map(|word| Target::parse(word, desired).expect("a target")).collect(),
+        without: words("without").iter().map(|word| HostName::new(word).expect("a host")).collect(),
+        canary_only: given["canary_only"].as_bool().unwrap_or(false),
+        waivers: waivers
+            .map(|(name, why)| (Name::new(name).expect("a name"), why.as_str().expect("text").to_owned()))
+            .collect(),
+    }
+}
+
+/// Each digest replaced by the number of its first appearance, so that only the shape of the plan is kept.
+fn numbered(json: &str) -> String {
+    let (mut result, mut known): (String, Vec<String>) = (String::new(), Vec::new());
+    let mut run = String::new();
+    for c in json.chars().chain(['\n']) {
+        if c.is_ascii_digit() || ('a'..='f').contains(&c) {
+            run.push(c);
+            continue;
+        }
+        if run.len() == 64 {
+            let number = known.iter().position(|digest| *digest == run).unwrap_or_else(|| {
+                known.push(run.clone());
+                known.len() - 1
+            });
+            result.push_str(&format!("<{}>", number + 1));
+        } else {
+            result.push_str(&run);
+        }
+        run.clear();
+        result.push(c);
+    }
+    result.pop();
+    result
+}
+
+/// Compares with the expected file, or writes it.
+fn expect(path: &Path, text: &str, broken: &mut Vec<String>) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, text).expect("a writable fixture");
+        return;
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    if expected != text {
+        let diff = similar::TextDiff::from_lines(expected.as_str(), text);
+        broken.push(format!("{}\n{}", path.display(), diff.unified_diff().context_radius(2)));
+    }
+}
+
+fn run(case: &Path, base: &Texts, broken: &mut Vec<String>) {
+    let own = |name: &str| fs::read_to_string(case.join(name)).ok();
+    let common = String::from_utf8(base.0["cluster.kdl"].clone()).expect("text");
+    let before = desired(base, own("before.kdl").as_ref().unwrap_or(&common));
+    let declared = desired(base, own("cluster.kdl").as_ref().unwrap_or(&common));
+    let given: Value =
+        own("options.json").map_or(Value::Null, |text| serde_json::from_str(&text).expect("options.json"));
+    let inventory = if given["before"] == "nothing" { nothing(&declared) } else { converged(&before) };
+    let mut observed = serde_json::to_value(&inventory).expect("data");
+    if let Some(patch) = own("observed.json") {
+        merge(&mut observed, &serde_json::from_str(&patch).expect("observed.json"));
+    }
+    let inventory: Inventory = serde_json::from_value(observed).expect("observed.json makes an inventory");
+    let options = options(&given, &declared);
+    let input = PlanInput { desired: &declared, inventory: &inventory, options: &options };
+    let (made, report) = plan(&input);
+    let json = render::json(&made);
+    assert_eq!(json, render::json(&plan(&input).0), "planning twice gives the same bytes");
+    assert_eq!(made, serde_json::from_str::<Plan>(&json).expect("a plan reads back"));
+    if made.applyable() {
+        assert_eq!(check(&made, &declared, &inventory), vec![], "{}", case.display());
+    }
+    let shown = render::text(&made, &report, &render::TextOptions::default());
+    expect(&case.join("plan.txt"), &shown, broken);
+    expect(&case.join("plan.json"), &numbered(&json), broken);
+    expect(&case.join("status.txt"), &render::status(&declared, &inventory).text(false), broken);
+}
+
+#[test]
+fn plans_are_as_expected() {
+    let base = Texts::below(&folder().join("_base"));
+    let mut cases: Vec<PathBuf> =
+        fs::read_dir(folder()).expect("scenarios").flatten().map(|entry| entry.path()).collect();
+    cases.retain(|path| path.is_dir() && !path.ends_with("_base"));
+    cases.sort();
+    assert!(cases.len() >= 12, "there are scenarios");
+    let mut broken = Vec::new();
+    for case in &cases {
+        run(case, &base, &mut broken);
+    }
+    assert!(broken.is_empty(), "\n{}\nUPDATE=1 writes them as they are", broken.join("\n"));
+}

@@ -7,7 +7,6 @@ use super::mutation::Mutation;
 use super::run::{Run, Undo};
 use super::trouble::{Cause, Trouble};
 use crate::desired::DesiredInstance;
-use crate::expr;
 use crate::host::{HookTime, Op};
 use crate::inventory::UndoRecord;
 use crate::model::{Expr, Hook, HostName, InstanceId, Name, ServiceName};
@@ -232,5 +231,5 @@ impl Run<'_> {
 fn applies(when: Option<&Expr>, instance: &DesiredInstance) -> Result<bool, Trouble> {
     let Some(Expr(text)) = when else { return Ok(true) };
     let wrong = |error| Trouble::new(Cause::Setting, format!("`{}` can't be evaluated: {error}", text.value));
-    expr::eval_bool(&text.value, &instance.context).map_err(wrong)
+    instance.context.eval_bool(&text.value).map_err(wrong)
 }

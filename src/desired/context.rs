@@ -1,8 +1,8 @@
 //! The context of templates and expressions, as `docs/modules.md` documents it.
 
 use super::draft::Draft;
-use crate::expr;
-use crate::model::{Cluster, FileContent, Module, Name, Secret, Value};
+use crate::expr::{self, Context, Shared};
+use crate::model::{Cluster, FileContent, InstanceId, Module, Name, Secret, ServiceName, Value};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,38 +88,59 @@ pub(super) fn entry(draft: &Draft<'_>) -> Json {
     entry.into()
 }
 
-/// Entries of all instances, by module and by service; sorted by name.
+/// What instances see of each other; sorted by name. Everything is held once, however many see it.
 pub(super) struct Neighbours {
-    modules: BTreeMap<String, Vec<Json>>,
-    services: BTreeMap<String, Vec<Json>>,
+    entries: BTreeMap<InstanceId, Shared>,
+    /// By module, in snake case.
+    modules: BTreeMap<String, Shared>,
+    /// Members and the whole entry, by service.
+    services: BTreeMap<ServiceName, (Vec<InstanceId>, Shared)>,
+    none: Shared,
 }
 
 impl Neighbours {
     /// Of all instances, which come sorted.
     pub(super) fn of<'a>(drafts: impl Iterator<Item = &'a Draft<'a>>) -> Self {
-        let mut neighbours = Self { modules: BTreeMap::new(), services: BTreeMap::new() };
+        let mut entries = BTreeMap::new();
+        let mut modules: BTreeMap<String, Vec<Shared>> = BTreeMap::new();
+        let mut services: BTreeMap<ServiceName, Vec<InstanceId>> = BTreeMap::new();
         for draft in drafts {
-            let entry = entry(draft);
-            neighbours.modules.entry(snake(draft.module.name.as_str())).or_default().push(entry.clone());
-            neighbours.services.entry(draft.role.service.to_string()).or_default().push(entry);
+            let entry = Shared::new(&entry(draft));
+            modules.entry(snake(draft.module.name.as_str())).or_default().push(entry.clone());
+            services.entry(draft.role.service.clone()).or_default().push(draft.id.clone());
+            entries.insert(draft.id.clone(), entry);
         }
-        neighbours
+        let whole = |(name, members): (ServiceName, Vec<InstanceId>)| {
+            let instances = Shared::list(members.iter().filter_map(|id| entries.get(id).cloned()));
+            let service = Shared::map([
+                ("name".to_owned(), Shared::new(&name.as_str().into())),
+                ("expected".to_owned(), Shared::new(&members.len().into())),
+                ("instances".to_owned(), instances),
+            ]);
+            (name, (members, service))
+        };
+        let services = services.into_iter().map(whole).collect();
+        let modules = modules.into_iter().map(|(name, entries)| (name, Shared::list(entries))).collect();
+        Self { entries, modules, services, none: Shared::list([]) }
     }
 
-    /// Adds them to the context of an instance. Of other modules only those are there that its module names: with
-    /// hundreds of instances everything would be in everything.
-    pub(super) fn add(&self, draft: &Draft<'_>, named: &BTreeSet<String>, context: &mut Map<String, Json>) {
-        let none = Vec::new();
-        let instances = self.services.get(draft.role.service.as_str()).unwrap_or(&none);
-        let own = draft.id.to_string();
-        let peers: Vec<&Json> = instances.iter().filter(|entry| entry["name"] != own.as_str()).collect();
-        context.insert("peers".into(), json!(peers));
-        context.insert(
-            "service".into(),
-            json!({"name": draft.role.service.as_str(), "expected": instances.len(), "instances": instances}),
-        );
-        let others = named.iter().map(|name| (name.clone(), json!(self.modules.get(name).unwrap_or(&none))));
-        context.insert("services".into(), Json::Object(others.collect()));
+    /// The context of an instance with its neighbours in it. `named` are the modules that its own looks for.
+    pub(super) fn around(&self, draft: &Draft<'_>, named: &BTreeSet<String>, alone: &Map<String, Json>) -> Context {
+        let own = alone.iter().map(|(name, value)| (name.clone(), Shared::new(value)));
+        let (members, service) = match self.services.get(&draft.role.service) {
+            Some((members, service)) => (members.as_slice(), service),
+            None => (&[][..], &self.none),
+        };
+        let peers = members.iter().filter(|id| **id != draft.id).filter_map(|id| self.entries.get(id).cloned());
+        let known = self.modules.iter().map(|(name, instances)| (name.clone(), instances.clone()));
+        let absent = named.iter().filter(|name| !self.modules.contains_key(*name));
+        let services = known.chain(absent.map(|name| (name.clone(), self.none.clone())));
+        let around = [
+            ("peers".to_owned(), Shared::list(peers)),
+            ("service".to_owned(), service.clone()),
+            ("services".to_owned(), Shared::map(services)),
+        ];
+        Context::of(own.chain(around))
     }
 }
 
@@ -127,7 +148,6 @@ impl Neighbours {
 pub(super) fn named_modules(module: &Module) -> BTreeSet<String> {
     let mut named: BTreeSet<String> = module.after.iter().map(|name| snake(name.as_str())).collect();
     named.extend(module.compat.iter().map(|rule| snake(rule.with.as_str())));
-    named.insert(snake(module.name.as_str()));
     let inline = module.files.iter().filter_map(|file| match &file.content {
         FileContent::Inline(template) => Some(template),
         FileContent::TemplateFile(_) => None,

@@ -6,6 +6,7 @@ use super::render::Renderer;
 use super::software::{self, Used};
 use crate::config::params_of;
 use crate::diag::{Code, Diag, Diagnostics};
+use crate::expr::Context;
 use crate::lock::Lock;
 use crate::model::{Cluster, HostSpec, InstanceId, Module, ModuleName, Name, Role, Value};
 use indexmap::IndexMap;
@@ -135,7 +136,8 @@ impl Draft<'_> {
     }
 
     fn renderer<'f>(&self, cluster: &Cluster, found: &'f mut Diagnostics) -> Renderer<'f> {
-        Renderer::new(&Json::Object(context::alone(cluster, self)), None, self.id.to_string(), found)
+        let context = Context::new(&Json::Object(context::alone(cluster, self)));
+        Renderer::new(&context, None, self.id.to_string(), found)
     }
 }
 

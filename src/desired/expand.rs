@@ -15,7 +15,6 @@ use crate::model::{
     Value,
 };
 use indexmap::IndexMap;
-use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -74,9 +73,7 @@ fn instance(
     found: &mut Diagnostics,
 ) -> Option<DesiredInstance> {
     let spec = draft.module.process.as_ref()?;
-    let mut context = context::alone(cluster, draft);
-    neighbours.add(draft, named, &mut context);
-    let context = Json::Object(context);
+    let context = neighbours.around(draft, named, &context::alone(cluster, draft));
     missing_secrets(draft, secrets, found);
     let open = context::secrets(&draft.params, secrets);
     let mut renderer = Renderer::new(&context, open.as_ref(), draft.id.to_string(), found);

@@ -17,6 +17,7 @@ mod tests;
 
 pub use expand::expand;
 
+use crate::expr::Context;
 use crate::model::{
     Digest, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, ServiceName, Transport, Value, Version,
 };
@@ -157,7 +158,7 @@ pub struct DesiredInstance {
     /// Memory it takes, in bytes; 0 when the module does not say.
     pub memory: u64,
     /// The documented context of templates and expressions for this instance. Secrets are in it by name only.
-    pub context: serde_json::Value,
+    pub context: Context,
     /// Folder names in [`DesiredHost::software`]; its own first.
     pub software: Vec<String>,
     /// Rendered files, by place.

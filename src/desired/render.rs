@@ -24,8 +24,8 @@ pub(super) struct Rendered {
 
 impl<'a> Renderer<'a> {
     /// For an instance. `secrets` holds names that win over those of the context.
-    pub(super) fn new(context: &Value, secrets: Option<&Value>, who: String, found: &'a mut Diagnostics) -> Self {
-        let masked = Context::new(context);
+    pub(super) fn new(context: &Context, secrets: Option<&Value>, who: String, found: &'a mut Diagnostics) -> Self {
+        let masked = context.clone();
         let open = secrets.map(|secrets| masked.with(secrets));
         Self { masked, open, who, found }
     }

@@ -7,6 +7,7 @@ use super::software::{self, Used};
 use super::{Supervisor, context, paths};
 use crate::config::params_of;
 use crate::diag::{Code, Diag, Diagnostics, Span};
+use crate::expr::Context;
 use crate::lock::Lock;
 use crate::model::{Cluster, FileContent, HostSpec, Module, ModuleName, Name, Role, RoleId, ServiceName, Value};
 use indexmap::IndexMap;
@@ -52,14 +53,14 @@ pub(super) fn of(
     context.insert("version".into(), own.version.as_str().into());
     context.insert("software".into(), own.home.as_str().into());
     context.insert("conf".into(), conf.as_str().into());
-    let (log, run) = (format!("{prefix}/log"), format!("{prefix}/run"));
+    let (log, run) = (format!("{prefix}/log/{}", module.name.value), format!("{prefix}/run"));
     context.insert("dirs".into(), json!({"data": run, "log": log, "run": run, "tmp": run, "conf": conf}));
     for (module, used) in &required {
         context.insert(context::snake(module.as_str()), json!({"home": used.home, "version": used.version.as_str()}));
     }
     context.extend(context::params(&params(role, host, module)));
     let who = format!("{} on {}", module.name.value, host.name.value);
-    let mut renderer = Renderer::new(&context.into(), None, who, found);
+    let mut renderer = Renderer::new(&Context::new(&context.into()), None, who, found);
     let supervisor = render(module, &prefix, &mut renderer)?;
     Some((supervisor, [own].into_iter().chain(required.into_iter().map(|(_, used)| used)).collect()))
 }

@@ -5,6 +5,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io;
 use std::sync::LazyLock;
 
@@ -32,8 +33,29 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
+/// A value that contexts hold together: cloning it costs nothing, whatever is in it.
+#[derive(Clone)]
+pub struct Shared(Value);
+
+impl Shared {
+    /// From data.
+    pub fn new(data: &serde_json::Value) -> Self {
+        Self(Value::from(Serde(data)))
+    }
+
+    /// A list of values.
+    pub fn list(values: impl IntoIterator<Item = Shared>) -> Self {
+        Self(values.into_iter().map(|value| value.0).collect())
+    }
+
+    /// A map of values.
+    pub fn map(pairs: impl IntoIterator<Item = (String, Shared)>) -> Self {
+        Self(Value::from_pairs(pairs.into_iter().map(|(name, value)| (name, value.0))))
+    }
+}
+
 /// What templates and expressions see. Cheap to clone and to extend: values are shared.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context(Value);
 
 impl Context {
@@ -42,10 +64,21 @@ impl Context {
         Self(Value::from(Serde(data)))
     }
 
+    /// A context of values, some of which others hold too.
+    pub fn of(names: impl IntoIterator<Item = (String, Shared)>) -> Self {
+        Self(Shared::map(names).0)
+    }
+
     /// This context with further names; they win over names of the same spelling.
     #[must_use]
     pub fn with(&self, names: &serde_json::Value) -> Self {
         Self(minijinja::value::merge_maps([self.0.clone(), Value::from(Serde(names))]))
+    }
+
+    /// What a name stands for, as data; `None` when there is no such name.
+    pub fn get(&self, name: &str) -> Option<serde_json::Value> {
+        let value = self.0.get_attr(name).ok().filter(|value| !value.is_undefined())?;
+        serde_json::to_value(value).ok()
     }
 
     /// Renders a template, see [`super::render`].
@@ -90,6 +123,14 @@ impl Context {
             return Err(ExprError { kind: ExprErrorKind::Undefined, message, line: Some(1), range: None });
         }
         Ok(value)
+    }
+}
+
+impl fmt::Debug for Context {
+    /// The names alone: what they stand for may be the whole platform.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.try_iter().into_iter().flatten();
+        f.debug_list().entries(names.map(|name| name.to_string())).finish()
     }
 }
 

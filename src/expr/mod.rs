@@ -10,7 +10,7 @@ mod functions;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Context, MAX_OUTPUT};
+pub use engine::{Context, MAX_OUTPUT, Shared};
 pub use error::{ExprError, ExprErrorKind};
 
 use serde_json::Value;

@@ -101,14 +101,14 @@ impl<'a> Scope<'a> {
         let mut names = self.names.clone();
         let members: Vec<String> = self.members.iter().map(|member| member.id.to_string()).collect();
         if self.counted {
-            let mut service = instance.context.get("service").cloned().unwrap_or_else(|| json!({}));
+            let mut service = instance.context.get("service").unwrap_or_else(|| json!({}));
             if let Some(service) = service.as_object_mut() {
                 service.insert("expected".to_owned(), members.len().into());
             }
             names.insert("service".to_owned(), service);
         }
         names.insert("members".to_owned(), members.into());
-        Context::new(&instance.context).with(&Value::Object(names))
+        instance.context.with(&Value::Object(names))
     }
 
     async fn ask(&self, probe: &Probe, asked: &'a DesiredInstance) -> Reply<'a> {

@@ -162,7 +162,7 @@ fn every_expression_of_a_gate_finds_its_context() {
         let gates =
             [&module.ready, &module.healthy, &module.converged].into_iter().flatten().flat_map(|gate| &gate.probes);
         let probes = gates.chain(module.safe_to_stop.iter().map(|rule| &rule.probe)).chain(&module.rolling.last);
-        let context = expr::Context::new(&instance.context).with(&answer);
+        let context = instance.context.with(&answer);
         for until in probes.filter_map(|probe| probe.until.as_ref()) {
             if let Err(error) = context.eval(&until.0.value) {
                 assert_ne!(error.kind, expr::ExprErrorKind::Syntax, "{}: {error}: {}", instance.id, until.0.value);

@@ -3,6 +3,14 @@
 use super::*;
 use serde_json::json;
 
+/// The names of the documentation, with what they stand for.
+fn json_of(instance: &DesiredInstance) -> serde_json::Value {
+    let names = ["cluster", "host", "instance", "service", "services", "peers", "version", "software", "conf", "dirs"];
+    let params = ["runtime", "port", "roles", "heap", "key", "client_port", "note"];
+    let known = |name: &&str| Some(((*name).to_owned(), instance.context.get(name)?));
+    names.iter().chain(&params).filter_map(known).collect::<serde_json::Map<_, _>>().into()
+}
+
 #[test]
 fn files_are_rendered_for_each_instance() {
     let desired = World::tiny().expand();
@@ -50,7 +58,7 @@ fn an_instance_says_what_it_is() {
 #[test]
 fn the_context_is_what_the_documentation_says() {
     let desired = World::tiny().expand();
-    let context = &instance(&desired, "store-hot@node2").context;
+    let context = json_of(instance(&desired, "store-hot@node2"));
     let expected = json!({
         "cluster": {"name": "tiny"},
         "host": {"name": "node2", "address": "10.0.0.2", "number": 2, "labels": {"rack": "a"}, "prefix": "/opt/tiny"},
@@ -127,7 +135,7 @@ fn the_order_of_the_file_does_not_matter() {
         .with("cluster.kdl", "    coord \"3.4.10\"\n", "    coord \"3.4.10\"\n    runtime \"11.0.13\"\n");
     let (one, other) = (World::tiny().expand(), turned.expand());
     let shown = |desired: &Desired| {
-        let files = |one: &DesiredInstance| format!("{} {:?} {:?} {}", one.id, one.files, one.software, one.context);
+        let files = |one: &DesiredInstance| format!("{} {:?} {:?} {}", one.id, one.files, one.software, json_of(one));
         desired.instances.values().map(files).collect::<Vec<_>>()
     };
     assert_eq!(shown(&one), shown(&other));
@@ -184,7 +192,7 @@ fn secrets_are_only_where_they_belong() {
     assert_eq!((key.content.as_str(), key.secret, key.mode), ("open sesame\n", true, 0o600));
     assert!(!file(&desired, "store-hot@node2", "store.yml").secret);
     for one in desired.instances.values() {
-        let rest = format!("{} {:?} {:?}", one.context, one.process, one.params);
+        let rest = format!("{} {:?} {:?}", json_of(one), one.process, one.params);
         assert!(!rest.contains("open sesame"), "{}", one.id);
         let open: Vec<_> = one.files.iter().filter(|file| !file.secret).map(|file| &file.content).collect();
         assert!(open.iter().all(|content| !content.contains("open sesame")), "{}", one.id);
@@ -193,4 +201,22 @@ fn secrets_are_only_where_they_belong() {
     let generation = |desired: &Desired, name| instance(desired, name).restart_generation;
     assert_ne!(generation(&desired, "store-hot@node2"), generation(&other, "store-hot@node2"));
     assert_eq!(generation(&desired, "coord@node1"), generation(&other, "coord@node1"));
+}
+
+#[test]
+fn hundreds_of_instances_are_no_problem() {
+    let tiny = World::tiny().texts["cluster.kdl"].clone();
+    let large = tiny.replace("node[1-3]\" address=\"10.0.0.[1-3]\"", "node[1-200]\" address=\"10.0.0.[1-200]\"");
+    let large = large.replace("node[1-3]", "node[1-200]").replace("node[2-3]", "node[2-200]");
+    let mut world = World::tiny();
+    world.texts.insert("cluster.kdl".to_owned(), large);
+    let begin = std::time::Instant::now();
+    let desired = world.expand();
+    assert_eq!(desired.instances.len(), 400);
+    assert_eq!(
+        instance(&desired, "store-hot@node7").context.get("peers").and_then(|peers| Some(peers.as_array()?.len())),
+        Some(199)
+    );
+    // Seconds in a debug build; when everything is in everything it is half a minute.
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
 }

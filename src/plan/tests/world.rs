@@ -266,7 +266,7 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
         params: indexmap::IndexMap::default(),
         ports: BTreeMap::from([(name("port"), spec.port)]),
         memory: spec.memory,
-        context: serde_json::Value::Null,
+        context: crate::expr::Context::new(&serde_json::Value::Null),
         software: vec![software.folder.clone()],
         content_generation: digest(&|file| matches!(file.place, Place::Generation(_))),
         restart_generation: digest(&|file| file.on_change == OnChange::Restart),

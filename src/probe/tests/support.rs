@@ -155,10 +155,10 @@ fn instance(id: &InstanceId, module: &Arc<Module>, port: u16, expected: usize) -
         params: IndexMap::new(),
         ports: [(name("client-port"), port)].into(),
         memory: 0,
-        context: serde_json::json!({
+        context: crate::expr::Context::new(&serde_json::json!({
             "instance": {"name": id.to_string()}, "version": "1.2.3",
             "service": {"name": "store", "expected": expected},
-        }),
+        })),
         software: Vec::new(),
         files: Vec::new(),
         process: DesiredProcess {

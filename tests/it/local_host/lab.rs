@@ -180,7 +180,7 @@ impl Lab {
             params: IndexMap::new(),
             ports: BTreeMap::new(),
             memory: 0,
-            context: serde_json::json!({}),
+            context: es_cluster::expr::Context::new(&serde_json::json!({})),
             software: self.host.software.keys().cloned().collect(),
             content_generation: Digest::of(parts.join("\n").as_bytes()),
             files,

@@ -69,7 +69,7 @@ pub struct HostObservation {
     pub disk_free: u64,
     /// Whether the prefix and its folders exist with the right owner.
     pub prepared: bool,
-    /// Whether the declared user exists (true when none is declared).
+    /// Whether the declared user exists (true when none is declared, and when we are not root: it is not used then).
     pub user_exists: bool,
     /// File names in `install/` whose size is right.
     pub artifacts: BTreeSet<String>,

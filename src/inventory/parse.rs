@@ -47,7 +47,7 @@ pub fn parse(
             _ => other(section, &mut seen, &mut facts)?,
         }
     }
-    seen.user_exists = host.user.is_none() || service_uid.is_some();
+    seen.user_exists = host.user.is_none() || service_uid.is_some() || seen.uid != 0;
     seen.prepared = prepared(host, instances, &folder_facts, seen.uid, service_uid);
     let config = facts.files.get(&below(host, &host.supervisor.config_path));
     seen.supervisor.config = config.map(|file| file.sha256);

@@ -21,27 +21,42 @@ own() {
     chown -h -- "$user:$(id -gn -- "$user")" "$@"
 }
 
-# add_user NAME: sandbox hosts share one list of users, so one at a time; the lock is on a folder that is there anyway
+make_user() {
+    if command -v useradd >/dev/null; then
+        if grep -q "^$1:" /etc/group; then group=--gid=$1; else group=--user-group; fi
+        useradd --system "$group" --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$1"
+    else
+        adduser -S -D -H -h / -s /sbin/nologin "$1"
+    fi
+}
+
+# add_user NAME: sandbox hosts share one list of users, so one at a time; the lock is on a folder that is there anyway.
+# Who is not root runs everything as itself.
 add_user() {
-    id -u -- "$1" >/dev/null 2>&1 && return 0
-    is_root || return 0
+    ! id -u -- "$1" >/dev/null 2>&1 && is_root || return 0
     (
         ! command -v flock >/dev/null || flock -w 60 9
-        ! id -u -- "$1" >/dev/null 2>&1 || exit 0
-        if command -v useradd >/dev/null; then
-            useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin -- "$1"
-        else
-            adduser -S -D -H -h / -s /sbin/nologin "$1"
-        fi
+        id -u -- "$1" >/dev/null 2>&1 || make_user "$1"
     ) 9</etc
 }
 
-# folder USER PATH: exists and belongs to the user, or to us when there is none
+# folder USER PATH: exists and belongs, with what is in it, to the user, or to us when there is none
 folder() {
     mkdir -p -- "$2"
-    if [ -n "$1" ]; then wanted=$(id -u -- "$1"); else wanted=$(id -u); fi
-    is_root && [ "$(stat -c %u -- "$2")" != "$wanted" ] || return 0
-    if [ -n "$1" ]; then own "$1" "$2"; else chown -h -- "$wanted" "$2"; fi
+    is_root || return 0
+    if [ -z "$1" ]; then
+        [ -O "$2" ] || chown -h -- 0 "$2"
+    elif [ "$(stat -c %u -- "$2")" != "$(id -u -- "$1")" ]; then
+        chown -hR -- "$1:$(id -gn -- "$1")" "$2"
+    fi
+}
+
+# folders_to USER PATH: a folder with those that it is in, as far as they are missing
+folders_to() {
+    [ ! -d "$2" ] || return 0
+    case $2 in */*) folders_to "$1" "${2%/*}" ;; esac
+    mkdir -- "$2"
+    own "$1" "$2"
 }
 
 # has_bytes SHA256 PATH
@@ -146,7 +161,7 @@ place() {
         if [ -e "$path" ] && { [ "$identity" = 1 ] || { cmp -s -- "$from" "$path" && [ "$(stat -c %a -- "$path")" = "$mode" ]; }; }; then
             continue
         fi
-        [ -d "$within" ] || folder "$3" "$within"
+        folders_to "$3" "$within"
         rm -f -- "$within/.tmp-$name"
         # Never through a link that somebody has put there.
         (set -C && cat -- "$from" >"$within/.tmp-$name")

@@ -37,6 +37,7 @@ impl<T: Transport> Machine<T> {
             calls.add("add_user", [user]);
         }
         for (path, owner) in &folders(host, instances) {
+            // An empty name is ourselves.
             calls.add("folder", [if *owner == Owner::Service { user } else { "" }, path]);
         }
         for path in debris {

@@ -253,6 +253,24 @@ async fn a_killed_controller_frees_its_lock_and_a_daemon_does_not_keep_it() {
 }
 
 #[tokio::test]
+async fn a_lost_holder_is_noticed() {
+    let lab = Lab::new("holder");
+    let guard = lab.machine.lock(&lab.prefix, &claim("one@a pid 1")).await.expect("locked");
+    let words = |pid: &str| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let pids = fs::read_dir("/proc").expect("proc").flatten().map(|entry| entry.file_name().display().to_string());
+    let holders = pids.filter(|pid| pid.parse::<u32>().is_ok()).filter(|pid| {
+        let words = String::from_utf8_lossy(&words(pid)).into_owned();
+        words.starts_with("/bin/sh") && words.contains(&lab.prefix) && words.contains("flock")
+    });
+    for pid in holders.collect::<Vec<_>>() {
+        _ = std::process::Command::new("kill").args(["-9", &pid]).output();
+    }
+    until("the loss", async || !guard.is_held()).await;
+    // Nothing of it goes on holding the lock.
+    until("the free lock", async || lab.machine.lock(&lab.prefix, &claim("two@b pid 2")).await.is_ok()).await;
+}
+
+#[tokio::test]
 async fn five_instances_are_observed_quickly() {
     let mut lab = Lab::new("speed");
     for number in 0..3 {

@@ -74,7 +74,7 @@ pub enum Outcome {
     Nothing,
     /// There is something to do.
     Changes,
-    /// Some hosts could not be observed.
+    /// Some hosts that it is about could not be observed, and nobody has taken that on.
     Unobserved,
     /// A safety rule refuses it, and nobody has waived that.
     Refused,
@@ -96,7 +96,7 @@ impl Plan {
         let unobserved = |refusal: &Refusal| refusal.name.as_str() == Refusal::UNOBSERVED;
         if self.standing_refusals().any(|refusal| !unobserved(refusal)) {
             Outcome::Refused
-        } else if self.summary.unobserved > 0 {
+        } else if !self.applyable() {
             Outcome::Unobserved
         } else if self.steps.is_empty() {
             Outcome::Nothing

@@ -2,7 +2,7 @@
 //!
 //! Everything that disturbs is one chain of groups. Rule 7 of the design lets unrelated services go side by side when
 //! nothing on their hosts would be lost together; a chain keeps that rule without having to prove it
-//! (`docs/design/planner.md` says what may be relaxed).
+//! (`docs/design/002-planner.md` says what may be relaxed).
 
 use super::{Reason, Step, StepId, StepKind, Wave};
 use crate::graph;

@@ -25,7 +25,11 @@ pub fn folders(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> BTreeM
     for instance in instances {
         folders.insert(below(host, &instance.conf_dir), Owner::Us);
         let named = instance.context.get("dirs");
-        let others = named.iter().filter_map(|dirs| dirs.as_object()).flatten().filter_map(|(name, path)| (name != "conf").then(|| path.as_str())?);
+        let others = named
+            .iter()
+            .filter_map(|dirs| dirs.as_object())
+            .flatten()
+            .filter_map(|(name, path)| (name != "conf").then(|| path.as_str())?);
         for path in [instance.data_dir.as_str(), instance.log_dir.as_str()].into_iter().chain(others) {
             folders.entry(below(host, path)).or_insert(Owner::Service);
         }

@@ -364,3 +364,6 @@ fn info(members: &BTreeMap<String, Value>) -> Option<ProcessInfo> {
         exit_status: number("exitstatus")?,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Whether an answer is what was waited for, and a line for people when it is not.
 
 use super::clauses::{clauses, comparison};
-use crate::expr::{Context, ExprErrorKind};
+use crate::expr::{Context, ExprError, ExprErrorKind};
 use crate::inventory::{Verdict, printable};
 use crate::model::{Expr, Probe};
 
@@ -40,8 +40,7 @@ pub(super) fn answer(probe: &Probe, success: bool, context: &Context, told: &Tol
             unmet(probe, context, told, &ours)
         }
         Err(error) => {
-            // What works too long is not tried again in parts.
-            let part = if error.kind == ExprErrorKind::Limit { until.0.trim() } else { broken(until, context) };
+            let (part, error) = broken(until, context, error);
             failed(&format!("{}; `{}` can't be evaluated on that: {error}", told.long, printable(part, 200)))
         }
     }
@@ -70,10 +69,11 @@ fn waiting_for(until: &Expr, context: &Context) -> String {
     format!("`{}`{}", printable(part, 200), sides.unwrap_or_default())
 }
 
-/// The part that can't be evaluated.
-fn broken<'a>(until: &'a Expr, context: &Context) -> &'a str {
-    let part = clauses(&until.0).into_iter().find(|part| context.eval_bool(part).is_err());
-    part.unwrap_or_else(|| until.0.trim())
+/// The part that can't be evaluated, and why. What works too long is not tried again in parts.
+fn broken<'a>(until: &'a Expr, context: &Context, whole: ExprError) -> (&'a str, ExprError) {
+    let parts = if whole.kind == ExprErrorKind::Limit { Vec::new() } else { clauses(&until.0) };
+    let broken = parts.into_iter().find_map(|part| Some((part, context.eval_bool(part).err()?)));
+    broken.unwrap_or_else(|| (until.0.trim(), whole))
 }
 
 /// All of some verdicts: holds when each does, otherwise says the first that does not.

@@ -56,6 +56,8 @@ impl Judged {
 /// One instance's answer.
 struct Reply<'a> {
     instance: &'a DesiredInstance,
+    /// What expressions see beside the answer.
+    context: Context,
     who: String,
     outcome: Result<Answer, ProbeError>,
 }
@@ -112,20 +114,20 @@ impl<'a> Scope<'a> {
     }
 
     async fn ask(&self, probe: &Probe, asked: &'a DesiredInstance) -> Reply<'a> {
-        let who = asked.id.to_string();
-        let Some(host) = self.desired.hosts.get(&asked.id.host) else {
-            let outcome = Err(ProbeError::Request(format!("host {} is not declared", asked.id.host)));
-            return Reply { instance: asked, who, outcome };
+        let context = self.context(asked);
+        let mut who = asked.id.to_string();
+        let target = match self.desired.hosts.get(&asked.id.host) {
+            Some(host) => Ok(Target { instance: asked, host }),
+            None => Err(ProbeError::Request(format!("host {} is not declared", asked.id.host))),
         };
-        let target = Target { instance: asked, host };
-        match Request::render(probe, target, &self.context(asked)) {
-            Err(error) => Reply { instance: asked, who, outcome: Err(error) },
-            Ok(request) => {
-                let who = format!("{who}: {request}");
-                let outcome = exchange(self.dial, target, &request, probe.parse, probe.timeout).await;
-                Reply { instance: asked, who, outcome }
+        let outcome = match target.and_then(|target| Ok((target, Request::render(probe, target, &context)?))) {
+            Ok((target, request)) => {
+                who = format!("{who}: {request}");
+                exchange(self.dial, target, &request, probe.parse, probe.timeout).await
             }
-        }
+            Err(error) => Err(error),
+        };
+        Reply { instance: asked, context, who, outcome }
     }
 
     fn one(&self, probe: &Probe, reply: &Reply<'_>) -> Judged {
@@ -133,7 +135,7 @@ impl<'a> Scope<'a> {
             Ok(answer) if !self.cautious || answer.is_plain_success() => answer,
             _ => return Judged::unasked(&reply.long()),
         };
-        let context = self.context(reply.instance).with(&Value::Object(answer.names()));
+        let context = reply.context.with(&Value::Object(answer.names()));
         let whose = matches!(probe.on, ProbeOn::Each | ProbeOn::Leader).then(|| reply.instance.id.to_string());
         let told = Told { short: reply.short(), long: reply.long(), whose };
         let verdict = judge::answer(probe, answer.is_plain_success(), &context, &told);
@@ -210,7 +212,7 @@ impl<'a> Scope<'a> {
         }
         let entry = |reply: &Reply<'_>| entry(&reply.instance.id.to_string(), &reply.outcome);
         let entries: Vec<Value> = replies.iter().map(entry).collect();
-        let context = self.context(first.instance).with(&json!({ "answers": entries }));
+        let context = first.context.with(&json!({ "answers": entries }));
         let long = match failed {
             Some(reply) if probe.until.is_none() => reply.long(),
             _ => replies.iter().map(Reply::long).collect::<Vec<_>>().join("; "),

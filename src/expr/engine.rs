@@ -1,6 +1,6 @@
 //! The engine with its limits.
 
-use super::{ExprError, ExprErrorKind, functions};
+use super::{ExprError, ExprErrorKind, functions, scan};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
@@ -11,9 +11,6 @@ use std::sync::LazyLock;
 
 /// Longest rendered text and longest value of an expression, in bytes. Configuration files are far below.
 pub const MAX_OUTPUT: usize = 1 << 20;
-
-/// Longest template or expression, in bytes.
-const MAX_TEXT: usize = 1 << 20;
 
 /// Work that one template or expression may cost. One unit is about one instruction or 64 bytes of data, so this is
 /// well under a second, and enough to go through an answer with tens of thousands of rows.
@@ -86,7 +83,7 @@ impl Context {
     /// # Errors
     /// When it does not compile, takes an undefined value, fails, or exceeds its limits.
     pub fn render(&self, text: &str) -> Result<String, ExprError> {
-        check_text(text)?;
+        scan::template(text)?;
         let mut output = Bounded::default();
         let engine: &Environment<'_> = &ENGINE;
         let template = engine.template_from_str(text).map_err(|error| ExprError::from_engine(&error))?;
@@ -114,7 +111,7 @@ impl Context {
     }
 
     fn value_of(&self, text: &str) -> Result<Value, ExprError> {
-        check_length(text)?;
+        scan::expression(text)?;
         let engine: &Environment<'_> = &ENGINE;
         let expression = engine.compile_expression(text).map_err(|error| ExprError::from_engine(&error))?;
         let value = expression.eval(self.0.clone()).map_err(|error| ExprError::from_engine(&error))?;
@@ -149,7 +146,7 @@ pub(super) fn to_json(value: &Value) -> Result<Vec<u8>, ExprError> {
 
 /// Compiles a template; the names it takes from outside.
 pub(super) fn template_names(text: &str) -> Result<BTreeSet<String>, ExprError> {
-    check_text(text)?;
+    scan::template(text)?;
     let engine: &Environment<'_> = &ENGINE;
     let template = engine.template_from_str(text).map_err(|error| ExprError::from_engine(&error))?;
     Ok(only_context(template.undeclared_variables(false)))
@@ -157,7 +154,7 @@ pub(super) fn template_names(text: &str) -> Result<BTreeSet<String>, ExprError> 
 
 /// Compiles an expression; the names it takes from outside.
 pub(super) fn expression_names(text: &str) -> Result<BTreeSet<String>, ExprError> {
-    check_length(text)?;
+    scan::expression(text)?;
     let engine: &Environment<'_> = &ENGINE;
     let expression = engine.compile_expression(text).map_err(|error| ExprError::from_engine(&error))?;
     Ok(only_context(expression.undeclared_variables(false)))
@@ -165,7 +162,7 @@ pub(super) fn expression_names(text: &str) -> Result<BTreeSet<String>, ExprError
 
 /// The attributes that a template takes of a name.
 pub(super) fn attributes(text: &str, name: &str) -> Result<BTreeSet<String>, ExprError> {
-    check_text(text)?;
+    scan::template(text)?;
     let engine: &Environment<'_> = &ENGINE;
     let template = engine.template_from_str(text).map_err(|error| ExprError::from_engine(&error))?;
     let of = |path: String| Some(path.strip_prefix(name)?.strip_prefix('.')?.split('.').next()?.to_owned());
@@ -175,36 +172,6 @@ pub(super) fn attributes(text: &str, name: &str) -> Result<BTreeSet<String>, Exp
 fn only_context(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     let global = |name: &String| ENGINE.globals().any(|(known, _)| known == name);
     names.into_iter().filter(|name| !global(name)).collect()
-}
-
-fn check_length(text: &str) -> Result<(), ExprError> {
-    if text.len() > MAX_TEXT {
-        return Err(ExprError::limit("it is longer than 1 MiB"));
-    }
-    Ok(())
-}
-
-/// A template may not grow a structure by feeding it back to itself in a loop: fuel pays for each small step, but
-/// nothing would pay for walking the result. Only `set name.attribute` outlives a round of a loop, so such a statement
-/// may count and join text, and build nothing.
-fn check_text(text: &str) -> Result<(), ExprError> {
-    check_length(text)?;
-    for (start, _) in text.match_indices("{%") {
-        let block = &text[start + 2..];
-        let block = &block[..block.find("%}").unwrap_or(block.len())];
-        let Some(statement) = block.trim_start_matches(['-', '+']).trim_start().strip_prefix("set") else { continue };
-        let Some((target, value)) = statement.split_once('=') else { continue };
-        let calls = value.match_indices('(').any(|(at, _)| value[..at].trim_end().ends_with(char::is_alphanumeric));
-        if target.contains('.') && (calls || value.contains(['[', '{', '|'])) {
-            let line = text[..start].matches('\n').count() + 1;
-            let message =
-                "an attribute may be set to a number or a text: lists, calls and filters go into `set name =`";
-            let range = Some(start..start + 2 + block.len());
-            let kind = ExprErrorKind::Syntax;
-            return Err(ExprError { kind, message: message.to_owned(), line: Some(line), range });
-        }
-    }
-    Ok(())
 }
 
 fn too_large() -> ExprError {

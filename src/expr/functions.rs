@@ -2,10 +2,10 @@
 
 use super::engine;
 use crate::model::Version;
+use core::net::IpAddr;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// Makes them known. The comparisons are tests too: `version is version_below("7")`.
 pub(super) fn add_to(engine: &mut Environment<'_>) {

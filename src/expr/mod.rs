@@ -7,6 +7,7 @@
 mod engine;
 mod error;
 mod functions;
+mod scan;
 #[cfg(test)]
 mod tests;
 

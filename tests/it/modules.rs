@@ -1,4 +1,5 @@
-//! Every module of this repository renders, and renders what it rendered before (`fixtures/rendered/`).
+//! Every module of this repository renders, and renders what it rendered before (`fixtures/rendered/`). After a change that
+//! is meant: `INSTA_UPDATE=always cargo test --test it modules::`, and read the difference.
 
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{self, Files};

@@ -221,6 +221,7 @@ debris() {
     for path in .tmp-* bin/.tmp-* conf/.tmp-* conf/*/.tmp-* install/.tmp-* log/history/.tmp-* run/.tmp-* run/undo/.tmp-* \
         software/.tmp-* "$@"; do
         [ -e "$path" ] || [ -L "$path" ] || continue
-        case $path in *[![:print:]]*) ;; *) say "$path" ;; esac
+        # A launcher may be writing its record at this moment; the next one writes over what is left of it.
+        case $path in *[![:print:]]* | run/.tmp-*.proc) ;; *) say "$path" ;; esac
     done
 }

@@ -112,6 +112,7 @@ async fn what_somebody_did_by_hand_is_seen() {
     fs::write(lab.path("data/one/segment"), "data").expect("written");
     fs::create_dir(lab.path("software/.tmp-thing")).expect("debris");
     fs::write(lab.path("install/.tmp-x"), "half").expect("debris");
+    fs::write(lab.path("run/.tmp-one.proc"), "a launcher is writing it").expect("written");
     fs::write(lab.path("data/one/.tmp-of-the-service"), "not ours").expect("written");
     let path = lab.path("software/thing-1.0-0123456789ab/lib/a");
     let (mtime, text) = (fs::metadata(&path).expect("there").modified().expect("time"), "y");

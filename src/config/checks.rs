@@ -8,11 +8,12 @@ use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// All checks; the result is what is only worth a warning.
+/// All checks. `all_versions` says that every line of `versions` was understood, so what is not there is missing. The result is what is only worth a warning.
 pub(super) fn check(
     cluster: &Cluster,
     modules: &IndexMap<ModuleName, Arc<Module>>,
     broken: &[ModuleName],
+    all_versions: bool,
     cx: &Cx,
 ) -> Vec<Diag> {
     let whole = |name: &ModuleName| modules.get(name).filter(|_| !broken.contains(name));
@@ -24,7 +25,10 @@ pub(super) fn check(
     }
     ports(cluster, modules, cx);
     super::ids::check(cluster, modules, cx);
-    supervisor_version(cluster, modules, cx);
+    if all_versions {
+        supervisor_version(cluster, modules, cx);
+        super::versions::missing(cluster, modules, broken, cx);
+    }
     super::versions::check(cluster, modules, broken, cx)
 }
 
@@ -170,7 +174,7 @@ fn clash(first: &Bound<'_>, second: &Bound<'_>, number: i64, hosts: &[&str]) -> 
     let names: BTreeSet<&str> = hosts.iter().copied().collect();
     let names: Vec<&str> = names.into_iter().collect();
     let message = format!("port {number} is bound twice on {}", listed(&names));
-    let other = Diag::at(Code::PortConflict, place(first), format!("and {}", says(first))).label("the other one");
+    let other = Diag::at(Code::PortConflict, place(first), "the other one").label(says(first));
     Diag::at(Code::PortConflict, place(second), message)
         .label(says(second))
         .help(format!("give one of them another port: `{} {}`", second.param, number.saturating_add(10).min(65_535)))

@@ -55,8 +55,10 @@ impl FromKdl for Login {
 }
 
 pub(super) fn head(node: &Node<'_>) -> Head {
-    let name = node.arg::<Name>(0, "the cluster's name");
+    let name = node.arg_as::<Name>("the cluster's name");
+    let before = node.cx.count();
     let mut body = node.body(&["prefix", "user", "ssh", "supervisor"]);
+    let strangers = node.cx.count() > before;
     let single = |child: Option<Node<'_>>, what: &str| {
         let child = child?;
         let value = child.arg::<Path>(0, what);
@@ -75,6 +77,8 @@ pub(super) fn head(node: &Node<'_>) -> Head {
             child.finish();
             value
         }
+        // Among what is unknown may be a misspelt `supervisor`.
+        None if strangers => None,
         None => Name::new("supervisord").ok().map(|name| Spanned::new(name, node.name_span())),
     };
     let ssh = body.one("ssh").map(|child| ssh(&child)).unwrap_or_default();
@@ -93,8 +97,9 @@ fn ssh(node: &Node<'_>) -> SshDefaults {
     ssh
 }
 
-/// The section `versions`. Every name must be that of a module that exists.
-pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> IndexMap<ModuleName, VersionSpec> {
+/// The section `versions`. Every name must be that of a module that exists. The flag says that no line was wrong.
+pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> (IndexMap<ModuleName, VersionSpec>, bool) {
+    let mut whole = true;
     let mut versions: IndexMap<ModuleName, VersionSpec> = IndexMap::new();
     let mut places: IndexMap<String, Span> = IndexMap::new();
     for child in sections.iter().flat_map(Node::children) {
@@ -104,11 +109,11 @@ pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> IndexMap<Modu
             continue;
         }
         places.insert(child.name().to_owned(), child.span());
-        let version = child.arg::<Version>(0, "a version");
+        let version = child.arg_as::<Version>(&format!("the version of `{}`", child.name()));
         let mut plugins: IndexMap<String, Spanned<Version>> = IndexMap::new();
         let mut body = child.body(&["plugin"]);
         for plugin in body.many("plugin") {
-            let name = plugin.arg::<Name>(0, "the plugin's name");
+            let name = plugin.arg_as::<Name>("the plugin's name");
             let version = plugin.arg::<Version>(1, "the plugin's version");
             plugin.finish();
             let (Some(name), Some(version)) = (name, version) else { continue };
@@ -122,14 +127,18 @@ pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> IndexMap<Modu
         child.finish();
         if !modules.contains(&child.name()) {
             child.cx.report(no_module(child.name(), child.name_span(), modules));
+            whole = false;
             continue;
         }
-        if let (Ok(module), Some(version)) = (ModuleName::new(child.name()), version) {
-            versions.insert(module, VersionSpec { version, plugins });
+        match (ModuleName::new(child.name()), version) {
+            (Ok(module), Some(version)) => {
+                versions.insert(module, VersionSpec { version, plugins });
+            }
+            _ => whole = false,
         }
     }
     sections.iter().for_each(Node::finish);
-    versions
+    (versions, whole)
 }
 
 /// A module that does not exist.
@@ -209,7 +218,7 @@ pub(super) fn one_of<T: Copy>(raw: &Raw<'_>, choices: &[(&str, T)]) -> Result<T,
 pub(super) fn secrets(sections: &[Node<'_>]) -> IndexMap<String, SecretSpec> {
     let mut secrets: IndexMap<String, SecretSpec> = IndexMap::new();
     for child in sections.iter().flat_map(|node| node.body(&["secret"]).rest()) {
-        let name = child.arg::<Name>(0, "the secret's name");
+        let name = child.arg_as::<Name>("the secret's name");
         let from = child.need_prop::<String>("from");
         let words = child.args::<String>(1, "the source of a secret");
         child.finish();

@@ -7,6 +7,8 @@ use kdl::KdlDocument;
 
 /// Bytes that one KDL file or template may have. A real one has some kilobytes; this bounds time and memory.
 pub(super) const MOST_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes of the file with all its includes.
+const MOST_TOGETHER: u64 = 8 * 1024 * 1024;
 /// Files that one cluster may be spread over.
 const MOST_FILES: usize = 100;
 /// How deep includes may be nested.
@@ -68,7 +70,8 @@ impl Tree {
         cx: &Cx,
         sources: &mut Sources,
     ) -> Option<usize> {
-        let bytes = match files.read(path, MOST_BYTES) {
+        let read: u64 = self.texts.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        let bytes = match files.read(path, MOST_BYTES.min(MOST_TOGETHER - read.min(MOST_TOGETHER))) {
             Ok(bytes) => bytes,
             Err(why) => {
                 cx.report(unreadable(path, &why, from));
@@ -78,7 +81,7 @@ impl Tree {
         let text = utf8(path, &bytes, from, cx)?;
         let source = sources.add(path, text.clone());
         self.texts.push((path.to_owned(), bytes));
-        let document = parse::document(&text, source, cx)?;
+        let document = parse::document(path, &text, source, cx)?;
         let index = self.files.len();
         self.paths.push(path.to_owned());
         self.files.push(Parsed { source, document: KdlDocument::new(), includes: Vec::new() });

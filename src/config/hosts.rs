@@ -9,60 +9,87 @@ use crate::model::{HostName, HostSpec, Transport};
 use core::net::IpAddr;
 use indexmap::IndexMap;
 
-/// Reads all hosts. `cluster` is the cluster's name, for the folders of sandbox hosts.
-pub(super) fn hosts(sections: &[Node<'_>], cluster: &str) -> IndexMap<HostName, HostSpec> {
-    let mut hosts: IndexMap<HostName, HostSpec> = IndexMap::new();
-    let mut addresses: IndexMap<String, Spanned<HostName>> = IndexMap::new();
-    let mut full = false;
-    for node in sections.iter().flat_map(Node::children) {
-        let mut twice: IndexMap<Span, Vec<String>> = IndexMap::new();
-        for host in expanded(&node, cluster) {
-            if hosts.len() >= MOST_HOSTS {
-                if !full {
-                    let message = format!("more than {MOST_HOSTS} hosts");
-                    let help = "one file declares one cluster; split it into several clusters";
-                    node.cx.report(Diag::at(Code::BadRange, node.span(), message).label("one too many").help(help));
-                }
-                full = true;
+/// The hosts of the file.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    pub(super) all: IndexMap<HostName, HostSpec>,
+    /// No host was wrong, so what is not there does not exist.
+    pub(super) whole: bool,
+}
+
+impl Hosts {
+    /// Reads the section. `cluster` is the cluster's name, for the folders of sandbox hosts.
+    pub(super) fn read(sections: &[Node<'_>], cluster: &str) -> Self {
+        let mut hosts = Self { all: IndexMap::new(), whole: true };
+        let mut addresses: IndexMap<String, Spanned<HostName>> = IndexMap::new();
+        for node in sections.iter().flat_map(Node::children) {
+            let declared = expanded(&node, cluster);
+            hosts.whole &= declared.is_some();
+            if !hosts.add(declared.unwrap_or_default(), &node, &mut addresses) {
                 break;
             }
-            if let Some(first) = hosts.get(&host.name.value) {
+            node.finish();
+        }
+        sections.iter().for_each(Node::finish);
+        hosts
+    }
+
+    /// Takes over the hosts of a node. The result is whether there is room for more.
+    fn add(&mut self, declared: Vec<HostSpec>, node: &Node<'_>, addresses: &mut Addresses) -> bool {
+        let mut twice: IndexMap<Span, Vec<String>> = IndexMap::new();
+        for host in declared {
+            if self.all.len() >= MOST_HOSTS {
+                let diag = Diag::at(Code::BadRange, node.span(), format!("more than {MOST_HOSTS} hosts"));
+                let help = "one file declares one cluster; split it into several clusters";
+                node.cx.report(diag.label("one too many").help(help));
+                self.whole = false;
+                return false;
+            }
+            if let Some(first) = self.all.get(&host.name.value) {
                 twice.entry(first.name.span).or_default().push(host.name.value.to_string());
                 continue;
             }
             if let Some(first) = addresses.get(host.address.as_str()) {
-                let message = format!("`{}` and `{}` have the same address `{}`", first.value, host.name, host.address);
-                node.cx.report(
-                    Diag::at(Code::Duplicate, host.address.span, message)
-                        .label(format!("the address of `{}` too", first.value))
-                        .help("services on both would bind the same ports; give each host its own address")
-                        .also(Diag::at(Code::Duplicate, first.span, "it is first said here").label("first here")),
-                );
+                node.cx.report(same_address(&host, first));
             }
             addresses.insert(host.address.value.clone(), Spanned::new(host.name.value.clone(), host.address.span));
-            hosts.insert(host.name.value.clone(), host);
+            self.all.insert(host.name.value.clone(), host);
         }
         for (first, names) in twice {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let what = if names.len() == 1 { "the host" } else { "each of the hosts" };
-            let what = format!("{what} {}", listed(&names));
-            node.cx.report(duplicate(
-                &what,
-                node.name_span(),
-                first,
-                "every host is declared once, alone or in a range",
-            ));
+            let help = "every host is declared once, alone or in a range";
+            node.cx.report(duplicate(&format!("{what} {}", listed(&names)), node.name_span(), first, help));
         }
-        node.finish();
+        true
     }
-    sections.iter().for_each(Node::finish);
-    hosts
+}
+
+/// Which host has an address, and where that is said.
+type Addresses = IndexMap<String, Spanned<HostName>>;
+
+fn same_address(host: &HostSpec, first: &Spanned<HostName>) -> Diag {
+    let message = format!("`{}` and `{}` have the same address `{}`", first.value, host.name, host.address);
+    Diag::at(Code::Duplicate, host.address.span, message)
+        .label(format!("the address of `{}` too", first.value))
+        .help("services on both would bind the same ports; give each host its own address")
+        .also(Diag::at(Code::Duplicate, first.span, "it is first said here").label("first here"))
+}
+
+/// An address, or a range of them.
+struct Address(String);
+
+impl FromKdl for Address {
+    const WHAT: &'static str = "an address such as \"10.0.0.1\", or a range of them such as \"10.0.0.[1-3]\"";
+    fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
+        String::from_kdl(raw).map(Self)
+    }
 }
 
 /// A node of the section, one host or a range of them.
-fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
+fn expanded(node: &Node<'_>, cluster: &str) -> Option<Vec<HostSpec>> {
     let span = node.name_span();
-    let address = node.need_prop::<String>("address");
+    let address = node.need_prop::<Address>("address").map(|address| address.map(|address| address.0));
     let transport = node.prop_with("transport", |raw| {
         super::cluster::one_of(raw, &[("ssh", Transport::Ssh), ("local", Transport::Local)])
     });
@@ -74,10 +101,10 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
         Ok(names) => names,
         Err(diag) => {
             node.cx.report(*diag);
-            return Vec::new();
+            return None;
         }
     };
-    if let (Some(number), true) = (&number, names.len() > 1) {
+    if let Some(number) = number.as_ref().filter(|_| names.len() > 1) {
         let message = format!("{} hosts can't all have the number {number}", names.len());
         node.cx.report(
             Diag::at(Code::BadId, number.span, message)
@@ -85,12 +112,13 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
                 .help("leave it out: a host's number is the one at the end of its name"),
         );
     }
-    let Some(address) = address else { return Vec::new() };
+    let number = number.filter(|_| names.len() == 1);
+    let address = address?;
     let addresses = match range::expand(&address, address.span) {
         Ok(addresses) => addresses,
         Err(diag) => {
             node.cx.report(*diag);
-            return Vec::new();
+            return None;
         }
     };
     if addresses.len() != names.len() {
@@ -100,7 +128,7 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
                 .label(format!("this stands for {}", count(addresses.len(), "address")))
                 .help(format!("both ranges must be equally long: `{}` stands for {}", node.name(), names.len())),
         );
-        return Vec::new();
+        return None;
     }
     let mut hosts = Vec::new();
     for (name, text) in names.into_iter().zip(addresses) {
@@ -109,7 +137,7 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
             node.cx.report(Diag::at(Code::BadName, span, message).label("not a name").help(
                 "a name has 1 to 63 characters from a-z, 0-9, '-', '_' and '.', and starts with a letter or digit",
             ));
-            return hosts;
+            return None;
         };
         if let Some(expected) = bad_address(&text, transport) {
             let message = format!("`address` must be {}, found \"{}\"", expected.what, shown(&text));
@@ -118,7 +146,7 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
                 Some(help) => diag.help(help),
                 None => diag,
             });
-            return hosts;
+            return None;
         }
         let own = prefix.as_ref().map(|prefix| prefix.value.0.clone());
         let sandbox = || format!("/var/tmp/es_cluster/{cluster}/{name}");
@@ -131,7 +159,7 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Vec<HostSpec> {
             labels: labels.clone(),
         });
     }
-    hosts
+    Some(hosts)
 }
 
 fn labels(node: &Node<'_>) -> IndexMap<String, String> {
@@ -198,22 +226,22 @@ fn bad_address(text: &str, transport: Transport) -> Option<Expected> {
 }
 
 /// The hosts that `on=` names: names, ranges, `label:key=value`, in the order of the file and each once.
-pub(super) fn select(
-    selector: &Spanned<String>,
-    hosts: &IndexMap<HostName, HostSpec>,
-    cx: &Cx,
-) -> Vec<Spanned<HostName>> {
+pub(super) fn select(selector: &Spanned<String>, hosts: &Hosts, cx: &Cx) -> Vec<Spanned<HostName>> {
     let mut picked: IndexMap<HostName, Spanned<HostName>> = IndexMap::new();
-    if range::parts(selector).next().is_none() {
+    if range::parts(selector).is_empty() {
         let diag = Diag::at(Code::Missing, selector.span, "no host is named")
             .label("empty")
             .help("name hosts, a range \"node[1-3]\" or a label \"label:disk=ssd\"");
         cx.report(diag);
     }
-    for part in range::parts(selector) {
+    // Without escapes the text stands as it is between its quotes, and a part of it has a place of its own.
+    let plain = selector.span.len == selector.value.len() + 2;
+    for (at, part) in range::parts(selector) {
+        let place = Span { start: selector.span.start + 1 + at, len: part.len(), ..selector.span };
+        let span = if plain { place } else { selector.span };
         let names = match part.strip_prefix("label:") {
-            Some(label) => by_label(label, selector.span, hosts, cx),
-            None => by_name(part, selector.span, hosts, cx),
+            Some(label) => by_label(label, span, hosts, cx),
+            None => by_name(part, span, hosts, cx),
         };
         for name in names {
             picked.entry(name.clone()).or_insert_with(|| Spanned::new(name, selector.span));
@@ -222,7 +250,7 @@ pub(super) fn select(
     picked.into_values().collect()
 }
 
-fn by_label(label: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &Cx) -> Vec<HostName> {
+fn by_label(label: &str, span: Span, hosts: &Hosts, cx: &Cx) -> Vec<HostName> {
     let Some((key, value)) = label.split_once('=') else {
         let diag = Diag::at(Code::WrongType, span, format!("`label:{}` names no value", shown(label)))
             .label("expected label:key=value")
@@ -231,10 +259,10 @@ fn by_label(label: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &
         return Vec::new();
     };
     let has = |host: &&HostSpec| host.labels.get(key).is_some_and(|own| own == value);
-    let found: Vec<HostName> = hosts.values().filter(has).map(|host| host.name.value.clone()).collect();
-    if found.is_empty() && !hosts.is_empty() {
+    let found: Vec<HostName> = hosts.all.values().filter(has).map(|host| host.name.value.clone()).collect();
+    if found.is_empty() && hosts.whole && !hosts.all.is_empty() {
         let mut known: Vec<String> =
-            hosts.values().flat_map(|host| host.labels.iter().map(|(k, v)| format!("{k}={v}"))).collect();
+            hosts.all.values().flat_map(|host| host.labels.iter().map(|(k, v)| format!("{k}={v}"))).collect();
         known.sort_unstable();
         known.dedup();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -244,7 +272,7 @@ fn by_label(label: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &
     found
 }
 
-fn by_name(part: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &Cx) -> Vec<HostName> {
+fn by_name(part: &str, span: Span, hosts: &Hosts, cx: &Cx) -> Vec<HostName> {
     let names = match range::expand(part, span) {
         Ok(names) => names,
         Err(diag) => {
@@ -254,13 +282,13 @@ fn by_name(part: &str, span: Span, hosts: &IndexMap<HostName, HostSpec>, cx: &Cx
     };
     let (mut found, mut absent) = (Vec::new(), Vec::new());
     for name in names {
-        match HostName::new(&name).ok().filter(|host| hosts.contains_key(host)) {
+        match HostName::new(&name).ok().filter(|host| hosts.all.contains_key(host)) {
             Some(host) => found.push(host),
             None => absent.push(name),
         }
     }
-    if let Some(first) = absent.first() {
-        let known: Vec<&str> = hosts.keys().map(HostName::as_str).collect();
+    if let Some(first) = absent.first().filter(|_| hosts.whole) {
+        let known: Vec<&str> = hosts.all.keys().map(HostName::as_str).collect();
         let several: Vec<&str> = absent.iter().map(String::as_str).collect();
         let message = match absent.len() {
             1 => format!("there is no host `{}`", shown(first)),

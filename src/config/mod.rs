@@ -25,8 +25,9 @@ mod versions;
 pub use merge::{params_of, version_of};
 
 use crate::diag::{Code, Diag, Diagnostics, Sources};
-use crate::model::{Cluster, Digest, HostSpec, Module, ModuleName};
+use crate::model::{Cluster, Digest, Module, ModuleName};
 use files::Tree;
+use hosts::Hosts;
 use indexmap::IndexMap;
 use modules::Library;
 use reader::Cx;
@@ -133,18 +134,22 @@ fn read(
     let tree = tree?;
     let names = library.names.clone();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let before = cx.count();
     let mut body = cluster::sections(tree.nodes(cx));
+    // Among what is unknown may be a misspelt section: then nothing is called missing.
+    let strangers = cx.count() > before;
     let head = body.one("cluster").map(|node| cluster::head(&node));
     for (missing, absent) in [("cluster", head.is_none()), ("roles", !body.has("roles"))] {
-        if absent && cx.count() == 0 {
+        if absent && !strangers {
             cx.report(cluster::no_section(path, missing));
         }
     }
-    let versions = cluster::versions(&body.many("versions"), &names);
+    let (versions, versions_whole) = cluster::versions(&body.many("versions"), &names);
     let rollout = body.one("rollout").map(|node| cluster::rollout(&node)).unwrap_or_default();
     let secrets = cluster::secrets(&body.many("secrets"));
     let cluster_name = head.as_ref().and_then(|head| head.name.as_ref()).map_or("cluster", |name| name.as_str());
-    let hosts: IndexMap<_, HostSpec> = hosts::hosts(&body.many("hosts"), cluster_name);
+    let mut hosts = Hosts::read(&body.many("hosts"), cluster_name);
+    hosts.whole &= !strangers;
     let drafts = roles::drafts(&body.many("roles"), &hosts, &names);
     for draft in &drafts {
         library.need(&draft.role.module.value, cx, sources);
@@ -174,13 +179,13 @@ fn read(
         ssh: head.ssh,
         versions,
         rollout,
-        hosts,
+        hosts: hosts.all,
         roles: finished,
         secrets,
     };
     let modules: IndexMap<ModuleName, Arc<Module>> =
         library.read.iter().filter_map(|(name, module)| Some((name.clone(), module.clone()?))).collect();
-    let warnings = checks::check(&cluster, &modules, &library.broken, cx);
+    let warnings = checks::check(&cluster, &modules, &library.broken, versions_whole && !strangers, cx);
     let in_use = merge::in_use(&cluster, &modules);
     let modules: IndexMap<_, _> = modules.into_iter().filter(|(name, _)| in_use.contains(name)).collect();
     let file_digest = Digest::of_parts(tree.texts.iter().map(|(_, bytes)| bytes.as_slice()));

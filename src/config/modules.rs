@@ -9,6 +9,8 @@ use crate::model::{Digest, Module, ModuleName, Template};
 use indexmap::IndexMap;
 use std::sync::Arc;
 
+/// Bytes of one template file.
+const MOST_TEMPLATE_BYTES: u64 = 1024 * 1024;
 /// Template files that one module may have.
 const MOST_TEMPLATES: usize = 200;
 
@@ -72,9 +74,10 @@ impl<'f> Library<'f> {
         };
         let text = utf8(&path, &bytes, None, cx)?;
         let source = sources.add(&path, text.clone());
-        self.texts.push((name.clone(), path, bytes));
         let templates = self.templates(name, cx, sources);
-        let document = parse::document(&text, source, cx)?;
+        let document = parse::document(&path, &text, source, cx);
+        self.texts.push((name.clone(), path, bytes));
+        let document = document?;
         let nodes = document.nodes().iter().map(|kdl| Node::new(cx, source, kdl)).collect();
         let modules: Vec<&str> = self.names.iter().map(String::as_str).collect();
         module::read(nodes, Given { name: name.as_str(), templates, modules: &modules }, cx)
@@ -95,7 +98,13 @@ impl<'f> Library<'f> {
         let mut texts = Vec::new();
         for file in names {
             let path = format!("{folder}/{file}");
-            let Ok(bytes) = self.files.read(&path, MOST_BYTES) else { continue };
+            let bytes = match self.files.read(&path, MOST_TEMPLATE_BYTES) {
+                Ok(bytes) => bytes,
+                Err(why) => {
+                    cx.report(Diag::nowhere(Code::Unreadable, format!("`{path}` can't be read: {why}")));
+                    continue;
+                }
+            };
             let Some(text) = utf8(&path, &bytes, None, cx) else { continue };
             let source = sources.add(&path, text.clone());
             let span = Span { source, start: 0, len: text.len() };

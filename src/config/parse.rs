@@ -6,9 +6,9 @@ use crate::diag::{Code, Diag, SourceId, Span};
 use kdl::KdlDocument;
 
 /// Parses a text. `None` when it is not KDL; what is wrong is reported.
-pub(super) fn document(text: &str, source: SourceId, cx: &Cx) -> Option<KdlDocument> {
+pub(super) fn document(name: &str, text: &str, source: SourceId, cx: &Cx) -> Option<KdlDocument> {
     let before = cx.count();
-    scan::check(text, source, cx);
+    scan::check(name, text, source, cx);
     if cx.count() > before {
         return None;
     }

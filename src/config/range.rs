@@ -49,9 +49,20 @@ pub(super) fn number_in(name: &str) -> Option<u32> {
     name[name.len() - digits..].parse().ok()
 }
 
-/// The parts of `on="node1, node[2-4] label:disk=ssd"`.
-pub(super) fn parts(selector: &str) -> impl Iterator<Item = &str> {
-    selector.split(|c: char| c == ',' || c.is_whitespace()).filter(|part| !part.is_empty())
+/// The parts of `on="node1, node[2-4] label:disk=ssd"`, with their offsets. What is in brackets stays together.
+pub(super) fn parts(selector: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let (mut start, mut inside) = (0, false);
+    for (at, c) in selector.char_indices().chain([(selector.len(), ',')]) {
+        inside = (inside || c == '[') && c != ']' && at < selector.len();
+        if !inside && (c == ',' || c.is_whitespace()) {
+            if start < at {
+                parts.push((start, &selector[start..at]));
+            }
+            start = at + c.len_utf8();
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -94,6 +105,10 @@ mod tests {
 
     #[test]
     fn selectors_are_separated_by_blanks_or_commas() {
-        assert_eq!(parts(" a, node[1-3]  label:disk=ssd,").collect::<Vec<_>>(), ["a", "node[1-3]", "label:disk=ssd"]);
+        let of = |text| parts(text).into_iter().map(|(_, part)| part).collect::<Vec<_>>();
+        assert_eq!(of(" a, node[1-3]  label:disk=ssd,"), ["a", "node[1-3]", "label:disk=ssd"]);
+        assert_eq!(of("node[1,3] b"), ["node[1,3]", "b"]);
+        assert_eq!(of("a[1 b"), ["a[1 b"]);
+        assert_eq!(parts(" ä, b"), [(1, "ä"), (5, "b")]);
     }
 }

@@ -104,8 +104,7 @@ impl<'a> Node<'a> {
         read: impl Fn(&Raw<'_>) -> Result<T, Expected>,
     ) -> Option<Spanned<T>> {
         let span = self.value_span(entry);
-        let repr = entry.format().map_or("", |format| format.value_repr.as_str());
-        match read(&Raw { value: entry.value(), repr }) {
+        match read(&raw(entry)) {
             Ok(value) => Some(Spanned::new(value, span)),
             Err(expected) => {
                 self.cx.report(wrong(&expected, what, entry, span));
@@ -124,6 +123,14 @@ impl<'a> Node<'a> {
             self.cx.report(diag);
         }
         self.opt_arg(index, what)
+    }
+
+    /// The first argument, called `what` also when it is of the wrong type: when the node's name is no name for it.
+    pub(super) fn arg_as<T: FromKdl>(&self, what: &str) -> Option<Spanned<T>> {
+        if self.arg_count() == 0 {
+            return self.arg(0, what);
+        }
+        self.arg_with(what, T::from_kdl)
     }
 
     /// The argument at a position, if it is there.
@@ -255,9 +262,9 @@ impl<'a> Node<'a> {
         let read = self.args_read.get();
         for entry in self.entries(|e| e.name().is_none()).skip(read) {
             let message = match read {
-                0 => format!("`{node}` takes no value, found {}", found(entry.value())),
-                1 => format!("`{node}` takes one value, {} is one too many", found(entry.value())),
-                more => format!("`{node}` takes {more} values, {} is one too many", found(entry.value())),
+                0 => format!("`{node}` takes no value, found {}", found(&raw(entry))),
+                1 => format!("`{node}` takes one value, {} is one too many", found(&raw(entry))),
+                more => format!("`{node}` takes {more} values, {} is one too many", found(&raw(entry))),
             };
             self.cx.report(Diag::at(Code::UnknownName, self.span_of(entry.span()), message).label("not expected here"));
         }
@@ -336,8 +343,12 @@ impl<'a> Body<'a> {
     }
 }
 
+fn raw(entry: &KdlEntry) -> Raw<'_> {
+    Raw { value: entry.value(), repr: entry.format().map_or("", |format| format.value_repr.as_str()) }
+}
+
 fn wrong(expected: &Expected, what: &str, entry: &KdlEntry, span: Span) -> Diag {
-    let message = format!("{what} must be {}, found {}", expected.what, found(entry.value()));
+    let message = format!("{what} must be {}, found {}", expected.what, found(&raw(entry)));
     let mut diag = Diag::at(expected.code, span, message).label(format!("expected {}", expected.what));
     if let Some(help) = &expected.help {
         diag = diag.help(help.clone());
@@ -373,7 +384,7 @@ pub(super) fn suggest(diag: Diag, wanted: &str, known: &[&str], label: &str) -> 
 
 /// Names for people, shortened when there are many.
 pub(super) fn listed(names: &[&str]) -> String {
-    const MOST: usize = 20;
+    const MOST: usize = 30;
     let shown: Vec<&str> = names.iter().take(MOST).copied().collect();
     let more = names.len().saturating_sub(MOST);
     if more == 0 { shown.join(", ") } else { format!("{}, and {more} more", shown.join(", ")) }

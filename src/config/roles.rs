@@ -2,14 +2,12 @@
 //! modules are known, its parameters.
 
 use super::cluster::no_module;
-use super::hosts::select;
+use super::hosts::{Hosts, select};
 use super::reader::{Node, duplicate, suggest, unknown_name};
 use super::typed;
 use super::values::{Expected, Free, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};
-use crate::model::{
-    FreeEntry, HostName, HostSpec, Module, ModuleName, Name, Role, RoleId, ServiceName, Value, Version,
-};
+use crate::model::{FreeEntry, Module, ModuleName, Name, Role, RoleId, ServiceName, Value, Version};
 use indexmap::IndexMap;
 
 /// What may stand in a role beside the parameters of its module.
@@ -33,14 +31,24 @@ impl FromKdl for Suffix {
     }
 }
 
+/// Which hosts a role is placed on.
+struct Selector(String);
+
+impl FromKdl for Selector {
+    const WHAT: &'static str = "the role's hosts: a name, a range such as \"node[1-3]\" or \"label:disk=ssd\"";
+    fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
+        String::from_kdl(raw).map(Self)
+    }
+}
+
+/// Instances of one cluster: roles times hosts. Bounds the work for a file that places everything everywhere.
+const MOST_INSTANCES: usize = 100_000;
+
 /// First pass: names, hosts and modules.
-pub(super) fn drafts<'a>(
-    sections: &[Node<'a>],
-    hosts: &IndexMap<HostName, HostSpec>,
-    modules: &[&str],
-) -> Vec<Draft<'a>> {
+pub(super) fn drafts<'a>(sections: &[Node<'a>], hosts: &Hosts, modules: &[&str]) -> Vec<Draft<'a>> {
     let mut drafts: Vec<Draft<'a>> = Vec::new();
     let mut places: IndexMap<RoleId, Span> = IndexMap::new();
+    let mut instances = 0;
     for node in sections.iter().flat_map(Node::children) {
         let Some(draft) = draft(node, hosts, modules) else { continue };
         if let Some(first) = places.get(&draft.role.id) {
@@ -50,16 +58,23 @@ pub(super) fn drafts<'a>(
             continue;
         }
         places.insert(draft.role.id.clone(), draft.role.span);
+        instances += draft.role.hosts.len();
+        if instances > MOST_INSTANCES {
+            let message = format!("more than {MOST_INSTANCES} instances: roles, each on all its hosts");
+            let diag = Diag::at(Code::BadRange, draft.role.span, message).label("one too many");
+            draft.node.cx.report(diag.help("one file declares one cluster; split it into several clusters"));
+            break;
+        }
         drafts.push(draft);
     }
     sections.iter().for_each(Node::finish);
     drafts
 }
 
-fn draft<'a>(node: Node<'a>, hosts: &IndexMap<HostName, HostSpec>, modules: &[&str]) -> Option<Draft<'a>> {
+fn draft<'a>(node: Node<'a>, hosts: &Hosts, modules: &[&str]) -> Option<Draft<'a>> {
     let name = node.name();
-    let label = node.opt_arg::<Suffix>(0, "a role's label").map(|label| label.value.0);
-    let on = node.need_prop::<String>("on");
+    let label = node.arg_with("the role's label", Suffix::from_kdl).map(|label| label.value.0);
+    let on = node.need_prop::<Selector>("on").map(|on| on.map(|on| on.0));
     let service = node.prop::<Suffix>("service").map(|service| service.value.0);
     let hosts = on.map(|on| select(&on, hosts, node.cx)).unwrap_or_default();
     let module = ModuleName::new(name).ok().filter(|_| modules.contains(&name));
@@ -92,13 +107,7 @@ fn draft<'a>(node: Node<'a>, hosts: &IndexMap<HostName, HostSpec>, modules: &[&s
 impl Draft<'_> {
     /// Second pass: parameters, overrides, free configuration, versions. `module` is `None` when it can't be read;
     /// `whole` says that it was read without a mistake, so that what it does not know is really unknown.
-    pub(super) fn finish(
-        mut self,
-        module: Option<&Module>,
-        whole: bool,
-        hosts: &IndexMap<HostName, HostSpec>,
-        modules: &[&str],
-    ) -> Role {
+    pub(super) fn finish(mut self, module: Option<&Module>, whole: bool, hosts: &Hosts, modules: &[&str]) -> Role {
         let children = self.node.children();
         self.node.finish();
         let (mut places, mut keys) = (IndexMap::new(), IndexMap::new());
@@ -116,7 +125,7 @@ impl Draft<'_> {
         self.role
     }
 
-    fn on(&mut self, node: &Node<'_>, module: Option<&Module>, whole: bool, hosts: &IndexMap<HostName, HostSpec>) {
+    fn on(&mut self, node: &Node<'_>, module: Option<&Module>, whole: bool, hosts: &Hosts) {
         let selector = node.arg::<String>(0, "a host of the role");
         let children = node.children();
         node.finish();

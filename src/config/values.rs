@@ -1,7 +1,7 @@
 //! How single KDL values become typed ones: numbers, texts, versions, sizes, durations.
 
 use crate::diag::Code;
-use crate::model::{HostName, ModuleName, Name, Value, Version};
+use crate::model::{HostName, ModuleName, Name, Value, Version, is_name};
 use kdl::KdlValue;
 use std::time::Duration;
 
@@ -30,9 +30,14 @@ impl Expected {
         self
     }
 
-    fn name(what: &str) -> Self {
-        Self { code: Code::BadName, ..Self::new(what) }
-            .help("a name has 1 to 63 characters from a-z, 0-9, '-', '_' and '.', and starts with a letter or digit")
+    fn name(what: &str, text: &str) -> Self {
+        let rule = "a name has 1 to 63 characters from a-z, 0-9, '-', '_' and '.', and starts with a letter or digit";
+        let usable =
+            |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') { c.to_ascii_lowercase() } else { '-' };
+        let near: String = text.trim().chars().map(usable).collect();
+        let near = near.trim_start_matches(['-', '_', '.']);
+        let help = if is_name(near) { format!("{rule}: \"{near}\"") } else { rule.to_owned() };
+        Self { code: Code::BadName, ..Self::new(what) }.help(help)
     }
 }
 
@@ -43,9 +48,9 @@ pub(super) trait FromKdl: Sized {
     fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected>;
 }
 
-/// A found value for people, shortened and without control characters.
-pub(super) fn found(value: &KdlValue) -> String {
-    match value {
+/// A found value for people, shortened and without control characters. Numbers as they stand in the file.
+pub(super) fn found(raw: &Raw<'_>) -> String {
+    match raw.value {
         KdlValue::String(text) => {
             let mut shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
             if text.chars().nth(40).is_some() {
@@ -53,6 +58,7 @@ pub(super) fn found(value: &KdlValue) -> String {
             }
             format!("the text \"{shown}\"")
         }
+        KdlValue::Integer(_) | KdlValue::Float(_) if !raw.repr.is_empty() => format!("the number {}", raw.repr),
         KdlValue::Integer(number) => format!("the number {number}"),
         KdlValue::Float(number) => format!("the number {number}"),
         KdlValue::Bool(truth) => format!("#{truth}"),
@@ -139,7 +145,7 @@ macro_rules! named {
             const WHAT: &'static str = $what;
             fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
                 let text = text(raw, || Expected::new(Self::WHAT))?;
-                Self::new(text).map_err(|_| Expected::name(Self::WHAT))
+                Self::new(text).map_err(|_| Expected::name(Self::WHAT, text))
             }
         }
     )+};

@@ -20,10 +20,10 @@ pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName],
         let Some(module) = modules.get(&role.module.value).filter(|module| !broken.contains(&module.name.value)) else {
             continue;
         };
-        let own = named(cluster, role, module, cx);
+        let own = place_of_version(cluster, role, &module.name.value);
         for need in &module.requires {
             let Some(other) = modules.get(&need.module.value) else { continue };
-            let other_version = named(cluster, role, other, cx);
+            let other_version = place_of_version(cluster, role, &other.name.value);
             if let (Some(own), Some(other_version)) = (own, other_version) {
                 let found = requirement(&need.rows, (module, own), (other, other_version), cx);
                 if let Some(warning) = found.filter(|new| !warnings.iter().any(|old| old.message == new.message)) {
@@ -39,27 +39,25 @@ pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName],
     warnings
 }
 
-/// The version of a module for a role; a report when it has none and needs one.
-fn named<'a>(cluster: &'a Cluster, role: &'a Role, module: &Module, cx: &Cx) -> Option<(&'a Version, Span)> {
-    let name = &module.name.value;
-    let found = place_of_version(cluster, role, name);
-    if found.is_none() && needs_version(module) {
-        let message = format!("no version of `{name}`");
-        let label = if role.module.value == *name {
-            "this role has no version".to_owned()
-        } else {
-            format!("`{}` needs it", role.module.value)
+/// Every module that is used has a version, where it needs one. Each is reported once, for all roles that miss it.
+pub(super) fn missing(cluster: &Cluster, modules: &Modules, broken: &[ModuleName], cx: &Cx) {
+    let mut seen: Vec<&ModuleName> = Vec::new();
+    for role in &cluster.roles {
+        let Some(module) = modules.get(&role.module.value).filter(|module| !broken.contains(&module.name.value)) else {
+            continue;
         };
-        // Once for all roles that miss it.
-        let first = cluster
-            .roles
-            .iter()
-            .find(|other| other.module.value == role.module.value && place_of_version(cluster, other, name).is_none());
-        let span = first.map_or(role.module.span, |first| first.module.span);
-        let diag = Diag::at(Code::Missing, span, message).label(label);
-        cx.report(diag.help(format!("add a line to `versions`: {name} \"…\"")));
+        let required = module.requires.iter().filter_map(|need| modules.get(&need.module.value));
+        for used in std::iter::once(module).chain(required) {
+            let name = &used.name.value;
+            if !needs_version(used) || seen.contains(&name) || place_of_version(cluster, role, name).is_some() {
+                continue;
+            }
+            seen.push(name);
+            let label = if role.module.value == *name { "has no version" } else { "needs it" };
+            let diag = Diag::at(Code::Missing, role.module.span, format!("no version of `{name}`"));
+            cx.report(diag.label(label).help(format!("add a line to `versions`: {name} \"…\"")));
+        }
     }
-    found
 }
 
 /// A version with its place, and the module it is of.

@@ -10,12 +10,12 @@ mod scope;
 
 pub(super) use scope::templates;
 
-use super::reader::{Body, Cx, Node, duplicate};
+use super::reader::{Body, Cx, Node, duplicate, suggest};
 use super::values::{FromKdl, Raw};
 use crate::diag::{Code, Diag, Spanned};
 use crate::model::{
-    CompatRule, Expr, FreeFormat, FreeSyntax, HostNeeds, Module, ModuleName, Name, Order, Requirement, RequirementRow,
-    Template, Version,
+    CompatRule, Expr, FileSpec, FreeFormat, FreeSyntax, HostNeeds, Module, ModuleName, Name, Order, Requirement,
+    RequirementRow, Template, Version,
 };
 use indexmap::IndexMap;
 use scope::{Scope, names};
@@ -69,7 +69,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         cx.report(Diag::nowhere(Code::Missing, message).help(help));
         return None;
     };
-    let name = node.arg::<ModuleName>(0, "the module's name")?;
+    let name = node.arg_as::<ModuleName>("the module's name")?;
     if name.as_str() != given.name {
         let message = format!("the module in `{}.kdl` calls itself `{}`", given.name, name.value);
         let diag = Diag::at(Code::BadName, name.span, message).label("not the file's name");
@@ -80,10 +80,13 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let doc = one_text(&mut body, "doc", "one sentence").map(|doc| doc.value).unwrap_or_default();
     let params = body.one("params").map(|node| params::read(&node)).unwrap_or_default();
     let requirements = body.many("requires");
-    let scope = Scope::new(cx, &params, &requirements, &given.templates);
+    let scope = Scope::new(cx, &params, &requirements, given.modules, &given.templates);
     let requires = requires(&requirements, given.modules, &scope);
+    let before = cx.count();
     let files = body.one("files").map(|node| process::files(&node, &scope)).unwrap_or_default();
-    let free_config = body.one("config").and_then(|node| free_config(&node));
+    // A file that is wrong itself is not missing.
+    let files_whole = cx.count() == before;
+    let free_config = body.one("config").and_then(|node| free_config(&node, files_whole.then_some(&files)));
     let artifact = body.one("artifact").map(|node| artifact::artifact(&node, &scope));
     let plugins = body.one("plugins").and_then(|node| artifact::plugins(&node, &scope));
     let service_owned = body.many("service-owned").iter().flat_map(service_owned).collect();
@@ -155,7 +158,7 @@ impl FromKdl for Versions {
 fn requires(nodes: &[Node<'_>], modules: &[&str], scope: &Scope<'_>) -> Vec<Requirement> {
     let mut found: Vec<Requirement> = Vec::new();
     for node in nodes {
-        let module = node.arg::<ModuleName>(0, "the name of a module");
+        let module = node.arg_as::<ModuleName>("the name of a module");
         let mut rows = Vec::new();
         if node.has_prop("supported") || node.has_prop("proven") {
             rows.push(row(node, scope));
@@ -190,8 +193,15 @@ fn row(node: &Node<'_>, scope: &Scope<'_>) -> RequirementRow {
     }
 }
 
-fn free_config(node: &Node<'_>) -> Option<FreeFormat> {
+fn free_config(node: &Node<'_>, files: Option<&Vec<FileSpec>>) -> Option<FreeFormat> {
     let file = node.need_prop::<String>("file");
+    if let (Some(file), Some(files)) = (&file, files)
+        && !files.iter().any(|known| known.path.0.value == file.value)
+    {
+        let known: Vec<&str> = files.iter().map(|file| file.path.0.as_str()).collect();
+        let diag = Diag::at(Code::Unresolved, file.span, format!("`{}` is no file of the module", file.value));
+        node.cx.report(suggest(diag, &file.value, &known, "not in `files`"));
+    }
     let syntaxes = [
         ("yaml", FreeSyntax::Yaml),
         ("properties", FreeSyntax::Properties),
@@ -213,7 +223,7 @@ fn service_owned(node: &Node<'_>) -> Vec<String> {
 }
 
 fn words(text: &str) -> Vec<String> {
-    super::range::parts(text).map(str::to_owned).collect()
+    super::range::parts(text).into_iter().map(|(_, word)| word.to_owned()).collect()
 }
 
 fn order(node: &Node<'_>) -> Order {
@@ -241,7 +251,7 @@ fn after(nodes: &[Node<'_>], modules: &[&str]) -> Vec<Spanned<ModuleName>> {
 fn compat(nodes: &[Node<'_>], modules: &[&str], scope: &Scope<'_>) -> Vec<CompatRule> {
     let mut rules = Vec::new();
     for node in nodes {
-        let name = node.arg::<Name>(0, "the rule's name");
+        let name = node.arg_as::<Name>("the rule's name");
         let with = node.need_prop::<ModuleName>("with");
         let must = node.need_prop::<String>("must").map(|text| scope.only_expr(text, names::COMPAT));
         let says = node.need_prop::<String>("says").map(|text| scope.only_template(text, names::COMPAT));

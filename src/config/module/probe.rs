@@ -2,7 +2,6 @@
 
 use super::super::cluster::one_of;
 use super::super::reader::{Node, suggest};
-use super::super::values::FromKdl;
 use super::scope::{Scope, names};
 use crate::diag::{Code, Diag};
 use crate::model::{Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};
@@ -140,7 +139,7 @@ fn http(node: &Node<'_>, template: &impl Fn(crate::diag::Spanned<String>) -> Tem
         let message = format!("the path must start with `/`, found \"{}\"", path.value);
         node.cx.report(
             Diag::at(Code::WrongType, path.span, message)
-                .label(format!("expected {}", String::WHAT))
+                .label("expected a path")
                 .help("the host and the port are the instance's own; give the path and the query"),
         );
     }

@@ -15,7 +15,7 @@ type Settings = IndexMap<Name, Setting>;
 pub(super) fn settings(nodes: Vec<Node<'_>>, scope: &Scope<'_>) -> Settings {
     let mut settings = Settings::new();
     for node in nodes {
-        let name = node.arg::<Name>(0, "the setting's name");
+        let name = node.arg_as::<Name>("the setting's name");
         let mut body = node.body(&["read", "write"]);
         let read = part(&mut body.one("read"), &node, "read").and_then(|child| ask(&child, scope));
         let write = part(&mut body.one("write"), &node, "write").and_then(|child| {
@@ -62,7 +62,7 @@ fn ask(node: &Node<'_>, scope: &Scope<'_>) -> Option<Ask> {
 pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
     let mut rules: Vec<(Spanned<Name>, SafetyRule)> = Vec::new();
     for child in node.body(&["rule"]).rest() {
-        let name = child.arg::<Name>(0, "the rule's name");
+        let name = child.arg_as::<Name>("the rule's name");
         let probe = only(&child, scope, Use::RULE);
         child.finish();
         let (Some(name), Some(probe)) = (name, probe) else { continue };
@@ -157,7 +157,7 @@ fn hook(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -> Option<Hook>
 
 /// The setting that a node names, when the module has it.
 fn known(node: &Node<'_>, settings: &Settings) -> Option<Name> {
-    let name = node.arg::<Name>(0, "the name of a setting")?;
+    let name = node.arg_as::<Name>("the name of a setting")?;
     if settings.contains_key(&name.value) {
         return Some(name.value);
     }

@@ -32,6 +32,8 @@ pub(super) mod names {
 pub(super) struct Scope<'a> {
     cx: &'a Cx,
     instance: BTreeSet<String>,
+    /// Something that would add names is wrong: then no name is called unknown.
+    loose: bool,
     files: BTreeSet<String>,
     ports: BTreeSet<String>,
     port_params: Vec<String>,
@@ -47,18 +49,21 @@ impl<'a> Scope<'a> {
         cx: &'a Cx,
         params: &IndexMap<Name, Param>,
         requires: &[Node<'_>],
+        modules: &[&str],
         files: &IndexMap<String, Template>,
     ) -> Self {
         let mut instance: BTreeSet<String> = names::INSTANCE.iter().map(|name| (*name).to_owned()).collect();
         instance.extend(params.keys().map(|name| snake(name.as_str())));
         // Read without marking: `requires` itself is decoded later and reports what is wrong with it.
         instance.extend(requires.iter().filter_map(Node::peek_arg).map(snake));
+        let loose = requires.iter().filter_map(Node::peek_arg).any(|name| !modules.contains(&name));
         let is_port = |param: &Param| param.kind == crate::model::ParamType::Port;
         let port_params: Vec<String> =
             params.iter().filter(|(_, param)| is_port(param)).map(|(name, _)| name.as_str().to_owned()).collect();
         Self {
             cx,
             instance,
+            loose,
             files: files.keys().cloned().collect(),
             ports: params.keys().map(|name| name.as_str().to_owned()).collect(),
             port_params,
@@ -107,7 +112,7 @@ impl<'a> Scope<'a> {
                 return;
             }
         };
-        for name in used.iter().filter(|name| !known.contains(&name.as_str())) {
+        for name in used.iter().filter(|name| !self.loose && !known.contains(&name.as_str())) {
             let diag = Diag::at(Code::BadTemplate, word_in(text, name), format!("nothing here is called `{name}`"));
             self.cx.report(suggest(diag, name, known, "unknown name"));
         }
@@ -162,17 +167,6 @@ impl<'a> Scope<'a> {
             if let Some(Template(text)) = templates.get(name).filter(|_| seen.insert(name.clone())) {
                 self.check(text, &self.known(&[]), true);
             }
-        }
-        if let Some(free) = &module.free_config
-            && !module.files.iter().any(|file| file.path.0.value == free.file)
-        {
-            let known: Vec<&str> = module.files.iter().map(|file| file.path.0.as_str()).collect();
-            let diag = Diag::at(
-                Code::Unresolved,
-                module.name.span,
-                format!("`config` goes to `{}`, which is no file of the module", free.file),
-            );
-            self.cx.report(suggest(diag, &free.file, &known, "in this module"));
         }
     }
 

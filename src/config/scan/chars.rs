@@ -49,7 +49,10 @@ impl Scan<'_> {
         loop {
             self.blanks()?;
             match self.peek() {
-                Some(c) if is_newline(c) => self.at += c.len_utf8(),
+                Some(c) if is_newline(c) => {
+                    self.at += c.len_utf8();
+                    self.fresh = Some(self.at);
+                }
                 Some('/') if self.rest().starts_with("//") => self.line_comment()?,
                 _ => return Ok(()),
             }

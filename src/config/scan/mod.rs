@@ -27,16 +27,26 @@ const LONGEST_LINE: usize = 16 * 1024;
 const MOST_MISTAKES: usize = 10;
 
 /// Reports what is wrong with a text.
-pub(super) fn check(text: &str, source: SourceId, cx: &Cx) {
+pub(super) fn check(name: &str, text: &str, source: SourceId, cx: &Cx) {
     let too_long = text.split('\n').position(|line| line.len() > LONGEST_LINE);
     if let Some(line) = too_long {
-        let message = format!("line {} has more than {LONGEST_LINE} bytes", line + 1);
+        let message = format!("line {} of `{name}` has more than {LONGEST_LINE} bytes", line + 1);
         cx.report(
             Diag::nowhere(Code::Unreadable, message).help("break it into several lines, or into a file of its own"),
         );
         return;
     }
-    let mut scan = Scan { text, at: 0, blocks: Vec::new(), slashed: 0, parts: 0, found: Vec::new() };
+    let mut scan = Scan {
+        text,
+        at: 0,
+        blocks: Vec::new(),
+        slashed: 0,
+        parts: 0,
+        found: Vec::new(),
+        suspect: None,
+        fresh: Some(0),
+        indent: 0,
+    };
     if scan.text.starts_with('\u{feff}') {
         scan.at = '\u{feff}'.len_utf8();
     }
@@ -44,7 +54,8 @@ pub(super) fn check(text: &str, source: SourceId, cx: &Cx) {
     if let Err(last) = scan.nodes() {
         scan.found.push(last);
     }
-    for mistake in scan.found {
+    scan.found.sort_by_key(|mistake| mistake.at);
+    for mistake in scan.found.into_iter().take(MOST_MISTAKES) {
         let span = Span { source, start: mistake.at, len: mistake.len };
         let diag = Diag::at(mistake.code, span, mistake.message).label(mistake.label);
         cx.report(if mistake.help.is_empty() { diag } else { diag.help(mistake.help) });
@@ -85,6 +96,8 @@ impl Mistake {
 #[derive(Debug)]
 struct Block {
     at: usize,
+    /// The indentation of its line.
+    indent: usize,
     /// It, or the node that it belongs to, is commented out.
     slashed: bool,
     /// It alone is commented out, so the node's own block may follow.
@@ -100,6 +113,12 @@ struct Scan<'t> {
     slashed: usize,
     parts: usize,
     found: Vec<Mistake>,
+    /// The first block whose `}` stands at another indentation, and that `}`.
+    suspect: Option<(usize, usize)>,
+    /// Where the line began on which nothing stands so far.
+    fresh: Option<usize>,
+    /// The indentation of the line that the scan is on.
+    indent: usize,
 }
 
 impl Scan<'_> {
@@ -128,8 +147,15 @@ impl Scan<'_> {
         loop {
             self.lines()?;
             let Some(next) = self.peek() else { break };
+            let first = self.fresh.is_some();
+            if let Some(line) = self.fresh.take() {
+                self.indent = self.at - line;
+            }
+            if self.found.len() >= MOST_MISTAKES {
+                return Ok(());
+            }
             let result = match next {
-                '}' => self.close(),
+                '}' => self.close(first),
                 ';' => Err(Mistake::new(self.at, 1, "this `;` ends nothing").help("remove it")),
                 '{' => {
                     let mistake = Mistake::new(self.at, 1, "this block has no name before it")
@@ -147,12 +173,17 @@ impl Scan<'_> {
                 self.recover();
             }
         }
-        match self.blocks.last() {
-            Some(block) => Err(Mistake::new(block.at, 1, "this block is never closed")
-                .label("opened here")
-                .help("add the missing `}`; indentation helps to find where")),
-            None => Ok(()),
-        }
+        let Some(block) = self.blocks.last() else { return Ok(()) };
+        let mistake = |at: usize| Mistake::new(at, 1, "this block is never closed").label("opened here");
+        Err(match self.suspect {
+            // The `}` that was missed is where the indentation goes wrong first.
+            Some((opened, closed)) => {
+                let line = self.text[..closed].matches('\n').count() + 1;
+                mistake(opened)
+                    .help(format!("add the missing `}}`; the next one, on line {line}, is indented for another block"))
+            }
+            None => mistake(block.at).help("add the missing `}`"),
+        })
     }
 
     /// A node up to its end or the `{` of its block.
@@ -242,18 +273,21 @@ impl Scan<'_> {
             return Err(Mistake::limit(self.at, 1, format!("`/-` inside of `/-`, more than {DEEPEST_SLASHDASH} deep"))
                 .help("the outermost `/-` is enough: remove the others"));
         }
-        self.blocks.push(Block { at: self.at, slashed, aside });
+        self.blocks.push(Block { at: self.at, indent: self.indent, slashed, aside });
         self.at += 1;
         Ok(())
     }
 
     /// Closes a block; what may follow on its line is little.
-    fn close(&mut self) -> Result<(), Mistake> {
+    fn close(&mut self, first: bool) -> Result<(), Mistake> {
         let Some(block) = self.blocks.pop() else {
             return Err(Mistake::new(self.at, 1, "this `}` closes nothing")
                 .help("remove it, or look further up for a block that was closed too early"));
         };
         self.slashed -= usize::from(block.slashed);
+        if self.suspect.is_none() && first && block.indent != self.indent {
+            self.suspect = Some((block.at, self.at));
+        }
         self.at += 1;
         let _ = self.blanks()?;
         if self.rest().starts_with("/-") {

@@ -37,11 +37,19 @@ impl Scan<'_> {
                 }
                 '\\' => self.escape()?,
                 c if is_newline(c) => break,
-                c if is_forbidden(c) => return Err(self.forbidden(c)),
-                c => self.at += c.len_utf8(),
+                c => self.inside(c),
             }
         }
         Err(self.unclosed(start, "\""))
+    }
+
+    /// A character of a string. One that is forbidden is reported, and the string goes on.
+    fn inside(&mut self, c: char) {
+        if is_forbidden(c) {
+            let mistake = self.forbidden(c);
+            self.found.push(mistake);
+        }
+        self.at += c.len_utf8();
     }
 
     fn unclosed(&self, start: usize, quote: &str) -> Mistake {
@@ -53,30 +61,35 @@ impl Scan<'_> {
     fn escape(&mut self) -> Result<(), Mistake> {
         let start = self.at;
         self.at += 1;
-        let bad = |scan: &Self, len: usize| {
-            let word: String = scan.text[start..].chars().take(len).collect();
-            Err(Mistake::new(start, word.len(), format!("`{word}` is not an escape"))
+        // The string goes on behind it, so the scan does too.
+        let bad = |scan: &mut Self| {
+            let word: String = scan.text[start..].chars().take(2).collect();
+            let mistake = Mistake::new(start, word.len(), format!("`{word}` is not an escape"))
                 .label("not an escape")
-                .help("there are \\n \\t \\r \\s \\b \\f \\\" \\\\ and \\u{…}; write `\\\\` for a backslash, or a raw string #\"…\"#"))
+                .help("there are \\n \\t \\r \\s \\b \\f \\\" \\\\ and \\u{…}; write `\\\\` for a backslash, or a raw string #\"…\"#");
+            scan.found.push(mistake);
         };
         match self.peek() {
             Some('\\' | '"' | 'b' | 'f' | 'n' | 'r' | 't' | 's') => self.at += 1,
             Some('u') => {
-                let digits = self.rest().strip_prefix("u{").and_then(|rest| rest.split_once('}')).map(|(hex, _)| hex);
+                let near: String = self.rest().chars().take(9).collect();
+                let digits = near.strip_prefix("u{").and_then(|rest| rest.split_once('}')).map(|(hex, _)| hex);
                 let good = |hex: &&str| {
                     (1..=6).contains(&hex.len())
                         && u32::from_str_radix(hex, 16).ok().and_then(char::from_u32).is_some()
                         && hex.bytes().all(|b| b.is_ascii_hexdigit())
                 };
-                let Some(hex) = digits.filter(good) else { return bad(self, 2) };
-                self.at += hex.len() + 3;
+                match digits.filter(good) {
+                    Some(hex) => self.at += hex.len() + 3,
+                    None => bad(self),
+                }
             }
             Some(c) if is_blank(c) || is_newline(c) => {
                 while let Some(c) = self.peek().filter(|c| is_blank(*c) || is_newline(*c)) {
                     self.at += c.len_utf8();
                 }
             }
-            _ => return bad(self, 2),
+            _ => bad(self),
         }
         Ok(())
     }
@@ -89,10 +102,7 @@ impl Scan<'_> {
             if self.eat(&end) {
                 return Ok(());
             }
-            if is_forbidden(c) {
-                return Err(self.forbidden(c));
-            }
-            self.at += c.len_utf8();
+            self.inside(c);
         }
         Err(self.unclosed(start, &end))
     }
@@ -104,7 +114,7 @@ impl Scan<'_> {
         self.at += end.len();
         if !self.peek().is_some_and(is_newline) {
             let mistake = Mistake::new(start, end.len(), "after `\"\"\"` the text begins on the next line");
-            return Err(mistake.help("break the line behind the quotes, or use single quotes for one line"));
+            return Err(mistake.help("break the line behind the quotes, or write \"…\" for a text of one line"));
         }
         let mut lines: Vec<(usize, usize)> = Vec::new();
         loop {
@@ -148,8 +158,7 @@ impl Scan<'_> {
                         return Err(mistake.help("write it as one line, or use several strings"));
                     }
                 }
-                c if is_forbidden(c) => return Err(self.forbidden(c)),
-                c => self.at += c.len_utf8(),
+                c => self.inside(c),
             }
         }
         Ok(())

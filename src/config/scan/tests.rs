@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 fn mistakes(text: &str) -> Vec<String> {
     let cx = Cx::default();
-    check(text, SourceId(0), &cx);
+    check("t.kdl", text, SourceId(0), &cx);
     cx.into_diagnostics().iter().map(|diag| diag.message.clone()).collect()
 }
 
@@ -94,7 +94,7 @@ fn hostile_texts_are_refused_without_depth_or_delay() {
         format!("a {}", "9".repeat(10_000)),
     ] {
         let cx = Cx::default();
-        check(&text, SourceId(0), &cx);
+        check("t.kdl", &text, SourceId(0), &cx);
         assert!(cx.count() <= super::MOST_MISTAKES);
         if cx.count() == 0 {
             KdlDocument::parse_v2(&text).expect("what the scan accepts");

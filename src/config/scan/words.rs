@@ -125,7 +125,14 @@ impl Scan<'_> {
         let len = self.at - start + self.word_len().max(self.peek().map_or(0, char::len_utf8));
         let whole = &self.text[start..start + len];
         let mistake = Mistake::new(start, len, format!("`{whole}` can't stand without quotes"));
-        Err(if whole.contains('"') {
+        let line = self.text[start..].find(is_newline).map_or(self.text.len(), |end| start + end);
+        let from = self.text[..start].rfind(is_newline).map_or(0, |end| end + 1);
+        let quotes = self.text[from..line].replace("\\\"", "").matches('"').count();
+        Err(if whole.contains('"') && quotes % 2 == 1 {
+            Mistake::new(start, self.at - start, "a quote is missing on this line")
+                .label("is this meant to be one text?")
+                .help("every `\"` needs another one on its line; write `\\\"` for a quote inside of quotes")
+        } else if whole.contains('"') {
             Mistake::new(self.at, 1, "a value ends here, and something follows at once")
                 .label("a blank is missing")
                 .help("write a blank between two values, and `\\\"` for a quote inside of quotes")

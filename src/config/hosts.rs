@@ -236,9 +236,16 @@ pub(super) fn select(selector: &Spanned<String>, hosts: &Hosts, cx: &Cx) -> Vec<
     }
     // Without escapes the text stands as it is between its quotes, and a part of it has a place of its own.
     let plain = selector.span.len == selector.value.len() + 2;
+    let mut named = 0;
     for (at, part) in range::parts(selector) {
         let place = Span { start: selector.span.start + 1 + at, len: part.len(), ..selector.span };
         let span = if plain { place } else { selector.span };
+        named += range::count(part);
+        if named > 2 * MOST_HOSTS {
+            let diag = Diag::at(Code::BadRange, span, "these are more names than all hosts have, twice over");
+            cx.report(diag.label("one too many").help("name every host once"));
+            break;
+        }
         let names = match part.strip_prefix("label:") {
             Some(label) => by_label(label, span, hosts, cx),
             None => by_name(part, span, hosts, cx),

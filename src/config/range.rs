@@ -38,6 +38,13 @@ pub(super) fn expand(pattern: &str, span: Span) -> Result<Vec<String>, Box<Diag>
     Ok((first..=last).map(|n| format!("{before}{n:0width$}{after}")).collect())
 }
 
+/// How many names a pattern stands for, without making them; 1 for what is no range.
+pub(super) fn count(pattern: &str) -> usize {
+    let inside = pattern.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    let ends = inside.and_then(|(range, _)| range.split_once('-')).and_then(|(a, b)| Some((number(a)?, number(b)?)));
+    ends.map_or(1, |(first, last)| usize::try_from(last.saturating_sub(first)).unwrap_or(usize::MAX).saturating_add(1))
+}
+
 fn number(text: &str) -> Option<u64> {
     let digits = (1..=9).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if digits { text.parse().ok() } else { None }

@@ -5,10 +5,14 @@ use super::merge::place_of_version;
 use super::reader::Cx;
 use crate::diag::{Code, Diag, Span};
 use crate::expr;
-use crate::model::{Cluster, Module, ModuleName, RequirementRow, Role, Version};
+use crate::model::{Cluster, CompatRule, Module, ModuleName, RequirementRow, Version};
 use indexmap::IndexMap;
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// Pairs of versions that one rule is tried on.
+const MOST_PAIRS: usize = 1_000;
 
 /// Modules by name.
 type Modules = IndexMap<ModuleName, Arc<Module>>;
@@ -16,6 +20,8 @@ type Modules = IndexMap<ModuleName, Arc<Module>>;
 /// Checks all roles; the result is what is proven and not supported.
 pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName], cx: &Cx) -> Vec<Diag> {
     let mut warnings: Vec<Diag> = Vec::new();
+    // Many roles share few pairs of versions, and each pair is judged once.
+    let mut judged: BTreeSet<(&ModuleName, &str, &ModuleName, &str)> = BTreeSet::new();
     for role in &cluster.roles {
         let Some(module) = modules.get(&role.module.value).filter(|module| !broken.contains(&module.name.value)) else {
             continue;
@@ -24,17 +30,17 @@ pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName],
         for need in &module.requires {
             let Some(other) = modules.get(&need.module.value) else { continue };
             let other_version = place_of_version(cluster, role, &other.name.value);
-            if let (Some(own), Some(other_version)) = (own, other_version) {
+            if let (Some(own), Some(other_version)) = (own, other_version)
+                && judged.insert((&module.name.value, own.0.as_str(), &other.name.value, other_version.0.as_str()))
+            {
                 let found = requirement(&need.rows, (module, own), (other, other_version), cx);
                 if let Some(warning) = found.filter(|new| !warnings.iter().any(|old| old.message == new.message)) {
                     warnings.push(warning);
                 }
             }
         }
-        if let Some(own) = own {
-            compat(cluster, role, module, own, cx);
-        }
     }
+    compat(cluster, modules, broken, cx);
     plugins(cluster, modules, cx);
     warnings
 }
@@ -132,45 +138,55 @@ fn prefixes(versions: &[Version]) -> String {
     }
 }
 
-/// The module's version rules with other modules of the cluster.
-fn compat(cluster: &Cluster, role: &Role, module: &Module, (version, span): (&Version, Span), cx: &Cx) {
-    for rule in &module.compat {
-        for other in cluster.roles.iter().filter(|other| other.module.value == rule.with.value) {
-            let Some((other_version, other_span)) = place_of_version(cluster, other, &rule.with.value) else {
-                continue;
-            };
-            let context = json!({ "version": version.as_str(), "other": other_version.as_str() });
-            let holds = expr::eval_bool(&rule.must.0.value, &context);
-            let message = match holds {
-                Ok(true) => continue,
-                Ok(false) => expr::render(&rule.says.0.value, &context).unwrap_or_else(|_| {
-                    format!(
-                        "`{}` {version} does not work with `{}` {other_version}",
-                        role.module.value, rule.with.value
-                    )
-                }),
-                Err(error) => {
-                    let diag =
-                        Diag::at(Code::RenderFailed, rule.must.0.span, format!("this can't be evaluated: {error}"));
-                    cx.report(diag.label(format!("for {version} with {other_version}")));
-                    continue;
-                }
-            };
-            let rule_place =
-                Diag::at(Code::Incompatible, rule.must.0.span, format!("the rule `{}` of the module", rule.name));
-            let other_place = Diag::at(Code::Incompatible, other_span, "the version that it must go with");
-            cx.report(
-                Diag::at(Code::Incompatible, span, message)
-                    .label(format!("`{}` {version}", role.module.value))
-                    .help(format!(
-                        "take versions of `{}` and `{}` that go together",
-                        role.module.value, rule.with.value
-                    ))
-                    .also(other_place.label("this one"))
-                    .also(rule_place.label("this rule")),
-            );
+/// Versions of a module that roles use, each once, with the first place that says so.
+fn used<'a>(cluster: &'a Cluster, module: &ModuleName) -> BTreeMap<&'a str, (&'a Version, Span)> {
+    let mut used = BTreeMap::new();
+    for role in cluster.roles.iter().filter(|role| role.module.value == *module) {
+        if let Some((version, span)) = place_of_version(cluster, role, module) {
+            used.entry(version.as_str()).or_insert((version, span));
         }
     }
+    used
+}
+
+/// The modules' version rules with other modules of the cluster, for every pair of versions that is in use.
+fn compat(cluster: &Cluster, modules: &Modules, broken: &[ModuleName], cx: &Cx) {
+    for module in modules.values().filter(|module| !broken.contains(&module.name.value)) {
+        for rule in &module.compat {
+            let others = used(cluster, &rule.with.value);
+            let own = used(cluster, &module.name.value);
+            let pairs = own.values().flat_map(|own| others.values().map(move |other| (*own, *other)));
+            for (own, other) in pairs.take(MOST_PAIRS) {
+                judge(rule, module, own, other, cx);
+            }
+        }
+    }
+}
+
+/// One rule for one pair of versions.
+fn judge(rule: &CompatRule, module: &Module, own: (&Version, Span), other: (&Version, Span), cx: &Cx) {
+    let ((version, span), (other_version, other_span)) = (own, other);
+    let (name, with) = (&module.name.value, &rule.with.value);
+    let context = json!({ "version": version.as_str(), "other": other_version.as_str() });
+    let message = match expr::eval_bool(&rule.must.0.value, &context) {
+        Ok(true) => return,
+        Ok(false) => expr::render(&rule.says.0.value, &context)
+            .unwrap_or_else(|_| format!("`{name}` {version} does not work with `{with}` {other_version}")),
+        Err(error) => {
+            let diag = Diag::at(Code::RenderFailed, rule.must.0.span, format!("this can't be evaluated: {error}"));
+            cx.report(diag.label(format!("for {version} with {other_version}")));
+            return;
+        }
+    };
+    let rule_place = Diag::at(Code::Incompatible, rule.must.0.span, format!("the rule `{}` of the module", rule.name));
+    let other_place = Diag::at(Code::Incompatible, other_span, "the version that it must go with");
+    cx.report(
+        Diag::at(Code::Incompatible, span, message)
+            .label(format!("`{name}` {version}"))
+            .help(format!("take versions of `{name}` and `{with}` that go together"))
+            .also(other_place.label("this one"))
+            .also(rule_place.label("this rule")),
+    );
 }
 
 /// Plugins that their module does not take, or not in that version.

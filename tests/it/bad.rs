@@ -4,7 +4,11 @@
 //! the expected texts; read them as the operator would.
 
 use es_cluster::config::{self, Files, Loaded};
-use es_cluster::diag::{Diag, Diagnostics, Sources};
+use es_cluster::desired;
+use es_cluster::diag::{Code, Diag, Diagnostics, Sources};
+use es_cluster::lock::Lock;
+use es_cluster::model::Digest;
+use indexmap::IndexMap;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,6 +66,17 @@ pub(crate) fn load(texts: &Texts, sources: &mut Sources) -> (Option<Loaded>, Dia
     config::load(texts, "cluster.kdl", "modules", sources)
 }
 
+/// All stages that know no host, as `esplan` runs them: the file and the modules, then the lock, then what should be.
+fn stages(texts: &Texts, sources: &mut Sources) -> Diagnostics {
+    let (loaded, found) = load(texts, sources);
+    let Some(loaded) = loaded else { return found };
+    let text = texts.0.get("cluster.lock").map_or("", |bytes| std::str::from_utf8(bytes).expect("UTF-8"));
+    let id = sources.add("cluster.lock", text.to_owned());
+    let (lock, found) = Lock::parse(text, id);
+    let Some(lock) = lock else { return found };
+    desired::expand(&loaded, &lock, Digest::of(text.as_bytes()), &IndexMap::new()).1
+}
+
 /// What the operator sees, without colours and as wide as the documentation.
 pub(crate) fn shown(diagnostics: impl IntoIterator<Item = Diag>, sources: &Sources) -> String {
     let handler =
@@ -84,22 +99,28 @@ fn the_base_is_good() {
     assert_eq!(loaded.warnings.len(), 1, "queue runs on a proven runtime");
 }
 
+/// The folders of the cases.
+fn cases() -> Vec<PathBuf> {
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder()).expect("fixtures").map(|e| e.expect("entry").path()).collect();
+    cases.retain(|case| !case.ends_with("_base"));
+    cases.sort();
+    cases
+}
+
 #[test]
 fn every_case_is_shown_as_expected() {
     let mut wrong = Vec::new();
-    let mut cases: Vec<PathBuf> = fs::read_dir(folder()).expect("fixtures").map(|e| e.expect("entry").path()).collect();
-    cases.sort();
-    for case in cases.iter().filter(|case| !case.ends_with("_base")) {
+    for case in cases() {
         let mut texts = base();
-        texts.0.extend(Texts::below(case).0);
+        texts.0.extend(Texts::below(&case).0);
         let mut sources = Sources::new();
-        let (loaded, diagnostics) = load(&texts, &mut sources);
+        let found = stages(&texts, &mut sources);
         let name = case.file_name().expect("a name").to_string_lossy().into_owned();
-        if loaded.is_some() || diagnostics.is_empty() {
+        if found.is_empty() {
             wrong.push(format!("── {name} has no mistake ──\n"));
             continue;
         }
-        let shown = shown(diagnostics.iter().cloned(), &sources);
+        let shown = shown(found.iter().cloned(), &sources);
         let expected = case.join("expected.txt");
         if std::env::var_os("UPDATE").is_some() {
             fs::write(&expected, &shown).expect("written");
@@ -108,6 +129,17 @@ fn every_case_is_shown_as_expected() {
         }
     }
     assert!(wrong.is_empty(), "other than expected (UPDATE=1 rewrites):\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let shown: Vec<String> =
+        cases().iter().map(|case| fs::read_to_string(case.join("expected.txt")).unwrap_or_default()).collect();
+    let first = |text: &String| text.lines().next().unwrap_or_default().to_owned();
+    let codes: Vec<String> = shown.iter().map(first).collect();
+    let without: Vec<&str> =
+        Code::ALL.iter().map(|code| code.name()).filter(|name| !codes.iter().any(|code| code == name)).collect();
+    assert!(without.is_empty(), "no case in fixtures/bad shows these codes first: {without:?}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod artifact;
 mod bad;
 mod docs;
 mod explain;
+mod hostile;
 mod local_host;
 mod modules;
 mod scenarios;

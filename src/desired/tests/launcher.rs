@@ -12,6 +12,7 @@ struct Sandbox {
     prefix: PathBuf,
     process: DesiredProcess,
     limits: Limits,
+    user: Option<&'static str>,
 }
 
 impl Sandbox {
@@ -33,14 +34,14 @@ impl Sandbox {
             reload_signal: None,
             logs: Vec::new(),
         };
-        Self { prefix, process, limits: Limits::default() }
+        Self { prefix, process, limits: Limits::default(), user: None }
     }
 
     fn start(&self) -> Child {
         let role = RoleId::new("store").expect("name");
         let folders = Folders::of(&self.prefix.display().to_string(), &role);
         let id = InstanceId::new(role, HostName::new("node1").expect("name"));
-        let script = launch::script(&id, &folders, &self.process, &self.limits, None);
+        let script = launch::script(&id, &folders, &self.process, &self.limits, self.user);
         fs::write(self.prefix.join("conf/store/current/launch"), script).expect("file");
         let mut command = Command::new("/bin/sh");
         command.arg(self.prefix.join("conf/store/current/launch")).env("LEAKED", "from outside");
@@ -200,4 +201,29 @@ fn the_supervisor_never_kills_or_starts_by_itself() {
         assert!(entry.lines().any(|own| own == line), "{line}\n{entry}");
     }
     assert_eq!(file(&desired, "coord@node1", "launch").mode, 0o755);
+}
+
+#[test]
+fn the_service_is_the_declared_user_when_we_are_root() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let mut sandbox = Sandbox::new("user", &["/bin/sh", "-c", "id -un; echo $$; echo $TMPDIR"]);
+    if fs::metadata(&sandbox.prefix).expect("folder").uid() != 0 {
+        return; // Only root can become somebody else; for others the declared user is not looked at.
+    }
+    sandbox.user = Some("nobody");
+    let nobody = Command::new("id").args(["-u", "nobody"]).output().expect("id").stdout;
+    let nobody: u32 = String::from_utf8_lossy(&nobody).trim().parse().expect("a number");
+    chown(sandbox.prefix.join("log/store"), Some(nobody), None).expect("root");
+    // What the user put there must not be followed with the rights of root.
+    let secret = sandbox.prefix.join("run/secret");
+    fs::write(&secret, "").expect("file");
+    std::os::unix::fs::symlink(&secret, sandbox.prefix.join("log/store/console.log")).expect("link");
+    assert_ne!(sandbox.run().0, 0);
+    assert_eq!(fs::read_to_string(&secret).expect("file"), "");
+    fs::remove_file(sandbox.prefix.join("log/store/console.log")).expect("link");
+    assert_eq!(sandbox.run(), (0, String::new()));
+    let (console, record) = (sandbox.console(), sandbox.record());
+    let tmp = sandbox.prefix.join("run/store/tmp").display().to_string();
+    assert_eq!(console, format!("nobody\n{}\n{tmp}\n", record["pid"]));
+    assert_eq!(fs::metadata(sandbox.prefix.join("run/store.proc")).expect("record").uid(), 0);
 }

@@ -15,6 +15,7 @@ use es_cluster::plan::{Plan, PlanInput, PlanOptions, Target, plan};
 use es_cluster::render;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -157,7 +158,7 @@ fn numbered(json: &str) -> String {
                 known.push(run.clone());
                 known.len() - 1
             });
-            result.push_str(&format!("<{}>", number + 1));
+            _ = write!(result, "<{}>", number + 1);
         } else {
             result.push_str(&run);
         }

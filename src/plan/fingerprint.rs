@@ -9,17 +9,17 @@ pub fn fingerprint(host: &HostObservation) -> Digest {
     let mut facts = vec![
         format!("boot {}", host.boot_id),
         format!("prepared {} {}", host.prepared, host.user_exists),
-        format!("supervisor {} {:?}", host.supervisor.pid.is_some(), host.supervisor.config),
+        format!("supervisor {} {}", host.supervisor.pid.is_some(), shown(host.supervisor.config)),
     ];
     for (folder, state) in &host.software {
         let intact = matches!(state, SoftwareObservation::Intact);
         facts.push(format!("software {folder} {intact}"));
     }
     for (role, instance) in &host.instances {
-        facts.push(format!("instance {role} {:?} {:?}", instance.current, instance.current_restart));
+        facts.push(format!("instance {role} {} {}", shown(instance.current), shown(instance.current_restart)));
         facts.push(match &instance.process {
             ProcessObservation::Absent => "absent".to_owned(),
-            ProcessObservation::Dead { restart_generation } => format!("dead {restart_generation:?}"),
+            ProcessObservation::Dead { restart_generation } => format!("dead {}", shown(*restart_generation)),
             ProcessObservation::Running(running) => format!(
                 "running {} {} {} {} {}",
                 running.pid, running.start_time, running.restart_generation, running.supervised, running.reload_owed
@@ -32,4 +32,9 @@ pub fn fingerprint(host: &HostObservation) -> Digest {
     }
     facts.extend(host.undo.keys().map(|name| format!("undo {name}")));
     Digest::of_parts(facts.iter().map(String::as_bytes))
+}
+
+/// All digits of a digest.
+fn shown(digest: Option<Digest>) -> String {
+    digest.map_or_else(|| "none".to_owned(), |digest| digest.to_string())
 }

@@ -43,6 +43,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
             safety.warn("not-healthy", format!("{service} is not healthy now: {}", verdict.says));
         }
     }
+    unread(input, &changes, &mut safety);
     let (refusals, warnings) = safety.finish(&input.options.waivers);
     let summary = summary::count(input, &changes, &steps);
     let observed = input.desired.hosts.keys().filter_map(|host| Some((host, facts::observed(input, host)?)));
@@ -59,6 +60,27 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
         summary,
     };
     (plan, report)
+}
+
+/// What can't be judged or put back.
+fn unread(input: &PlanInput<'_>, changes: &[Change], safety: &mut Safety) {
+    for (service, observed) in
+        input.inventory.services.iter().filter(|(name, _)| input.desired.services.contains_key(*name))
+    {
+        for (setting, why) in &observed.settings {
+            if let Err(why) = why {
+                safety.warn("setting-unread", format!("{setting} of {service} could not be read: {why}"));
+            }
+        }
+    }
+    for change in changes {
+        if let Change::UndoLeft { service, host, record, .. } = change
+            && !input.desired.services.contains_key(service)
+        {
+            let message = format!("{record} on {host} is about {service}, which is not declared: nothing is put back");
+            safety.warn("undo-unknown", message);
+        }
+    }
 }
 
 /// What is left out or put off before any step is thought of.
@@ -162,10 +184,10 @@ impl Planner<'_, '_> {
             let changed = facts::of_service(self.all, name)
                 .filter(|facts| is_changed(facts) && self.input.options.selects(facts.id(), name));
             let changed: Vec<&Facts<'_>> = changed.collect();
-            // Versions that can't be mixed have no canary host: all stop together.
-            if !recreate::applies(service, &changed) {
-                hosts.extend(changed.iter().map(|facts| &facts.id().host));
-            }
+            // Those that are replaced together have no canary host: they all stop.
+            let replaced = recreate::together(service, &changed);
+            let single = changed.iter().filter(|facts| !replaced.iter().any(|other| other.id() == facts.id()));
+            hosts.extend(single.map(|facts| &facts.id().host));
         }
         let count = usize::try_from(rollout.canary).unwrap_or(usize::MAX);
         (hosts.len() > 1).then(|| hosts.into_iter().take(count).cloned().collect())

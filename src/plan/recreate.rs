@@ -1,37 +1,44 @@
 //! A service whose versions can't be mixed: all instances stop, one starts alone, then the others.
 
-use super::facts::Facts;
+use super::facts::{Facts, Hold, Need};
 use super::roll::{self, Manner};
 use super::sequence::Draft;
-use super::service::{Progress, Service};
+use super::service::{Progress, Service, only_unsupervised};
 use super::{Reason, StepKind, Wave};
 use crate::desired::DesiredService;
 use crate::model::Strategy;
 
-/// Whether this change asks for it.
-pub(super) fn applies(service: &DesiredService, disturbed: &[&Facts<'_>]) -> bool {
-    match service.module.strategy {
+/// The instances that are replaced together; none when nothing asks for it. One that is down already, because a run was
+/// interrupted between the stops and the starts, is one of them: it must not start beside one of the old version.
+pub(super) fn together<'f, 'a>(service: &DesiredService, work: &[&'f Facts<'a>]) -> Vec<&'f Facts<'a>> {
+    let free = |facts: &&&Facts<'a>| facts.hold == Hold::Free;
+    let upgraded = work.iter().filter(free).any(|facts| facts.upgrade.is_some());
+    let restarted = work.iter().filter(free).any(|facts| facts.need == Need::Restart && !only_unsupervised(facts));
+    let applies = match service.module.strategy {
         Strategy::Rolling => false,
-        Strategy::Recreate { on_version_only: false } => true,
-        Strategy::Recreate { on_version_only: true } => disturbed.iter().any(|facts| facts.upgrade.is_some()),
-    }
+        Strategy::Recreate { on_version_only: false } => upgraded || restarted,
+        Strategy::Recreate { on_version_only: true } => upgraded,
+    };
+    let replaced = |facts: &&&'f Facts<'a>| applies && matches!(facts.need, Need::Restart | Need::Start);
+    work.iter().filter(free).filter(replaced).copied().collect()
 }
 
-/// Stops all that change, starts the first one alone, then the others.
-pub(super) fn plan<'a>(service: &mut Service<'_, 'a>, disturbed: &[&Facts<'a>]) -> Progress {
+/// Stops all of them that run, starts the first one alone, then the others.
+pub(super) fn plan<'a>(service: &mut Service<'_, 'a>, replaced: &[&Facts<'a>]) -> Progress {
     let reason = |facts: &Facts<'_>| [vec![Reason::Recreate], facts.reasons.clone()].concat();
-    for facts in disturbed {
+    for facts in replaced {
         service.up.remove(facts.id());
     }
     let members = service.members();
-    let stop = |facts: &&Facts<'_>| {
+    let stop = |facts: &Facts<'_>| {
         let kind = StepKind::Roll(roll::stop_only(facts, members.clone()));
         Draft::new(format!("stop {}", facts.id()), kind, reason(facts)).in_wave(Wave::Recreate)
     };
-    service.sequence.group(disturbed.iter().map(stop).collect());
+    let running = replaced.iter().filter(|facts| facts.need == Need::Restart);
+    service.sequence.group(running.map(|facts| stop(facts)).collect());
     let soak = service.input.desired.rollout.soak;
     let manner = service.manner();
-    for (index, facts) in disturbed.iter().enumerate() {
+    for (index, facts) in replaced.iter().enumerate() {
         service.up.insert(facts.id().clone());
         let canary = index == 0;
         let manner = Manner { soak: canary.then_some(soak), ..manner };

@@ -60,29 +60,44 @@ impl<'p, 'a> Service<'p, 'a> {
         self.up.iter().cloned().collect()
     }
 
+    /// Those that are stopped all together, because they can't be mixed.
+    fn replaced(&self) -> Vec<&'p Facts<'a>> {
+        recreate::together(self.declared, &self.work().collect::<Vec<_>>())
+    }
+
+    /// Those that can be worked on one by one.
+    fn single(&self) -> Vec<&'p Facts<'a>> {
+        let replaced: BTreeSet<&InstanceId> = self.replaced().into_iter().map(Facts::id).collect();
+        self.work().filter(|facts| !replaced.contains(facts.id())).collect()
+    }
+
     /// Broken instances, or all of them when nothing runs: what has to be there before anything is disturbed.
     pub(super) fn start(&mut self) -> bool {
-        if self.work().next().is_none() {
+        let work = self.single();
+        if work.is_empty() {
             return false;
         }
         if self.instances().all(|facts| facts.running().is_none()) {
-            self.bootstrap();
+            self.bootstrap(&work);
         } else {
-            self.repair();
+            self.repair(&work);
         }
         true
     }
 
     /// Everything that is changed while the service runs.
     pub(super) fn change(&mut self, pass: &Pass) -> Progress {
-        let disturbed: Vec<&Facts<'a>> = self.work().filter(|facts| is_changed(facts) && pass.covers(facts)).collect();
-        if disturbed.is_empty() {
-            return Progress::Untouched;
+        let mut disturbed = self.single();
+        disturbed.retain(|facts| is_changed(facts) && pass.covers(facts));
+        let replaced = if pass.is_canary() { Vec::new() } else { self.replaced() };
+        let mut progress = Progress::Untouched;
+        if !replaced.is_empty() {
+            progress = recreate::plan(self, &replaced);
         }
-        if disturbed.iter().any(|facts| facts.need == Need::Restart) && recreate::applies(self.declared, &disturbed) {
-            return if pass.is_canary() { Progress::Untouched } else { recreate::plan(self, &disturbed) };
+        if !disturbed.is_empty() {
+            progress = Waves { disturbed, pass }.plan(self);
         }
-        Waves { disturbed, pass }.plan(self)
+        progress
     }
 
     /// The gate for the final state of the service.
@@ -110,11 +125,10 @@ impl<'p, 'a> Service<'p, 'a> {
     }
 
     /// All instances of a tier together, since a quorum can't form one by one; then the gate; then the next tier.
-    fn bootstrap(&mut self) {
+    fn bootstrap(&mut self, work: &[&Facts<'a>]) {
         let known = self.instances().all(|facts| facts.state != State::Unseen);
         let first = known && !self.instances().any(|facts| facts.found.is_some_and(|found| found.has_data));
         let why = if first { Reason::New } else { Reason::Revived };
-        let work: Vec<&Facts<'a>> = self.work().collect();
         for stage in self.stages.clone() {
             let tier: Vec<&Facts<'a>> =
                 work.iter().copied().filter(|facts| stage.instances.contains(facts.id())).collect();
@@ -132,8 +146,7 @@ impl<'p, 'a> Service<'p, 'a> {
 
     /// Broken ones first: those that do not run, and those that only have to be waited for, together; then the gate;
     /// then one by one those that run without serving what they should; then those without a supervisor.
-    fn repair(&mut self) {
-        let work: Vec<&Facts<'a>> = self.work().collect();
+    fn repair(&mut self, work: &[&'p Facts<'a>]) {
         let waited = |facts: &&&Facts<'a>| facts.need == Need::Wait;
         for facts in work.iter().filter(waited) {
             let says = facts.reasons.iter().find_map(|reason| match reason {

@@ -360,3 +360,22 @@ fn a_plan_that_was_cut_or_is_of_another_format_is_refused_with_its_place() {
     let error = Plan::from_json(&text.replacen("\"format\": 1", "\"format\": 7", 1)).expect_err("format").to_string();
     assert!(error.starts_with("it has format 7"), "{error}");
 }
+
+#[test]
+fn versions_that_cannot_be_mixed_are_not_mixed_after_an_interruption_either() {
+    let mut before = converged(&desired(&platform()));
+    let mut roles = platform();
+    roles[3].version = "2.0.0";
+    kill(&mut before, "view@node1");
+    let (_, _, text) = checked(&roles, &before, &free());
+    let rolls = |text: &str| text.lines().filter(|line| line.starts_with('[')).map(str::to_owned).collect::<Vec<_>>();
+    let starts = [
+        "[Canary] start view@node1: switch start ready healthy soak",
+        "[Rest] start view@node2: switch start ready healthy",
+    ];
+    assert_eq!(rolls(&text), [&["[Recreate] stop view@node2: stop"], &starts[..]].concat());
+    // Both were stopped, none was started.
+    kill(&mut before, "view@node2");
+    let (_, _, text) = checked(&roles, &before, &free());
+    assert_eq!(rolls(&text), starts);
+}

@@ -64,7 +64,7 @@ fn free_network() -> String {
     for _ in 0..100 {
         let third = 100 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 150;
         let free = (1..=3).all(|host| {
-            [2181, 9092, 9200, 9210, 9300, 9310, 5601]
+            [2181, 6379, 9092, 9200, 9210, 9300, 9310, 5601]
                 .iter()
                 .all(|port| TcpListener::bind((format!("127.0.{third}.{host}"), *port)).is_ok())
         });
@@ -125,6 +125,11 @@ impl Lab {
         self.controller = next;
     }
 
+    /// The controller's cache, shared by all labs.
+    pub fn cache(&self) -> PathBuf {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/es_cluster")
+    }
+
     /// A command for one of our programs, in the controller's folder, with a cache that all labs share.
     pub fn command(&self, program: &str, args: &[&str]) -> Command {
         let path = match program {
@@ -132,7 +137,8 @@ impl Lab {
             "esapply" => env!("CARGO_BIN_EXE_esapply"),
             other => panic!("no program {other}"),
         };
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+        let cache = self.cache();
+        let cache = cache.parent().expect("a folder");
         let mut command = Command::new(path);
         command.args(args).current_dir(&self.controller).env("XDG_CACHE_HOME", cache).env("NO_COLOR", "1");
         command.stdin(Stdio::null());

@@ -12,6 +12,7 @@
 )]
 
 mod artifact;
+mod canary;
 mod lab;
 mod load;
 mod look;

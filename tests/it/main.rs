@@ -13,6 +13,7 @@
 mod answers;
 mod artifact;
 mod bad;
+mod cli;
 mod docs;
 mod explain;
 mod hostile;

@@ -5,7 +5,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::plan::{self, Planned};
 use super::terminal::Terminal;
-use crate::apply::{Cancel, Options, Outcome, apply};
+use crate::apply::{Cancel, End, Options, Outcome, apply};
 use crate::host::Claim;
 use crate::plan::{FORMAT, Plan};
 use crate::progress;
@@ -23,6 +23,10 @@ const EVENTS: usize = 1024;
 /// Largest saved plan, in bytes.
 const PLAN_LIMIT: u64 = 1 << 30;
 
+/// How often a plan is made anew when a host changed between the look and its first step (a process that was still
+/// ending when a lost controller's successor looked). A platform that never stands still is for people to look at.
+const PLANS: usize = 3;
+
 /// Plans, shows, asks, applies.
 pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
     if args.plan.observed.is_some() {
@@ -31,6 +35,31 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
             "leave --observed away; it looks at the hosts itself",
         ));
     }
+    for again in 1.. {
+        let outcome = match once(args, terminal).await? {
+            Step::Ended(exit) => return Ok(exit),
+            Step::Applied(outcome) => outcome,
+        };
+        // A saved plan is applied exactly or not at all; what we planned ourselves may be planned anew.
+        let End::Stale { why } = &outcome.end else { return Ok(finish(&outcome)) };
+        if args.saved.is_some() || again == PLANS {
+            return Ok(Exit::Stale);
+        }
+        terminal.complain(&format!("{why}: planning again\n"));
+    }
+    Ok(Exit::Stale)
+}
+
+/// What came of one plan.
+enum Step {
+    /// There was nothing to apply.
+    Ended(Exit),
+    /// It was applied, as far as it went.
+    Applied(Outcome),
+}
+
+/// One plan: made, shown, agreed to, applied.
+async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
     let mut planned = plan::make(&args.common, &args.plan, args.canary_only, terminal).await?;
     if let Some(path) = &args.saved {
         planned.plan = saved(path, &planned)?;
@@ -39,7 +68,7 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
         terminal.print(&plan::text(&planned, args.plan.diff, terminal));
     }
     match planned.plan.outcome() {
-        crate::plan::Outcome::Nothing => return Ok(Exit::Done),
+        crate::plan::Outcome::Nothing => return Ok(Step::Ended(Exit::Done)),
         crate::plan::Outcome::Refused => {
             return Err(refused(&planned.plan));
         }
@@ -53,7 +82,7 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
         crate::plan::Outcome::Changes => {}
     }
     if planned.plan.steps.is_empty() {
-        return Ok(Exit::Done);
+        return Ok(Step::Ended(Exit::Done));
     }
     if !args.yes {
         match terminal.ask("\nApply this plan? Only 'yes' does: ") {
@@ -67,8 +96,7 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
             }
         }
     }
-    let outcome = run(&planned, args, terminal).await;
-    Ok(finish(&outcome))
+    Ok(Step::Applied(run(&planned, args, terminal).await))
 }
 
 fn refused(plan: &Plan) -> CliError {

@@ -53,7 +53,7 @@ pub(super) fn of(
     context.insert("version".into(), own.version.as_str().into());
     context.insert("software".into(), own.home.as_str().into());
     context.insert("conf".into(), conf.as_str().into());
-    let (log, run) = (format!("{prefix}/log/{}", module.name.value), format!("{prefix}/run"));
+    let (log, run) = (format!("{prefix}/log"), format!("{prefix}/run"));
     context.insert("dirs".into(), json!({"data": run, "log": log, "run": run, "tmp": run, "conf": conf}));
     for (module, used) in &required {
         context.insert(context::snake(module.as_str()), json!({"home": used.home, "version": used.version.as_str()}));

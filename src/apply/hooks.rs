@@ -57,6 +57,7 @@ impl Run<'_> {
         setting: &Name,
         to: &Value,
     ) -> Result<(), Trouble> {
+        let _alone = self.settings.lock().await;
         let key = (instance.service.clone(), setting.clone());
         let shared = self.state().undo.get_mut(&key).map(|undo| undo.users.insert(instance.id.clone())).is_some();
         if !shared {
@@ -85,6 +86,7 @@ impl Run<'_> {
         if self.mutated(Mutation::RestoreForgotten) {
             return Ok(());
         }
+        let _alone = self.settings.lock().await;
         let key = (instance.service.clone(), setting.clone());
         let undo = {
             let mut state = self.state();
@@ -125,6 +127,7 @@ impl Run<'_> {
     /// Puts back everything that this instance's roll has changed, when the roll ends early. Nothing is left when that works;
     /// when it does not, the record stays and the next plan shows it.
     pub(crate) async fn put_back_of(&self, step: &StepId, instance: &InstanceId) {
+        let _alone = self.settings.lock().await;
         let mine: Vec<_> = {
             let mut state = self.state();
             let mine = state.undo.iter_mut().filter_map(|(key, undo)| {

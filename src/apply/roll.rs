@@ -29,7 +29,10 @@ impl Run<'_> {
     /// Changes one instance.
     pub(crate) async fn roll(&self, step: &Step, roll: &Roll) -> Result<(), Halt> {
         let result = self.roll_actions(step, roll).await;
-        self.state().disturbed.remove(&roll.instance);
+        let mut state = self.state();
+        state.disturbed.remove(&roll.instance);
+        state.stopping.remove(&roll.instance);
+        drop(state);
         result
     }
 
@@ -74,9 +77,16 @@ impl Run<'_> {
         match action {
             Action::CheckSafe => self.check_safe(step, roll, instance).await,
             Action::BeforeStop => self.hooks(&step.id, instance, HookTime::BeforeStop).await,
-            Action::Stop { within } => self.operate(&Op::Stop { host, instance: one, within: *within }).await,
+            Action::Stop { within } => {
+                self.operate(&Op::Stop { host, instance: one, within: *within }).await?;
+                // From now on the service itself can tell what it is like without the instance.
+                self.state().stopping.remove(&roll.instance);
+                Ok(())
+            }
             Action::StopUnsupervised { within, .. } => {
-                self.operate(&Op::StopUnsupervised { host, instance: one, within: *within }).await
+                self.operate(&Op::StopUnsupervised { host, instance: one, within: *within }).await?;
+                self.state().stopping.remove(&roll.instance);
+                Ok(())
             }
             Action::Switch { to, .. } => {
                 self.operate(&Op::Switch { host, instance: one, to: *to }).await?;

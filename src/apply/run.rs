@@ -38,6 +38,8 @@ pub(crate) struct Run<'a> {
     state: Mutex<State>,
     /// One instance of the platform at a time is asked whether it may be stopped, so that two can't both be told yes.
     pub(crate) safety: tokio::sync::Mutex<()>,
+    /// One setting at a time is changed or put back, so that nobody reads as *before* what another roll has set.
+    pub(crate) settings: tokio::sync::Mutex<()>,
 }
 
 /// What changes while it runs.
@@ -47,6 +49,8 @@ pub(crate) struct State {
     pub(crate) halting: bool,
     /// Instances that are stopped, or about to be, by a roll that is not done yet.
     pub(crate) disturbed: BTreeSet<InstanceId>,
+    /// Those of them that may be stopped and still run: a service can't tell yet what it is like without them.
+    pub(crate) stopping: BTreeSet<InstanceId>,
     /// Instances that were started in this run.
     pub(crate) started: BTreeSet<InstanceId>,
     /// Settings that are changed now, with what they were.
@@ -106,6 +110,7 @@ impl<'a> Run<'a> {
             locks: Mutex::new(Vec::new()),
             state: Mutex::new(State { undo, ..State::default() }),
             safety: tokio::sync::Mutex::new(()),
+            settings: tokio::sync::Mutex::new(()),
         }
     }
 

@@ -39,7 +39,9 @@ impl Run<'_> {
                 _ => trouble,
             })?;
         }
-        self.state().disturbed.insert(roll.instance.clone());
+        let mut state = self.state();
+        state.disturbed.insert(roll.instance.clone());
+        state.stopping.insert(roll.instance.clone());
         Ok(())
     }
 
@@ -56,6 +58,12 @@ impl Run<'_> {
             },
         }
         let services = self.platform.services();
+        // Two that are safe to stop alone may not be safe to stop together: the rules are asked when the other one is down.
+        if !instance.module.safe_to_stop.is_empty()
+            && let Some(other) = self.stopping_beside(instance)
+        {
+            return unsafe_(format!("{other} is about to stop"));
+        }
         for rule in instance.module.safe_to_stop.iter().filter(|rule| !self.waived(rule.name.as_str())) {
             let question = Question::Safe { instance: instance.id.clone(), rule: rule.name.clone() };
             let verdict = services.ask(&question).await;
@@ -89,6 +97,14 @@ impl Run<'_> {
         self.budget(instance, &down)
             .or_else(|| self.quorum(instance, &others, &down))
             .map_or_else(|| Verdict { holds: true, says: "enough others serve".to_owned() }, unsafe_)
+    }
+
+    /// Another instance of the service that may be stopped and still runs.
+    fn stopping_beside(&self, instance: &DesiredInstance) -> Option<InstanceId> {
+        let mate = |id: &&InstanceId| {
+            **id != instance.id && self.desired.instances.get(*id).is_some_and(|one| one.service == instance.service)
+        };
+        self.state().stopping.iter().find(mate).cloned()
     }
 
     /// The other instances of the service that count: those that exist already, or were started in this run. Whether each

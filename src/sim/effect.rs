@@ -145,7 +145,12 @@ impl SimHost {
                 wrote.push(format!("{}/run/{}.held", host.prefix, instance.id.role));
                 world.note(Effect::Hold { instance: instance.id.clone(), held: held.is_some() });
             }
-            Op::Collect { host, keep } => wrote = collect(machine, host, keep),
+            Op::Collect { host, keep } => {
+                let paths = collect(machine, host, keep);
+                if !paths.is_empty() {
+                    world.note(Effect::Removed { host: self.name.clone(), paths });
+                }
+            }
             Op::Record { host, run, line } => {
                 machine.history.entry(run.clone()).or_default().push(line.clone());
                 wrote.push(format!("{}/log/history/{run}.jsonl", host.prefix));
@@ -258,7 +263,7 @@ fn render(machine: &mut Machine, instance: &DesiredInstance) {
 
 /// Removes what nothing uses any more: never what `current` names or a process runs.
 fn collect(machine: &mut Machine, host: &DesiredHost, keep: &BTreeSet<String>) -> Vec<String> {
-    let mut wrote = Vec::new();
+    let mut gone = Vec::new();
     let mut used: BTreeSet<String> = keep.clone();
     for (role, one) in &mut machine.instances {
         let (current, runs) = (one.current, one.process.map(|process| process.content));
@@ -269,15 +274,15 @@ fn collect(machine: &mut Machine, host: &DesiredHost, keep: &BTreeSet<String>) -
             if kept {
                 used.extend(generation.software.iter().cloned());
             } else {
-                wrote.push(format!("{}/conf/{role}/{}", host.prefix, generation.content));
+                gone.push(format!("{}/conf/{role}/{}", host.prefix, generation.content));
             }
             kept
         });
     }
-    let gone: Vec<String> = machine.software.keys().filter(|folder| !used.contains(*folder)).cloned().collect();
-    for folder in gone {
+    let unused: Vec<String> = machine.software.keys().filter(|folder| !used.contains(*folder)).cloned().collect();
+    for folder in unused {
         machine.software.remove(&folder);
-        wrote.push(format!("{}/software/{folder}", host.prefix));
+        gone.push(format!("{}/software/{folder}", host.prefix));
     }
-    wrote
+    gone
 }

@@ -40,6 +40,13 @@ impl Cluster {
         Self { world: Arc::new(Mutex::new(world)), died: Arc::new(watch::Sender::new(false)) }
     }
 
+    /// A copy of the platform as it is now, which then goes its own way. The clock is the same.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let world = self.world().clone();
+        Self { world: Arc::new(Mutex::new(world)), died: Arc::new(watch::Sender::new(false)) }
+    }
+
     /// The file changed: new hosts and instances are known from now on.
     pub fn declare(&self, desired: &Desired) {
         self.world().declare(desired);

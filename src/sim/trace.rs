@@ -18,6 +18,8 @@ pub struct Traced {
     pub leaders: BTreeSet<InstanceId>,
     /// Whether a line in the host's journal says that something of this kind is about to be done.
     pub announced: bool,
+    /// Whether the lock of the effect's host was held.
+    pub locked: bool,
 }
 
 /// The kinds of effects.
@@ -36,8 +38,10 @@ pub enum Effect {
     Setting { service: ServiceName, setting: Name, value: Value, recorded: bool },
     /// A hook's request.
     Call { instance: InstanceId },
-    /// Paths that were written or removed.
+    /// Paths that were written.
     Wrote { host: HostName, paths: Vec<String> },
+    /// Paths that were removed.
+    Removed { host: HostName, paths: Vec<String> },
     /// A lock was taken.
     Locked { host: HostName },
     /// A journal line.
@@ -55,6 +59,22 @@ impl Effect {
             | Self::Switch { instance, .. }
             | Self::Reload { instance } => Some(instance),
             _ => None,
+        }
+    }
+
+    /// The host that an effect is on; what a service does is nowhere.
+    pub const fn host(&self) -> Option<&HostName> {
+        match self {
+            Self::Stop { instance, .. }
+            | Self::Start { instance, .. }
+            | Self::Switch { instance, .. }
+            | Self::Reload { instance }
+            | Self::Hold { instance, .. } => Some(&instance.host),
+            Self::Wrote { host, .. }
+            | Self::Removed { host, .. }
+            | Self::Locked { host }
+            | Self::Recorded { host, .. } => Some(host),
+            Self::Setting { .. } | Self::Call { .. } => None,
         }
     }
 }

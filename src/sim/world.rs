@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Everything.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct World {
     pub(crate) behaviour: Behaviour,
     pub(crate) faults: Faults,
@@ -247,23 +247,23 @@ impl World {
     pub(crate) fn note(&mut self, effect: Effect) {
         let (ready, leaders) = (self.ready(), self.leaders());
         let announced = self.announced(&effect);
-        self.trace.push(Traced { at: self.began.elapsed(), effect, ready, leaders, announced });
+        let machine = effect.host().and_then(|host| self.hosts.get(host));
+        let locked = machine.is_none_or(|machine| machine.lock.is_some());
+        self.trace.push(Traced { at: self.began.elapsed(), effect, ready, leaders, announced, locked });
     }
 
     /// Whether the journal of the host says that the instance is being worked on.
     fn announced(&self, effect: &Effect) -> bool {
         let Some(instance) = effect.disturbs() else { return true };
         let Some(machine) = self.hosts.get(&instance.host) else { return false };
+        let subject = format!("\"subject\":\"{instance}\"");
         let mut open = 0;
-        for line in machine.history.values().flatten() {
-            let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
-            if record.get("subject").and_then(Value::as_str) != Some(instance.to_string().as_str()) {
-                continue;
-            }
-            match record.get("record").and_then(Value::as_str) {
-                Some("begin") => open += 1,
-                Some("end") => open -= 1,
-                _ => {}
+        // Only the last run's journal: one that a lost controller has left open says nothing about this one.
+        for line in machine.history.values().last().into_iter().flatten().filter(|line| line.contains(&subject)) {
+            if line.contains("\"record\":\"begin\"") {
+                open += 1;
+            } else if line.contains("\"record\":\"end\"") {
+                open -= 1;
             }
         }
         open > 0

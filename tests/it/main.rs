@@ -19,5 +19,7 @@ mod explain;
 mod hostile;
 mod local_host;
 mod modules;
+mod platform;
+mod props;
 mod scenarios;
 mod tidy;

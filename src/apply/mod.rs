@@ -22,6 +22,8 @@ pub use bundle::Bundle;
 pub use cancel::Cancel;
 pub use events::{Event, Happening, Subject};
 pub use journal::{Record, plan_digest};
+#[cfg(not(feature = "mutants"))]
+use mutation::Mutation;
 #[cfg(feature = "mutants")]
 pub use mutation::Mutation;
 pub use outcome::{End, Outcome};
@@ -30,6 +32,7 @@ use crate::desired::Desired;
 use crate::host::{Claim, Platform};
 use crate::inventory::Inventory;
 use crate::plan::Plan;
+use run::Run;
 use tokio::sync::mpsc;
 
 /// How a plan is applied.
@@ -61,13 +64,25 @@ pub async fn apply(
     events: mpsc::Sender<Event>,
     cancel: Cancel,
 ) -> Outcome {
-    let run = run::Run::new(plan, desired, inventory, platform, &options, events, &cancel);
-    let outcome = match refused(plan, desired) {
+    let run = Run::new(plan, desired, inventory, platform, &options, events, &cancel);
+    let outcome = match refused(plan, desired).or_else(|| run.violations()) {
         Some(end) => Outcome { end, done: 0, steps: plan.steps.len(), rolled_back: Vec::new() },
         None => run.dispatch().await,
     };
     run.tell(Happening::Ended { outcome: Box::new(outcome.clone()) }).await;
     outcome
+}
+
+impl Run<'_> {
+    /// What the independent check has against the plan.
+    fn violations(&self) -> Option<End> {
+        if self.mutated(Mutation::CheckIgnored) {
+            return None;
+        }
+        let found = crate::check::check(self.plan, self.desired, self.inventory);
+        let why: Vec<String> = found.iter().map(ToString::to_string).collect();
+        (!why.is_empty()).then_some(End::Refused { why })
+    }
 }
 
 /// Why a plan may not be applied at all, or that there is nothing to do.

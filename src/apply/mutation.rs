@@ -36,6 +36,8 @@ pub enum Mutation {
     SafetyIgnored,
     /// Hosts are not looked at again.
     StaleIgnored,
+    /// What the independent check has against a plan is ignored.
+    CheckIgnored,
 }
 
 impl Run<'_> {

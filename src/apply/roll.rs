@@ -10,7 +10,7 @@ use crate::desired::DesiredInstance;
 use crate::host::{Failure, HookTime, Op, Question};
 use crate::inventory::{Held, HeldWhat};
 use crate::model::{Digest, Gate, OnFailure, ServiceName};
-use crate::plan::{Action, GateKind, Roll, Step};
+use crate::plan::{Action, GateKind, Roll, Step, Wave};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,9 @@ impl Run<'_> {
             if self.is_halting() && matches!(action, Action::Soak { .. }) {
                 continue;
             }
+            if let Err(trouble) = self.check_repair(step, roll, &instance, action).await {
+                return Err(self.fell(step, roll, &instance, &Action::CheckSafe, begun, trouble).await);
+            }
             begun |= disturbs(action);
             let work = self.act(step, roll, &instance, action);
             if let Err(trouble) = self.recorded(host, &step.id, &subject, name(action), work).await {
@@ -62,6 +65,23 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A plan does not ask whether a broken instance may be stopped. It may have come back since.
+    async fn check_repair(
+        &self,
+        step: &Step,
+        roll: &Roll,
+        instance: &Arc<DesiredInstance>,
+        action: &Action,
+    ) -> Result<(), Trouble> {
+        let asked = roll.actions.iter().any(|action| matches!(action, Action::CheckSafe));
+        if step.wave != Some(Wave::Repair) || asked || !is_stop(action) {
+            return Ok(());
+        }
+        let subject = Subject::Instance(roll.instance.clone());
+        let work = self.check_safe(step, roll, instance);
+        self.recorded(&roll.instance.host, &step.id, &subject, name(&Action::CheckSafe), work).await
     }
 
     /// Does one action.
@@ -219,7 +239,7 @@ impl Run<'_> {
     /// The generations that a rollback goes between, when there is a way back. A roll that only waits or starts goes back,
     /// too: it continues what a lost controller had begun.
     fn way_back(&self, roll: &Roll, failed: &Action, begun: bool, cause: &Cause) -> Option<(Digest, Digest)> {
-        let stuck = matches!(failed, Action::Stop { .. } | Action::StopUnsupervised { .. });
+        let stuck = is_stop(failed);
         let gate = matches!(failed, Action::AwaitReady { .. } | Action::AwaitHealthy { .. } | Action::Soak { .. });
         let wanted = self.desired.rollout.on_failure == OnFailure::Rollback;
         let lost = *cause == Cause::Host(Failure::Unreachable);
@@ -239,6 +259,11 @@ impl Run<'_> {
 /// The service's gate with the members that are expected then.
 pub(crate) fn healthy(roll: &Roll) -> Question {
     Question::Service { service: roll.service.clone(), gate: GateKind::Healthy, members: roll.members.clone() }
+}
+
+/// Whether an action is a stop.
+const fn is_stop(action: &Action) -> bool {
+    matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. })
 }
 
 /// Whether an action disturbs what runs.

@@ -58,6 +58,12 @@ impl Run<'_> {
             },
         }
         let services = self.platform.services();
+        let mine = Question::Ready(instance.id.clone());
+        // One that was broken when the plan was made, and still is, takes nothing away by being stopped; and rules that ask
+        // it would never let it be repaired.
+        if step.wave == Some(Wave::Repair) && !services.ask(&mine).await.holds {
+            return Verdict { holds: true, says: "it does not serve".to_owned() };
+        }
         // Two that are safe to stop alone may not be safe to stop together: the rules are asked when the other one is down.
         if !instance.module.safe_to_stop.is_empty()
             && let Some(other) = self.stopping_beside(instance)
@@ -74,11 +80,6 @@ impl Run<'_> {
         // All of the service are stopped together: that is what the strategy asks for.
         if step.wave == Some(Wave::Recreate) {
             return Verdict { holds: true, says: "all are replaced together".to_owned() };
-        }
-        // One that was broken when the plan was made, and still is, takes nothing away by being stopped.
-        let mine = services.ask(&Question::Ready(instance.id.clone())).await;
-        if step.wave == Some(Wave::Repair) && !mine.holds {
-            return Verdict { holds: true, says: "it does not serve".to_owned() };
         }
         let others = self.others(instance);
         let verdicts = join_all(others.iter().map(|(id, _)| {
@@ -124,7 +125,7 @@ impl Run<'_> {
 
     /// Why the budget has no room, if it has none.
     fn budget(&self, instance: &DesiredInstance, down: &BTreeSet<&InstanceId>) -> Option<String> {
-        if self.waived(Refusal::MAX_UNAVAILABLE) {
+        if self.waived(Refusal::MAX_UNAVAILABLE) || self.mutated(Mutation::BatchTooLarge) {
             return None;
         }
         let rolling = &instance.module.rolling;

@@ -135,8 +135,15 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 }
             }
             Some(Wave::Rest) if rollout.canary > 0 => {
+                // What is recreated starts with one instance of the service, whatever its role.
+                let recreated = steps.iter().filter(|step| step.wave == Some(Wave::Recreate)).flat_map(super::rolls);
+                let recreated: Vec<&crate::plan::Roll> =
+                    recreated.filter(|roll| roll.service == first.service).collect();
                 let is_canary = |(other, canary): (usize, &Step)| {
-                    let role = |roll: &crate::plan::Roll| roll.instance.role == first.instance.role;
+                    let role = |roll: &crate::plan::Roll| {
+                        let all = !recreated.is_empty() && roll.service == first.service;
+                        roll.instance.role == first.instance.role || all
+                    };
                     canary.wave == Some(Wave::Canary)
                         && super::rolls(canary).iter().any(role)
                         && reading.order.is_before(other, number)

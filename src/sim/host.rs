@@ -57,8 +57,7 @@ impl Host for SimHost {
         let number = self.cluster.operation_begins().await;
         sleep(self.takes(op)).await;
         self.reachable()?;
-        let flaky = self.cluster.world().faults.flaky;
-        if flaky > 0 && number % flaky == flaky - 1 {
+        if self.cluster.world().stumbles(&self.name) {
             return Err(self.error(Failure::TryAgain, "connection reset"));
         }
         if self.cluster.dies(number, When::During) {

@@ -28,6 +28,7 @@ pub(crate) struct World {
     next_lock: u64,
     began: Instant,
     failed_start: bool,
+    stumbled: BTreeSet<HostName>,
 }
 
 /// What the services know of one of their instances.
@@ -63,6 +64,7 @@ impl World {
             next_lock: 0,
             began: now,
             failed_start: false,
+            stumbled: BTreeSet::new(),
         }
     }
 
@@ -95,6 +97,18 @@ impl World {
         let number = self.operations;
         self.operations += 1;
         (number, self.faults.crash.filter(|crash| crash.at == number).map(|crash| crash.when))
+    }
+
+    /// Whether an operation on the host fails for a moment; never twice in a row.
+    pub(crate) fn stumbles(&mut self, host: &HostName) -> bool {
+        if self.faults.flaky == 0 || self.stumbled.remove(host) {
+            return false;
+        }
+        let stumbles = self.operations % self.faults.flaky == self.faults.flaky - 1;
+        if stumbles {
+            self.stumbled.insert(host.clone());
+        }
+        stumbles
     }
 
     pub(crate) const fn pid(&mut self) -> u32 {

@@ -2,19 +2,21 @@
 
 use crate::platform::declare::declare;
 use crate::platform::drive::{
-    self, How, converge, converged, left_to_do, observe, paused, plan_of, state, with_faults,
+    self, Applied, How, apply_plan, converge, converged, left_to_do, observe, paused, plan_of, state, with_faults,
 };
 use crate::platform::spec::{Change, Drift, Spec, changes, drift, spec};
 use crate::platform::watch::Watch;
-use es_cluster::apply::End;
-use es_cluster::model::Strategy as Replaced;
-use es_cluster::sim::{Bad, Behaviour, Crash, Faults, When};
+use es_cluster::apply::{Cancel, End};
+use es_cluster::desired::Desired;
+use es_cluster::sim::{Bad, Behaviour, Cluster, Crash, Faults, When};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Cases of each property; together more than 2,000.
 fn cases(count: u32) -> ProptestConfig {
-    ProptestConfig { cases: count, max_shrink_iters: 400, ..ProptestConfig::default() }
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(count);
+    ProptestConfig { cases, max_shrink_iters: 300, ..ProptestConfig::default() }
 }
 
 /// How the services of a random platform behave.
@@ -27,30 +29,31 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
     })
 }
 
+fn bad() -> impl Strategy<Value = Bad> {
+    prop_oneof![
+        Just(Bad::GivesUp),
+        Just(Bad::CrashLoop),
+        Just(Bad::NeverReady),
+        Just(Bad::Sickens(Duration::from_secs(1))),
+    ]
+}
+
+fn when() -> impl Strategy<Value = When> {
+    prop_oneof![Just(When::Before), Just(When::During), Just(When::After)]
+}
+
 fn all(spec: &Spec, changes: &[Change]) -> Spec {
     changes.iter().fold(spec.clone(), |spec, change| spec.changed(*change))
 }
 
-proptest! {
-    #![proptest_config(cases(600))]
-
-    /// Applying a plan leaves an empty plan, planning twice gives the same bytes, and on the way nothing is violated.
-    #[test]
-    fn fixed_point(
-        spec in spec(), changes in changes(), drift in drift(), behaviour in behaviour(), seed in any::<u64>(), flaky in prop_oneof![Just(0_usize), 3_usize..20],
-    ) {
-        paused(fixed_point_of(&spec, &changes, &drift, &behaviour, seed, flaky));
-    }
-}
-
-async fn fixed_point_of(
+/// A converged platform whose file has changed, and on which things have happened.
+async fn changed(
     spec: &Spec,
     changes: &[Change],
     drift: &[Drift],
     behaviour: &Behaviour,
     seed: u64,
-    flaky: usize,
-) {
+) -> (Cluster, Desired) {
     let (cluster, desired) = converged(spec, behaviour.clone(), seed).await;
     drive::settle(&cluster).await;
     assert_eq!(left_to_do(&cluster, &desired).await, [""; 0], "after the first start");
@@ -59,25 +62,220 @@ async fn fixed_point_of(
     }
     let desired = declare(&all(spec, changes));
     cluster.declare(&desired);
-    with_faults(&cluster, Faults { flaky, ..Faults::default() });
-    let inventory = observe(&cluster, &desired).await;
-    let (plan, again) = (plan_of(&desired, &inventory), plan_of(&desired, &inventory));
-    let json = |plan| serde_json::to_string(plan).expect("plain data");
-    assert_eq!(json(&plan.0), json(&again.0));
-    if !plan.0.applyable() {
-        return;
-    }
-    let applied = drive::apply_plan(&cluster, &desired, &inventory, plan.0, &How::default()).await;
-    let outcome = applied.outcome.as_ref().expect("nobody died");
-    assert_eq!(outcome.end, End::Done, "{}", applied.told());
-    let watch = Watch { desired: &desired, behaviour, recreated: true, drifted: !drift.is_empty() };
-    assert_eq!(watch.violations(&applied), [""; 0], "{}", applied.told());
-    drive::settle(&cluster).await;
-    let mut left = left_to_do(&cluster, &desired).await;
-    if !drift.is_empty() && left.iter().all(|step| step.starts_with("repair ")) {
-        // A service that ran nowhere could not be asked for its settings: it can now.
-        assert_eq!(drive::converge(&cluster, &desired, &How::default()).await.outcome.expect("alive").exit_code(), 0);
-        left = left_to_do(&cluster, &desired).await;
+    with_faults(&cluster, Faults::default());
+    (cluster, desired)
+}
+
+/// What an observer has against a run.
+fn unhappy(applied: &Applied, desired: &Desired, behaviour: &Behaviour, drift: &[Drift]) -> Vec<String> {
+    Watch { desired, behaviour, recreated: true, drifted: !drift.is_empty() }.violations(applied)
+}
+
+/// Nothing is left to do, at last. A service that ran nowhere could not be asked for its settings: they come second.
+async fn nothing_left(cluster: &Cluster, desired: &Desired, drifted: bool) {
+    drive::settle(cluster).await;
+    let mut left = left_to_do(cluster, desired).await;
+    if drifted && left.iter().all(|step| step.starts_with("repair ")) {
+        let applied = converge(cluster, desired, &How::default()).await;
+        assert_eq!(applied.outcome.as_ref().expect("alive").exit_code(), 0, "{}", applied.told());
+        left = left_to_do(cluster, desired).await;
     }
     assert_eq!(left, [""; 0]);
+}
+
+proptest! {
+    #![proptest_config(cases(700))]
+
+    /// Applying a plan leaves an empty plan, planning twice gives the same bytes, and on the way nothing is violated.
+    #[test]
+    fn fixed_point(
+        spec in spec(), changes in changes(), drift in drift(), behaviour in behaviour(), seed in any::<u64>(),
+        flaky in prop_oneof![Just(0_usize), 3_usize..20],
+    ) {
+        paused(async {
+            let (cluster, desired) = changed(&spec, &changes, &drift, &behaviour, seed).await;
+            with_faults(&cluster, Faults { flaky, ..Faults::default() });
+            let inventory = observe(&cluster, &desired).await;
+            let (plan, again) = (plan_of(&desired, &inventory), plan_of(&desired, &inventory));
+            let json = |plan| serde_json::to_string(plan).expect("plain data");
+            assert_eq!(json(&plan.0), json(&again.0));
+            if !plan.0.applyable() {
+                return;
+            }
+            let applied = apply_plan(&cluster, &desired, &inventory, plan.0, &How::default()).await;
+            assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+            assert_eq!(unhappy(&applied, &desired, &behaviour, &drift), [""; 0], "{}", applied.told());
+            nothing_left(&cluster, &desired, !drift.is_empty()).await;
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    /// Whenever the operator interrupts: no budget and no quorum is broken, and what was asked to finish is whole.
+    #[test]
+    fn budget_and_quorum(
+        spec in spec(), changes in changes(), behaviour in behaviour(), seed in any::<u64>(), after in 0_u64..60_000, twice in any::<bool>(),
+    ) {
+        paused(async {
+            let (cluster, desired) = changed(&spec, &changes, &[], &behaviour, seed).await;
+            let cancel = Cancel::new();
+            let how = How { cancel: Some(cancel.clone()), ..How::default() };
+            let before = cluster.ready();
+            let interrupt = async {
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                cancel.request();
+                if twice {
+                    cancel.request();
+                }
+                std::future::pending::<()>().await;
+            };
+            let applied = tokio::select! {
+                applied = converge(&cluster, &desired, &how) => applied,
+                () = interrupt => unreachable!("it never ends"),
+            };
+            let code = applied.outcome.as_ref().expect("alive").exit_code();
+            assert!(matches!(code, 0 | 7 | 130), "{:#?} {}", applied.outcome, applied.told());
+            assert_eq!(unhappy(&applied, &desired, &behaviour, &[]), [""; 0], "{}", applied.told());
+            if !twice && spec.services.iter().all(|service| !service.recreate) {
+                let now = cluster.ready();
+                let lost: Vec<_> = before.iter().filter(|id| !now.contains(id)).collect();
+                assert!(lost.is_empty(), "{lost:?} {}", applied.told());
+            }
+            if code != 7 {
+                drive::settle(&cluster).await;
+                let applied = converge(&cluster, &desired, &How::default()).await;
+                assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+                nothing_left(&cluster, &desired, true).await;
+            }
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    /// A canary that does not work is rolled back, and nothing else is touched; a corrected file goes through.
+    #[test]
+    fn canary_first(
+        spec in spec(), changes in changes(), behaviour in behaviour(), seed in any::<u64>(), which in 0_usize..24, bad in bad(),
+    ) {
+        paused(async {
+            let (cluster, desired) = changed(&spec, &changes, &[], &behaviour, seed).await;
+            let broken = desired.instances.values().nth(which % desired.instances.len()).expect("one").clone();
+            let faults = Faults { bad: BTreeMap::from([(broken.content_generation, bad)]), ..Faults::default() };
+            with_faults(&cluster, faults.clone());
+            let inventory = observe(&cluster, &desired).await;
+            let (plan, _) = plan_of(&desired, &inventory);
+            if !plan.applyable() {
+                return;
+            }
+            let applied = apply_plan(&cluster, &desired, &inventory, plan, &How::default()).await;
+            let outcome = applied.outcome.as_ref().expect("alive");
+            assert_eq!(unhappy(&applied, &desired, &behaviour, &[]), [""; 0], "{}", applied.told());
+            let ran_before = applied.existed.contains(&broken.id);
+            match &outcome.end {
+                End::Done => assert!(!applied.started(&broken), "{}", applied.told()),
+                End::Failed { bundle } => {
+                    assert!(applied.started(&broken), "{:#?} {}", outcome.end, applied.told());
+                    let rolled_back = outcome.rolled_back.iter().any(|id| id.role == broken.id.role);
+                    let new = applied.plan_starts_new(&broken.id.role);
+                    assert!(rolled_back || new || !ran_before, "{bundle:#?} {}", applied.told());
+                }
+                end => panic!("{end:#?}"),
+            }
+            if outcome.exit_code() == 4 && !outcome.rolled_back.is_empty() {
+                // The next run leaves the role at what works, and does what is left elsewhere.
+                drive::settle(&cluster).await;
+                let next = converge(&cluster, &desired, &How::default()).await;
+                assert!(!next.disturbed().iter().any(|id| id.role == broken.id.role && applied.existed.contains(id)), "{}", next.told());
+            }
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    /// The controller dies, once or twice, anywhere; another one continues: it ends as if nothing had happened.
+    #[test]
+    fn crash_anywhere(
+        spec in spec(), changes in changes(), behaviour in behaviour(), seed in any::<u64>(), at in prop::collection::vec((any::<prop::sample::Index>(), when()), 1..=2),
+    ) {
+        paused(async {
+            let (cluster, desired) = changed(&spec, &changes, &[], &behaviour, seed).await;
+            let whole = cluster.fork();
+            let applied = converge(&whole, &desired, &How::default()).await;
+            if applied.outcome.as_ref().expect("alive").exit_code() == 7 {
+                return;
+            }
+            let operations = whole.operations();
+            drive::settle(&whole).await;
+            for (at, when) in at.iter().filter(|_| operations > 0) {
+                let crash = Crash { at: at.index(operations), when: *when };
+                with_faults(&cluster, Faults { crash: Some(crash), ..Faults::default() });
+                let applied = converge(&cluster, &desired, &How::default()).await;
+                assert_eq!(unhappy(&applied, &desired, &behaviour, &[Drift::Kill(0)]), [""; 0], "{}", applied.told());
+            }
+            with_faults(&cluster, Faults::default());
+            ends_whole(&cluster, &desired).await;
+            assert_eq!(state(&cluster, &desired), state(&whole, &desired));
+        });
+    }
+}
+
+/// Runs of other controllers, until nothing is left to do; at most three.
+async fn ends_whole(cluster: &Cluster, desired: &Desired) {
+    for _ in 0..3 {
+        drive::settle(cluster).await;
+        if left_to_do(cluster, desired).await.is_empty() {
+            return;
+        }
+        let applied = converge(cluster, desired, &How::default()).await;
+        let outcome = applied.outcome.as_ref().expect("alive");
+        assert_eq!(outcome.end, End::Done, "{}", applied.told());
+    }
+    drive::settle(cluster).await;
+    assert_eq!(left_to_do(cluster, desired).await, [""; 0]);
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    /// Nothing outside the prefix is written, and no data is deleted, whatever has happened to the hosts before.
+    #[test]
+    fn stays_inside(spec in spec(), changes in changes(), drift in drift(), behaviour in behaviour(), seed in any::<u64>()) {
+        paused(async {
+            let (cluster, desired) = changed(&spec, &changes, &drift, &behaviour, seed).await;
+            let had = |cluster: &Cluster| -> Vec<String> {
+                let machines = desired.hosts.keys().filter_map(|host| Some((host, cluster.machine(host)?)));
+                let data = machines.flat_map(|(host, machine)| {
+                    let with = machine.instances.into_iter().filter(|(_, one)| one.has_data);
+                    with.map(move |(role, _)| format!("{role}@{host}")).collect::<Vec<_>>()
+                });
+                data.collect()
+            };
+            let before = had(&cluster);
+            let applied = converge(&cluster, &desired, &How::default()).await;
+            let outside: Vec<String> = unhappy(&applied, &desired, &behaviour, &drift);
+            assert_eq!(outside, [""; 0], "{}", applied.told());
+            let after = had(&cluster);
+            assert!(before.iter().all(|one| after.contains(one)), "{before:?} {after:?}");
+        });
+    }
+
+    /// Looking and planning change nothing on any host.
+    #[test]
+    fn observing_changes_nothing(spec in spec(), changes in changes(), drift in drift(), behaviour in behaviour(), seed in any::<u64>()) {
+        paused(async {
+            let (cluster, desired) = changed(&spec, &changes, &drift, &behaviour, seed).await;
+            let before = state(&cluster, &desired);
+            let inventory = observe(&cluster, &desired).await;
+            let _ = plan_of(&desired, &inventory);
+            assert_eq!(cluster.take_trace(), []);
+            assert_eq!(cluster.operations(), 0);
+            assert_eq!(before, state(&cluster, &desired));
+        });
+    }
 }

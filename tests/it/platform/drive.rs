@@ -3,12 +3,12 @@
 use super::declare::{CHANGED, declare, setting};
 use super::spec::{Drift, Spec};
 use es_cluster::apply::{self, Cancel, Event, Options, Outcome};
-use es_cluster::desired::Desired;
+use es_cluster::desired::{Desired, DesiredInstance};
 use es_cluster::host::{Claim, Platform, Wanted};
 use es_cluster::inventory::{Inventory, Seen, SoftwareObservation, UndoRecord, Unseen};
-use es_cluster::model::{Digest, InstanceId, Name, ServiceName};
+use es_cluster::model::{Digest, InstanceId, Name, RoleId, ServiceName};
 use es_cluster::plan::{Plan, PlanInput, PlanOptions, PlanReport, StepKind, plan};
-use es_cluster::sim::{Behaviour, Cluster, Faults, Machine, Traced};
+use es_cluster::sim::{Behaviour, Cluster, Effect, Faults, Machine, Traced};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -67,6 +67,25 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
+    /// Whether the generation of this instance was started anywhere.
+    pub(crate) fn started(&self, broken: &DesiredInstance) -> bool {
+        let wanted = Some(broken.content_generation);
+        self.trace
+            .iter()
+            .any(|traced| matches!(&traced.effect, Effect::Start { generation, .. } if *generation == wanted))
+    }
+
+    /// Whether an instance of a role was started that had not existed before.
+    pub(crate) fn plan_starts_new(&self, role: &RoleId) -> bool {
+        let new = |id: &InstanceId| id.role == *role && !self.existed.contains(id);
+        self.trace.iter().any(|traced| matches!(&traced.effect, Effect::Start { instance, .. } if new(instance)))
+    }
+
+    /// Every instance that was disturbed.
+    pub(crate) fn disturbed(&self) -> BTreeSet<InstanceId> {
+        self.trace.iter().filter_map(|traced| traced.effect.disturbs().cloned()).collect()
+    }
+
     /// What was planned and what happened, for a failed assertion.
     pub(crate) fn told(&self) -> String {
         let step = |step: &es_cluster::plan::Step| {
@@ -175,7 +194,7 @@ pub(crate) async fn left_to_do(cluster: &Cluster, desired: &Desired) -> Vec<Stri
 /// Lets time pass until the services have settled.
 pub(crate) async fn settle(cluster: &Cluster) {
     let _ = cluster;
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
 }
 
 /// Does to the platform what a drift says.

@@ -21,6 +21,7 @@ pub(crate) struct Spec {
 
 /// One service.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that a module says or does not say")]
 pub(crate) struct ServiceSpec {
     pub version: u64,
     pub voters: bool,

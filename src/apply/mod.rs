@@ -51,6 +51,20 @@ pub struct Options {
     pub mutation: Option<Mutation>,
 }
 
+impl Options {
+    /// The usual way: eight steps at a time.
+    pub const fn new(claim: Claim, run: String, verify: bool) -> Self {
+        Self {
+            claim,
+            run,
+            parallel: 8,
+            verify,
+            #[cfg(feature = "mutants")]
+            mutation: None,
+        }
+    }
+}
+
 /// Applies a plan. Dropping the future is safe at any moment in the sense that the next plan repairs what it leaves.
 ///
 /// `inventory` is what the plan was made from. Nothing is written, not even a journal, when the plan is empty or refused.

@@ -120,12 +120,9 @@ async fn run(planned: &Planned, args: &Esapply, terminal: &Terminal) -> Outcome 
     };
     let shown = tokio::spawn(async move { progress::run(receiver, style, &mut std::io::stderr()).await });
     let now = timestamp();
-    let options = Options {
-        claim: Claim { who: who(), why: command_line(), since: now.clone() },
-        run: format!("{}-{}", now.replace(['-', ':'], ""), std::process::id()),
-        parallel: AT_ONCE,
-        verify: args.plan.verify,
-    };
+    let claim = Claim { who: who(), why: command_line(), since: now.clone() };
+    let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());
+    let options = Options { parallel: AT_ONCE, ..Options::new(claim, run, args.plan.verify) };
     let outcome =
         apply(&planned.plan, &planned.desired, &planned.inventory, &planned.world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.

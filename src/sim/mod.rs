@@ -76,6 +76,11 @@ impl Cluster {
         std::mem::take(&mut self.world().trace)
     }
 
+    /// All hosts.
+    pub fn hosts(&self) -> Vec<HostName> {
+        self.world().hosts.keys().cloned().collect()
+    }
+
     /// A machine as it is now.
     pub fn machine(&self, host: &HostName) -> Option<Machine> {
         self.world().settled().hosts.get(host).cloned()

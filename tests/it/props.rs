@@ -163,7 +163,11 @@ proptest! {
     ) {
         paused(async {
             let (cluster, desired) = changed(&spec, &changes, &[], &behaviour, seed).await;
-            let broken = desired.instances.values().nth(which % desired.instances.len()).expect("one").clone();
+            let new: Vec<_> = desired.instances.values().filter(|one| drive::is_new(&cluster, one)).collect();
+            if new.is_empty() {
+                return;
+            }
+            let broken = new[which % new.len()].clone();
             let faults = Faults { bad: BTreeMap::from([(broken.content_generation, bad)]), ..Faults::default() };
             with_faults(&cluster, faults.clone());
             let inventory = observe(&cluster, &desired).await;

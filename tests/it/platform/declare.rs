@@ -212,7 +212,7 @@ fn instance(
         params: indexmap::IndexMap::default(),
         ports: BTreeMap::from([(Name::new("port").expect("name"), port)]),
         memory: 0,
-        context: serde_json::Value::Null,
+        context: es_cluster::expr::Context::new(&serde_json::Value::Null),
         software: folders.clone(),
         content_generation: digest(&|file| matches!(file.place, Place::Generation(_))),
         restart_generation: digest(&|file| file.on_change == OnChange::Restart),

@@ -6,7 +6,7 @@ use es_cluster::apply::{self, Cancel, Event, Options, Outcome};
 use es_cluster::desired::{Desired, DesiredInstance};
 use es_cluster::host::{Claim, Platform, Wanted};
 use es_cluster::inventory::{Inventory, Seen, SoftwareObservation, UndoRecord, Unseen};
-use es_cluster::model::{Digest, InstanceId, Name, RoleId, ServiceName};
+use es_cluster::model::{Digest, HostName, InstanceId, Name, RoleId, ServiceName};
 use es_cluster::plan::{Plan, PlanInput, PlanOptions, PlanReport, StepKind, plan};
 use es_cluster::sim::{Behaviour, Cluster, Effect, Faults, Machine, Traced};
 use serde_json::Value;
@@ -118,14 +118,11 @@ impl How {
     fn options(&self, run: usize) -> Options {
         let claim =
             Claim { who: "tester@here pid 1".into(), why: "esapply".into(), since: "2026-01-01T00:00:00Z".into() };
-        Options {
-            claim,
-            run: format!("2026{run:04}"),
-            parallel: 8,
-            verify: false,
-            #[cfg(feature = "mutants")]
-            mutation: self.mutation,
-        }
+        let run = format!("2026{run:04}");
+        #[cfg(feature = "mutants")]
+        return Options { mutation: self.mutation, ..Options::new(claim, run, false) };
+        #[cfg(not(feature = "mutants"))]
+        Options::new(claim, run, false)
     }
 }
 
@@ -168,6 +165,15 @@ pub(crate) async fn apply_plan(
         events.push(event);
     }
     Applied { plan, outcome, events, trace: cluster.take_trace(), existed, ready }
+}
+
+/// Whether no instance of the role runs what is declared for this one.
+pub(crate) fn is_new(cluster: &Cluster, one: &DesiredInstance) -> bool {
+    let runs = |host: &HostName| {
+        let machine = cluster.machine(host)?;
+        machine.instances.get(one.id.role.as_str())?.current
+    };
+    cluster.hosts().iter().all(|host| runs(host) != Some(one.content_generation))
 }
 
 fn exists(cluster: &Cluster, id: &InstanceId) -> bool {

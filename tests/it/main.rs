@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod apply;
 mod artifact;
 mod bad;
 mod cli;
@@ -19,6 +20,8 @@ mod explain;
 mod hostile;
 mod local_host;
 mod modules;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod platform;
 mod props;
 mod scenarios;

@@ -283,3 +283,42 @@ proptest! {
         });
     }
 }
+
+/// A node's children in an order that the keys give.
+fn shuffled(document: &str, keys: &[u64]) -> String {
+    let mut document = kdl::KdlDocument::parse_v2(document).expect("the base scenario");
+    let sort = |document: &mut kdl::KdlDocument| {
+        let mut nodes: Vec<_> = document.nodes_mut().drain(..).enumerate().collect();
+        nodes.sort_by_key(|(index, _)| {
+            keys.get(index % keys.len().max(1)).map(|key| key.rotate_left(u32::try_from(*index).expect("few")))
+        });
+        document.nodes_mut().extend(nodes.into_iter().map(|(_, node)| node));
+    };
+    for node in document.nodes_mut() {
+        if let Some(children) = node.children_mut().as_mut().filter(|_| true) {
+            sort(children);
+        }
+    }
+    sort(&mut document);
+    document.to_string()
+}
+
+proptest! {
+    #![proptest_config(cases(100))]
+
+    /// The order of hosts and roles in the file changes neither what is declared nor the plan.
+    #[test]
+    fn order_does_not_matter(keys in prop::collection::vec(any::<u64>(), 1..8)) {
+        let base = crate::bad::Texts::below(&crate::scenarios::folder().join("_base"));
+        let text = String::from_utf8(base.0["cluster.kdl"].clone()).expect("text");
+        let text = text.replace("\"node[1-3]\" address=\"10.0.0.[1-3]\";", "node1 address=\"10.0.0.1\"; node2 address=\"10.0.0.2\"; node3 address=\"10.0.0.3\"");
+        let planned = |text: &str| {
+            let desired = crate::scenarios::desired(&base, text);
+            let (mut plan, _) = plan_of(&desired, &crate::scenarios::nothing(&desired));
+            plan.inputs.file = es_cluster::model::Digest::of(b"");
+            let generations: Vec<_> = desired.instances.values().map(|one| (one.id.clone(), one.content_generation, one.restart_generation)).collect();
+            (generations, serde_json::to_string(&plan).expect("plain data"))
+        };
+        prop_assert_eq!(planned(&text), planned(&shuffled(&text, &keys)));
+    }
+}

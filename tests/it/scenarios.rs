@@ -19,12 +19,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/scenarios")
 }
 
 /// What a text of `cluster.kdl` means, with everything locked that it names.
-fn desired(texts: &Texts, cluster: &str) -> Desired {
+pub(crate) fn desired(texts: &Texts, cluster: &str) -> Desired {
     let mut texts = texts.clone();
     texts.0.insert("cluster.kdl".to_owned(), cluster.as_bytes().to_vec());
     let mut sources = Sources::new();
@@ -51,7 +51,7 @@ fn desired(texts: &Texts, cluster: &str) -> Desired {
 }
 
 /// Hosts with nothing on them.
-fn nothing(desired: &Desired) -> Inventory {
+pub(crate) fn nothing(desired: &Desired) -> Inventory {
     let empty = |name: &HostName| {
         let (boot_id, memory) = (format!("boot of {name}"), 16 << 30);
         let host = HostObservation { boot_id, memory, user_exists: true, ..HostObservation::default() };

@@ -56,14 +56,13 @@ pub(crate) fn plan_of(desired: &Desired, inventory: &Inventory) -> (Plan, PlanRe
 /// How an apply ended.
 #[derive(Debug)]
 pub(crate) struct Applied {
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// `None` when the controller died.
-    pub outcome: Option<Outcome>,
-    pub events: Vec<Event>,
-    pub trace: Vec<Traced>,
-    /// Instances that existed before, and those that served.
-    pub existed: BTreeSet<InstanceId>,
-    pub ready: BTreeSet<InstanceId>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) trace: Vec<Traced>,
+    /// Instances that existed before.
+    pub(crate) existed: BTreeSet<InstanceId>,
 }
 
 impl Applied {
@@ -96,13 +95,13 @@ impl Applied {
                 _ => vec![],
             };
             let rolls = rolls.iter().map(|roll| format!("\n      {} {:?}", roll.instance, roll.actions));
-            format!("  {:?} {} <- {needs:?}{}\n", step.wave, step.id.0, rolls.collect::<String>())
+            format!("  {:?} {} <- {needs:?}{}\n", step.wave, step.id.0, rolls.collect::<Vec<_>>().concat())
         };
-        let steps: String = self.plan.steps.iter().map(step).collect();
+        let steps = self.plan.steps.iter().map(step).collect::<Vec<_>>().concat();
         let disturbing = self.trace.iter().filter(|traced| traced.effect.disturbs().is_some());
-        let trace: String =
-            disturbing.map(|traced| format!("  {:?} {:?} of {:?}\n", traced.at, traced.effect, traced.ready)).collect();
-        format!("steps:\n{steps}trace:\n{trace}")
+        let line = |traced: &Traced| format!("  {:?} {:?} of {:?}", traced.at, traced.effect, traced.ready);
+        let trace: Vec<String> = disturbing.map(line).collect();
+        format!("steps:\n{steps}trace:\n{}", trace.join("\n"))
     }
 }
 
@@ -142,7 +141,6 @@ pub(crate) async fn apply_plan(
     how: &How,
 ) -> Applied {
     let existed = desired.instances.keys().filter(|id| exists(cluster, id)).cloned().collect();
-    let ready = cluster.ready().into_iter().collect();
     cluster.take_trace();
     let (sender, mut receiver) = mpsc::channel(1024);
     let run = desired.hosts.keys().filter_map(|host| cluster.machine(host)).map(|host| host.history.len()).max();
@@ -164,7 +162,7 @@ pub(crate) async fn apply_plan(
     while let Ok(event) = receiver.try_recv() {
         events.push(event);
     }
-    Applied { plan, outcome, events, trace: cluster.take_trace(), existed, ready }
+    Applied { plan, outcome, events, trace: cluster.take_trace(), existed }
 }
 
 /// Whether no instance of the role runs what is declared for this one.

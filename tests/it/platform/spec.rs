@@ -9,42 +9,42 @@ pub(crate) const SERVICES: [&str; 4] = ["alpha", "beta", "gamma", "delta"];
 /// A whole platform.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
-    pub canary: u32,
-    pub batch: u32,
+    pub(crate) canary: u32,
+    pub(crate) batch: u32,
     /// Seconds.
-    pub soak: u64,
-    pub scope_host: bool,
+    pub(crate) soak: u64,
+    pub(crate) scope_host: bool,
     /// Version of the software that services share.
-    pub runtime: u64,
-    pub services: Vec<ServiceSpec>,
+    pub(crate) runtime: u64,
+    pub(crate) services: Vec<ServiceSpec>,
 }
 
 /// One service.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is something that a module says or does not say")]
 pub(crate) struct ServiceSpec {
-    pub version: u64,
-    pub voters: bool,
-    pub max: u32,
-    pub per_host: bool,
-    pub leader: bool,
-    pub hooks: bool,
-    pub rules: bool,
-    pub converged: bool,
-    pub recreate: bool,
-    pub uses_runtime: bool,
-    pub after: Option<usize>,
-    pub roles: Vec<RoleSpec>,
+    pub(crate) version: u64,
+    pub(crate) voters: bool,
+    pub(crate) max: u32,
+    pub(crate) per_host: bool,
+    pub(crate) leader: bool,
+    pub(crate) hooks: bool,
+    pub(crate) rules: bool,
+    pub(crate) converged: bool,
+    pub(crate) recreate: bool,
+    pub(crate) uses_runtime: bool,
+    pub(crate) after: Option<usize>,
+    pub(crate) roles: Vec<RoleSpec>,
 }
 
 /// One role: the hosts it is on, and the contents of its files.
 #[derive(Debug, Clone)]
 pub(crate) struct RoleSpec {
-    pub hosts: BTreeSet<u8>,
-    pub conf: u64,
-    pub live: u64,
-    pub note: u64,
-    pub placed: u64,
+    pub(crate) hosts: BTreeSet<u8>,
+    pub(crate) conf: u64,
+    pub(crate) live: u64,
+    pub(crate) note: u64,
+    pub(crate) placed: u64,
 }
 
 /// A change of the file.
@@ -99,6 +99,36 @@ impl Spec {
         }
         spec
     }
+}
+
+/// Three hosts: voters with a leader, and after them a store whose restarts change a setting and have a safety rule.
+pub(crate) fn example() -> Spec {
+    let role = || RoleSpec { hosts: BTreeSet::from([1, 2, 3]), conf: 1, live: 1, note: 1, placed: 1 };
+    let coord = ServiceSpec {
+        version: 1,
+        voters: true,
+        max: 1,
+        per_host: false,
+        leader: true,
+        hooks: false,
+        rules: false,
+        converged: false,
+        recreate: false,
+        uses_runtime: true,
+        after: None,
+        roles: vec![role()],
+    };
+    let store = ServiceSpec {
+        voters: false,
+        leader: false,
+        hooks: true,
+        rules: true,
+        converged: true,
+        after: Some(0),
+        roles: vec![role(), role()],
+        ..coord.clone()
+    };
+    Spec { canary: 1, batch: 1, soak: 4, scope_host: false, runtime: 1, services: vec![coord, store] }
 }
 
 /// A platform of 1 to 6 hosts and 1 to 4 services.

@@ -12,12 +12,12 @@ use std::time::Duration;
 /// What is judged, and what excuses it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Watch<'a> {
-    pub desired: &'a Desired,
-    pub behaviour: &'a Behaviour,
+    pub(crate) desired: &'a Desired,
+    pub(crate) behaviour: &'a Behaviour,
     /// Services whose version changes, so that a `recreate` may stop all of them.
-    pub recreated: bool,
+    pub(crate) recreated: bool,
     /// Something was broken before: what repairs it is not a rollout.
-    pub drifted: bool,
+    pub(crate) drifted: bool,
 }
 
 impl Watch<'_> {
@@ -26,12 +26,12 @@ impl Watch<'_> {
         let mut found = Vec::new();
         self.budget_and_quorum(applied, &mut found);
         self.canary_first(applied, &mut found);
-        self.stops_after_failure(applied, &mut found);
+        Self::stops_after_failure(applied, &mut found);
         self.stays_inside(applied, &mut found);
         self.leader_last(applied, &mut found);
-        self.recorded_before(applied, &mut found);
-        self.once(applied, &mut found);
-        self.staged_first(applied, &mut found);
+        Self::recorded_before(applied, &mut found);
+        Self::once(applied, &mut found);
+        Self::staged_first(applied, &mut found);
         self.in_order(applied, &mut found);
         found
     }
@@ -45,7 +45,7 @@ impl Watch<'_> {
     }
 
     /// Stops of instances that served, with what existed then.
-    fn stops<'t>(&self, applied: &'t Applied) -> Vec<(&'t Traced, InstanceId, bool, BTreeSet<InstanceId>)> {
+    fn stops<'t>(applied: &'t Applied) -> Vec<(&'t Traced, InstanceId, bool, BTreeSet<InstanceId>)> {
         let mut existing = applied.existed.clone();
         let mut stops = Vec::new();
         for traced in &applied.trace {
@@ -61,7 +61,7 @@ impl Watch<'_> {
     }
 
     fn budget_and_quorum(&self, applied: &Applied, found: &mut Vec<String>) {
-        for (traced, id, safe, existing) in self.stops(applied) {
+        for (traced, id, safe, existing) in Self::stops(applied) {
             let Some(one) = self.one(&id).filter(|one| !self.exempt(one)) else { continue };
             let mates: Vec<&InstanceId> =
                 existing.iter().filter(|mate| self.one(mate).is_some_and(|mate| mate.service == one.service)).collect();
@@ -126,7 +126,7 @@ impl Watch<'_> {
     }
 
     /// After a failure nothing further is disturbed: only the instance that failed, and what was under way.
-    fn stops_after_failure(&self, applied: &Applied, found: &mut Vec<String>) {
+    fn stops_after_failure(applied: &Applied, found: &mut Vec<String>) {
         let mut failed = false;
         let mut touched: BTreeSet<&InstanceId> = BTreeSet::new();
         for traced in &applied.trace {
@@ -169,7 +169,7 @@ impl Watch<'_> {
         if self.drifted || self.desired.rollout.scope == Scope::Host {
             return;
         }
-        let stops = self.stops(applied);
+        let stops = Self::stops(applied);
         for (index, (traced, id, ..)) in stops.iter().enumerate() {
             let Some(one) = self.one(id) else { continue };
             if one.module.rolling.last.is_none() || self.exempt(one) || !traced.leaders.contains(id) {
@@ -183,7 +183,7 @@ impl Watch<'_> {
     }
 
     /// The journal before the effect, the undo record before the setting.
-    fn recorded_before(&self, applied: &Applied, found: &mut Vec<String>) {
+    fn recorded_before(applied: &Applied, found: &mut Vec<String>) {
         for traced in &applied.trace {
             match &traced.effect {
                 Effect::Setting { service, value, recorded: false, .. } if *value == CHANGED => {
@@ -198,7 +198,7 @@ impl Watch<'_> {
     }
 
     /// One stop and one start each, unless something failed.
-    fn once(&self, applied: &Applied, found: &mut Vec<String>) {
+    fn once(applied: &Applied, found: &mut Vec<String>) {
         if applied.outcome.as_ref().is_none_or(|outcome| outcome.exit_code() != 0) {
             return;
         }
@@ -214,7 +214,7 @@ impl Watch<'_> {
     }
 
     /// Software and generations are there before the first instance is disturbed.
-    fn staged_first(&self, applied: &Applied, found: &mut Vec<String>) {
+    fn staged_first(applied: &Applied, found: &mut Vec<String>) {
         let mut disturbed = false;
         for traced in &applied.trace {
             disturbed |= traced.effect.disturbs().is_some();

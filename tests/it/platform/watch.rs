@@ -128,18 +128,21 @@ impl Watch<'_> {
     /// After a failure nothing further is disturbed: only the instance that failed, and what was under way.
     fn stops_after_failure(applied: &Applied, found: &mut Vec<String>) {
         let mut failed = false;
-        let mut touched: BTreeSet<&InstanceId> = BTreeSet::new();
+        let mut touched: BTreeSet<String> = BTreeSet::new();
         for traced in &applied.trace {
             if let Effect::Recorded { line, .. } = &traced.effect
                 && line.contains("\"failed\":")
             {
                 failed = true;
+                // The one that failed goes back, also when it was only waited for.
+                let record: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+                touched.extend(record["subject"].as_str().map(str::to_owned));
             }
             let Some(instance) = traced.effect.disturbs() else { continue };
-            if failed && !touched.contains(instance) {
+            if failed && !touched.contains(&instance.to_string()) {
                 found.push(format!("{:?} {instance} was disturbed after a failure", traced.at));
             }
-            touched.insert(instance);
+            touched.insert(instance.to_string());
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Draft<'a> {
     pub(super) ordinal: Option<i64>,
     pub(super) tier: String,
     pub(super) votes: bool,
+    /// Whether ordinal and tier could be evaluated: further mistakes would only follow from that one.
+    pub(super) sound: bool,
 }
 
 /// Modules by name.
@@ -106,6 +108,7 @@ fn draft<'a>(
         ordinal: host.number.map(i64::from),
         tier: String::new(),
         votes: false,
+        sound: true,
         id,
         role,
         host,
@@ -125,10 +128,12 @@ impl Draft<'_> {
         let module = self.module;
         if let Some(expr) = &module.ordinal {
             self.ordinal = self.renderer(cluster, found).number(expr);
+            self.sound &= self.ordinal.is_some();
         }
         if let Some(template) = &module.tier {
-            let tier = self.renderer(cluster, found).text(template).unwrap_or_default();
-            tier.trim().clone_into(&mut self.tier);
+            let tier = self.renderer(cluster, found).text(template);
+            self.sound &= tier.is_some();
+            tier.unwrap_or_default().trim().clone_into(&mut self.tier);
         }
         if let Some(expr) = &module.quorum {
             self.votes = self.renderer(cluster, found).holds(Some(expr)).unwrap_or(false);

@@ -45,7 +45,7 @@ fn whole(
     let neighbours = Neighbours::of(running());
     let mut named: BTreeMap<&ModuleName, BTreeSet<String>> = BTreeMap::new();
     let mut instances = BTreeMap::new();
-    for draft in running() {
+    for draft in running().filter(|draft| draft.sound) {
         let module: &Module = draft.module;
         let named = named.entry(&module.name.value).or_insert_with(|| context::named_modules(module));
         if let Some(instance) = instance(cluster, draft, named, &neighbours, secrets, found) {

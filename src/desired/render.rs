@@ -66,7 +66,8 @@ impl<'a> Renderer<'a> {
         let number = value.as_i64();
         if number.is_none() {
             let shown: String = value.to_string().chars().take(60).collect();
-            self.report(Diag::at(Code::RenderFailed, expr.0.span, format!("this is {shown}, and no whole number")));
+            let diag = Diag::at(Code::RenderFailed, expr.0.span, "this gives no whole number");
+            self.report(diag.label(format!("{shown} for {}", self.who)));
         }
         number
     }

@@ -89,9 +89,9 @@ fn new_software_is_told_by_its_versions_and_not_by_the_paths_in_the_launcher() {
     assert!(diffs.is_empty(), "{diffs:?}");
     let told: Vec<String> = changes
         .iter()
-        .filter_map(|change| match change {
-            Change::Software { module, from, to, .. } => Some(format!("{module} {from:?} {to}")),
-            Change::SoftwareMissing { bytes, .. } => Some(format!("missing {bytes}")),
+        .map(|change| match change {
+            Change::Software { module, from, to, .. } => format!("{module} {from:?} {to}"),
+            Change::SoftwareMissing { bytes, .. } => format!("missing {bytes}"),
             other => panic!("{other:?}"),
         })
         .collect();

@@ -35,7 +35,7 @@ impl Scan<'_> {
                     self.at += 1;
                     return Ok(());
                 }
-                '\\' => self.escape()?,
+                '\\' => self.escape(),
                 c if is_newline(c) => break,
                 c => self.inside(c),
             }
@@ -58,7 +58,7 @@ impl Scan<'_> {
             .help(format!("close it with `{quote}`; a string of several lines begins and ends with `\"\"\"`"))
     }
 
-    fn escape(&mut self) -> Result<(), Mistake> {
+    fn escape(&mut self) {
         let start = self.at;
         self.at += 1;
         // The string goes on behind it, so the scan does too.
@@ -91,7 +91,6 @@ impl Scan<'_> {
             }
             _ => bad(self),
         }
-        Ok(())
     }
 
     fn raw(&mut self, hashes: &str) -> Result<(), Mistake> {
@@ -152,7 +151,7 @@ impl Scan<'_> {
             match c {
                 '\\' if escapes => {
                     let before = self.at;
-                    self.escape()?;
+                    self.escape();
                     if self.text[before..self.at].contains(is_newline) {
                         let mistake = Mistake::new(before, 1, "a line of such a string can't be continued with `\\`");
                         return Err(mistake.help("write it as one line, or use several strings"));

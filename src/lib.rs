@@ -23,6 +23,7 @@ pub mod lock;
 pub mod model;
 pub mod plan;
 pub mod render;
+pub mod syntax;
 
 #[cfg(feature = "io")]
 pub mod apply;

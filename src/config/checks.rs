@@ -1,7 +1,8 @@
 //! What can only be seen when the file and the modules are together: versions, ports, ids, secrets, required values.
 
 use super::merge::place_of;
-use super::reader::{Cx, listed, suggest};
+use super::reader::Cx;
+use super::report::{listed, suggest};
 use crate::diag::{Code, Diag, Span};
 use crate::model::{Cluster, HostName, Module, ModuleName, Name, ParamType, Role, SourceKind, Value};
 use indexmap::IndexMap;

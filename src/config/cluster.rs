@@ -1,6 +1,7 @@
 //! The sections of `cluster.kdl` that need no module: the cluster itself, versions, rollout, secrets.
 
-use super::reader::{Body, Node, duplicate, suggest};
+use super::reader::{Body, Node};
+use super::report::{duplicate, suggest};
 use super::typed;
 use super::values::{Expected, FromKdl, Port, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};
@@ -109,7 +110,7 @@ pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> (IndexMap<Mod
             continue;
         }
         places.insert(child.name().to_owned(), child.span());
-        let version = child.arg_as::<Version>(&format!("the version of `{}`", child.name()));
+        let version = child.arg::<Version>(0, "a version");
         let mut plugins: IndexMap<String, Spanned<Version>> = IndexMap::new();
         let mut body = child.body(&["plugin"]);
         for plugin in body.many("plugin") {

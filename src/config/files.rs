@@ -1,7 +1,7 @@
 //! Reading texts: the file with its includes, and nothing larger than a limit.
 
+use super::Files;
 use super::reader::{Cx, Node};
-use super::{Files, parse};
 use crate::diag::{Code, Diag, SourceId, Sources, Span};
 use kdl::KdlDocument;
 
@@ -81,7 +81,7 @@ impl Tree {
         let text = utf8(path, &bytes, from, cx)?;
         let source = sources.add(path, text.clone());
         self.texts.push((path.to_owned(), bytes));
-        let document = parse::document(path, &text, source, cx)?;
+        let document = cx.parse(path, &text, source)?;
         let index = self.files.len();
         self.paths.push(path.to_owned());
         self.files.push(Parsed { source, document: KdlDocument::new(), includes: Vec::new() });

@@ -2,7 +2,8 @@
 
 use super::cluster::Path;
 use super::range::{self, MOST_HOSTS};
-use super::reader::{Cx, Node, duplicate, listed, suggest};
+use super::reader::{Cx, Node};
+use super::report::{duplicate, listed, suggest};
 use super::values::{Expected, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned, nearest};
 use crate::model::{HostName, HostSpec, Transport};

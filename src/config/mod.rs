@@ -11,11 +11,10 @@ mod ids;
 mod merge;
 mod module;
 mod modules;
-mod parse;
 mod range;
 mod reader;
+mod report;
 mod roles;
-mod scan;
 #[cfg(test)]
 mod tests;
 mod typed;
@@ -106,8 +105,8 @@ pub fn load_module(
     if wanted.is_none() && !known.is_empty() {
         let diag = Diag::nowhere(Code::Unresolved, format!("there is no module `{}`", hosts::shown(name)));
         cx.report(match crate::diag::nearest(name, known.iter().copied()) {
-            Some(near) => diag.help(format!("did you mean `{near}`? There are {}", reader::listed(&known))),
-            None => diag.help(format!("there are {}", reader::listed(&known))),
+            Some(near) => diag.help(format!("did you mean `{near}`? There are {}", report::listed(&known))),
+            None => diag.help(format!("there are {}", report::listed(&known))),
         });
     }
     let module = wanted.and_then(|name| {

@@ -1,9 +1,9 @@
 //! Which modules a run needs, reading each of them once, and the circles that they must not form.
 
+use super::Files;
 use super::files::{MOST_BYTES, utf8};
 use super::module::{self, Given};
 use super::reader::{Cx, Node};
-use super::{Files, parse};
 use crate::diag::{Code, Diag, Sources, Span, Spanned};
 use crate::model::{Digest, Module, ModuleName, Template};
 use indexmap::IndexMap;
@@ -75,7 +75,7 @@ impl<'f> Library<'f> {
         let text = utf8(&path, &bytes, None, cx)?;
         let source = sources.add(&path, text.clone());
         let templates = self.templates(name, cx, sources);
-        let document = parse::document(&path, &text, source, cx);
+        let document = cx.parse(&path, &text, source);
         self.texts.push((name.clone(), path, bytes));
         let document = document?;
         let nodes = document.nodes().iter().map(|kdl| Node::new(cx, source, kdl)).collect();

@@ -1,10 +1,12 @@
 //! A small reader over KDL nodes: typed arguments and properties with their places, and a report of everything that
 //! nobody asked for. Decoders read what they know and call [`Node::finish`]; they never stop at the first mistake.
 
+use super::report::{duplicate, unknown_name, wrong};
 use super::values::{Expected, FromKdl, Raw, found};
-use crate::diag::{Code, Diag, Diagnostics, SourceId, Span, Spanned, nearest};
+use crate::diag::{Code, Diag, Diagnostics, SourceId, Span, Spanned};
+use crate::syntax;
 use indexmap::IndexMap;
-use kdl::{KdlEntry, KdlNode};
+use kdl::{KdlDocument, KdlEntry, KdlNode};
 use std::cell::{Cell, RefCell};
 
 /// Mistakes that one run shows at most: enough to work on, and a bound for hostile input.
@@ -22,6 +24,17 @@ impl Cx {
         if diagnostics.len() < MOST_DIAGNOSTICS {
             diagnostics.push(diag);
         }
+    }
+
+    /// Parses a text. `None` when it is not KDL; what is wrong is reported.
+    pub(super) fn parse(&self, name: &str, text: &str, source: SourceId) -> Option<KdlDocument> {
+        syntax::parse(name, text, source, Code::Syntax)
+            .map_err(|found| {
+                for diag in found {
+                    self.report(diag);
+                }
+            })
+            .ok()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -107,7 +120,7 @@ impl<'a> Node<'a> {
         match read(&raw(entry)) {
             Ok(value) => Some(Spanned::new(value, span)),
             Err(expected) => {
-                self.cx.report(wrong(&expected, what, entry, span));
+                self.cx.report(wrong(&expected, what, &raw(entry), span));
                 None
             }
         }
@@ -345,47 +358,4 @@ impl<'a> Body<'a> {
 
 fn raw(entry: &KdlEntry) -> Raw<'_> {
     Raw { value: entry.value(), repr: entry.format().map_or("", |format| format.value_repr.as_str()) }
-}
-
-fn wrong(expected: &Expected, what: &str, entry: &KdlEntry, span: Span) -> Diag {
-    let message = format!("{what} must be {}, found {}", expected.what, found(&raw(entry)));
-    let mut diag = Diag::at(expected.code, span, message).label(format!("expected {}", expected.what));
-    if let Some(help) = &expected.help {
-        diag = diag.help(help.clone());
-    }
-    diag
-}
-
-/// Something that was said twice: the second place, with the first as a related note.
-pub(super) fn duplicate(what: &str, second: Span, first: Span, help: &str) -> Diag {
-    Diag::at(Code::Duplicate, second, format!("{what} is here twice"))
-        .label("again here")
-        .help(help)
-        .also(Diag::at(Code::Duplicate, first, format!("{what} was first said here")).label("first here"))
-}
-
-/// A name that nobody knows, with the nearest one or all of them.
-pub(super) fn unknown_name(message: String, span: Span, wanted: &str, known: &[&str]) -> Diag {
-    let diag = Diag::at(Code::UnknownName, span, message);
-    suggest(diag, wanted, known, "unknown name")
-}
-
-/// Adds the nearest of some names as label and help, or lists all of them.
-pub(super) fn suggest(diag: Diag, wanted: &str, known: &[&str], label: &str) -> Diag {
-    let mut names: Vec<&str> = known.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    match nearest(wanted, names.iter().copied()) {
-        Some(name) => diag.label(format!("did you mean `{name}`?")).help(format!("known here: {}", listed(&names))),
-        None if names.is_empty() => diag.label(label),
-        None => diag.label(label).help(format!("known here: {}", listed(&names))),
-    }
-}
-
-/// Names for people, shortened when there are many.
-pub(super) fn listed(names: &[&str]) -> String {
-    const MOST: usize = 30;
-    let shown: Vec<&str> = names.iter().take(MOST).copied().collect();
-    let more = names.len().saturating_sub(MOST);
-    if more == 0 { shown.join(", ") } else { format!("{}, and {more} more", shown.join(", ")) }
 }

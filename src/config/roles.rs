@@ -3,7 +3,8 @@
 
 use super::cluster::no_module;
 use super::hosts::{Hosts, select};
-use super::reader::{Node, duplicate, suggest, unknown_name};
+use super::reader::Node;
+use super::report::{duplicate, suggest, unknown_name};
 use super::typed;
 use super::values::{Expected, Free, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};

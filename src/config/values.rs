@@ -31,12 +31,12 @@ impl Expected {
     }
 
     fn name(what: &str, text: &str) -> Self {
-        let rule = "a name has 1 to 63 characters from a-z, 0-9, '-', '_' and '.', and starts with a letter or digit";
+        let rule = "it has 1 to 63 of these characters, and begins with a letter or digit";
         let usable =
             |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') { c.to_ascii_lowercase() } else { '-' };
         let near: String = text.trim().chars().map(usable).collect();
         let near = near.trim_start_matches(['-', '_', '.']);
-        let help = if is_name(near) { format!("{rule}: \"{near}\"") } else { rule.to_owned() };
+        let help = if is_name(near) { format!("{rule}, such as \"{near}\"") } else { rule.to_owned() };
         Self { code: Code::BadName, ..Self::new(what) }.help(help)
     }
 }
@@ -126,7 +126,7 @@ impl FromKdl for Port {
 }
 
 impl FromKdl for Version {
-    const WHAT: &'static str = "a version";
+    const WHAT: &'static str = "a version such as \"1.2.3\"";
     fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
         let expected = || Expected::new(Self::WHAT);
         let text = text(raw, || {
@@ -152,8 +152,8 @@ macro_rules! named {
 }
 
 named! {
-    Name, "a name";
-    HostName, "a host name";
+    Name, "a name of small letters, digits, '-', '_' and '.'";
+    HostName, "a host name of small letters, digits, '-', '_' and '.'";
     ModuleName, "a module's name";
 }
 

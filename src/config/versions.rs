@@ -59,7 +59,8 @@ pub(super) fn missing(cluster: &Cluster, modules: &Modules, broken: &[ModuleName
                 continue;
             }
             seen.push(name);
-            let label = if role.module.value == *name { "has no version" } else { "needs it" };
+            let own = role.module.value == *name;
+            let label = if own { "has no version".to_owned() } else { format!("`{}` needs it", role.module.value) };
             let diag = Diag::at(Code::Missing, role.module.span, format!("no version of `{name}`"));
             cx.report(diag.label(label).help(format!("add a line to `versions`: {name} \"…\"")));
         }

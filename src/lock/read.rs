@@ -4,13 +4,11 @@ use super::{Key, Lock, Locked, LockedFile};
 use crate::desired::Part;
 use crate::diag::{Code, Diag, Diagnostics, SourceId, Span};
 use crate::model::{Digest, ModuleName, Version};
+use crate::syntax;
 use kdl::{KdlDocument, KdlEntry, KdlNode, KdlValue};
 
 /// Longest file, in bytes: some hundred thousand artifacts.
 const MAX_BYTES: usize = 32 << 20;
-
-/// Deepest nesting that is handed to the parser; ours is 1.
-const MAX_DEPTH: usize = 16;
 
 /// Mistakes that are worth showing.
 const MAX_MISTAKES: usize = 50;
@@ -35,16 +33,11 @@ impl Reader {
             self.bad(self.span(0, 0), "the lock file is larger than 32 MiB");
             return None;
         }
-        if let Some(at) = too_deep(text) {
-            self.bad(self.span(at, 1), "blocks or comments are nested too deep for a lock file");
-            return None;
-        }
-        let document = match KdlDocument::parse_v2(text) {
+        let document = match syntax::parse("cluster.lock", text, self.source, Code::BadLock) {
             Ok(document) => document,
-            Err(error) => {
-                for wrong in error.diagnostics.iter().take(MAX_MISTAKES) {
-                    let span = self.span(wrong.span.offset().min(text.len()), wrong.span.len());
-                    self.bad(span, &format!("not KDL: {}", wrong.message.as_deref().unwrap_or("unexpected text")));
+            Err(found) => {
+                for diag in found {
+                    self.found.push(diag.help(HELP));
                 }
                 return None;
             }
@@ -183,22 +176,4 @@ impl Reader {
             self.found.push(Diag::at(Code::BadLock, span, message).label("here").help(HELP));
         }
     }
-}
-
-/// Where blocks and comments are nested deeper than we ever write them. It does not look into strings: those that we
-/// write hold no braces.
-fn too_deep(text: &str) -> Option<usize> {
-    let (mut depth, mut comments) = (0usize, 0usize);
-    for (at, pair) in text.as_bytes().windows(2).enumerate() {
-        match pair {
-            b"/*" => comments += 1, // all of them: who closes what is the parser's to find out
-            [b'{', _] => depth += 1,
-            [b'}', _] => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > MAX_DEPTH || comments > MAX_DEPTH {
-            return Some(at);
-        }
-    }
-    None
 }

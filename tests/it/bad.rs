@@ -67,7 +67,7 @@ pub(crate) fn load(texts: &Texts, sources: &mut Sources) -> (Option<Loaded>, Dia
 }
 
 /// All stages that know no host, as `esplan` runs them: the file and the modules, then the lock, then what should be.
-fn stages(texts: &Texts, sources: &mut Sources) -> Diagnostics {
+pub(crate) fn stages(texts: &Texts, sources: &mut Sources) -> Diagnostics {
     let (loaded, found) = load(texts, sources);
     let Some(loaded) = loaded else { return found };
     let text = texts.0.get("cluster.lock").map_or("", |bytes| std::str::from_utf8(bytes).expect("UTF-8"));

@@ -1,6 +1,6 @@
 //! Files that mean harm: everything ends in a clear report, soon, and without much memory.
 
-use crate::bad::{Texts, base, folder, load, shown};
+use crate::bad::{Texts, base, folder, load, shown, stages};
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{self, Files};
 use es_cluster::diag::Sources;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// Far more than a debug build needs on a loaded machine, and far less than "never".
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Loads the base with another `cluster.kdl`; what is shown, which must not be much either.
 fn reported(text: impl Into<Vec<u8>>) -> String {
@@ -42,6 +42,10 @@ fn endless_nesting_is_refused() {
     assert!(reported("}\n".repeat(1_000_000)).contains("closes nothing"));
     assert!(reported("\"\"\"\n".repeat(500_000)).contains("kdl::"));
     assert!(reported("a{}{}\n".repeat(500_000)).contains("kdl::syntax"));
+    let mut texts = base();
+    texts.0.insert("cluster.lock".to_owned(), "}\n".repeat(200_000).into_bytes());
+    let mut sources = Sources::new();
+    assert!(shown(stages(&texts, &mut sources).iter().cloned(), &sources).contains("lock::bad-lock"));
 }
 
 #[test]
@@ -129,7 +133,10 @@ fn hostile_modules_are_refused_too() {
     texts.0.insert("modules/queue.kdl".to_owned(), "module \"queue\" {\n".repeat(10_000).into_bytes());
     assert!(loaded(&texts).contains("nested deeper"));
     let mut texts = base();
-    let params: String = (0..50_000).map(|n| format!("p{n} type=\"int\" default={n}\n")).collect();
+    let mut params = String::new();
+    for number in 0..50_000 {
+        _ = writeln!(params, "p{number} type=\"int\" default={number}");
+    }
     let text = format!("module \"queue\" {{\nparams {{\n{params}}}\n}}\n");
     texts.0.insert("modules/queue.kdl".to_owned(), text.into_bytes());
     loaded(&texts);

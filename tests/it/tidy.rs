@@ -10,10 +10,11 @@ const LONGEST_FILE: usize = 400;
 /// Stages from bottom to top; a stage imports only from those named with it.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("diag", &[]),
+    ("syntax", &["diag"]),
     ("model", &["diag"]),
     ("expr", &["diag", "model"]),
-    ("config", &["diag", "model", "expr"]),
-    ("lock", &["diag", "model", "desired"]),
+    ("config", &["diag", "syntax", "model", "expr"]),
+    ("lock", &["diag", "syntax", "model", "desired"]),
     ("desired", &["diag", "model", "expr", "config", "lock"]),
     ("inventory", &["model", "desired"]),
     ("diff", &["model", "expr", "desired", "inventory"]),

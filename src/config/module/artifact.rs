@@ -1,6 +1,7 @@
 //! Where software and plugins come from.
 
-use super::super::reader::{Node, suggest};
+use super::super::reader::Node;
+use super::super::report::suggest;
 use super::scope::{Scope, names};
 use crate::diag::{Code, Diag};
 use crate::model::{Artifact, Plugins, Source, SourceKind};

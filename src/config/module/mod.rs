@@ -10,7 +10,8 @@ mod scope;
 
 pub(super) use scope::templates;
 
-use super::reader::{Body, Cx, Node, duplicate, suggest};
+use super::reader::{Body, Cx, Node};
+use super::report::{duplicate, suggest};
 use super::values::{FromKdl, Raw};
 use crate::diag::{Code, Diag, Spanned};
 use crate::model::{

@@ -1,6 +1,7 @@
 //! The section `params`.
 
-use super::super::reader::{Node, duplicate, suggest};
+use super::super::reader::Node;
+use super::super::report::{duplicate, suggest};
 use super::super::roles::RESERVED;
 use super::super::typed;
 use super::super::values::{Expected, Raw};

@@ -1,7 +1,8 @@
 //! Probes and gates.
 
 use super::super::cluster::one_of;
-use super::super::reader::{Node, suggest};
+use super::super::reader::Node;
+use super::super::report::suggest;
 use super::scope::{Scope, names};
 use crate::diag::{Code, Diag};
 use crate::model::{Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};

@@ -1,7 +1,8 @@
 //! Files and the process.
 
 use super::super::cluster::one_of;
-use super::super::reader::{Node, duplicate};
+use super::super::reader::Node;
+use super::super::report::duplicate;
 use super::super::values::{Expected, FromKdl, Raw};
 use super::scope::Scope;
 use crate::diag::{Code, Diag, Span, Spanned};

@@ -1,7 +1,8 @@
 //! Settings, safety rules, the rules of a rolling change, settled state, status lines.
 
 use super::super::cluster::{choice, one_of};
-use super::super::reader::{Node, duplicate, suggest};
+use super::super::reader::Node;
+use super::super::report::{duplicate, suggest};
 use super::super::values::Literal;
 use super::probe::{Use, only, probe};
 use super::scope::{Scope, names};

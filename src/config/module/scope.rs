@@ -1,6 +1,7 @@
 //! Templates and expressions of a module: compiled once, and their names known to be there.
 
-use super::super::reader::{Cx, Node, suggest};
+use super::super::reader::{Cx, Node};
+use super::super::report::suggest;
 use super::filters;
 use crate::diag::{Code, Diag, Span, Spanned};
 use crate::expr;
@@ -178,12 +179,12 @@ impl<'a> Scope<'a> {
             .chain(module.safe_to_stop.iter().map(|rule| &rule.probe))
             .chain(module.settings.values().flat_map(|setting| [&setting.read.probe, &setting.write]))
             .chain(module.status.iter().map(|line| &line.probe));
-        let asks = |probe: &&Probe| probe.on == ProbeOn::Leader;
-        if module.rolling.last.is_none() && probes.clone().any(|probe| asks(&probe)) {
-            let diag =
-                Diag::at(Code::Missing, module.name.span, "a probe asks the leader, and nothing says who that is")
-                    .label("in this module")
-                    .help("say it in `rolling { last { … until=\"…\"; } }`");
+        let mut asking = probes.filter(|probe: &&Probe| probe.on == ProbeOn::Leader);
+        if let (None, Some(probe)) = (&module.rolling.last, asking.next()) {
+            let span = probe.until.as_ref().map_or(module.name.span, |until| until.0.span);
+            let diag = Diag::at(Code::Missing, span, "this probe asks the leader, and nothing says who that is")
+                .label("judges the leader's answer")
+                .help("say it in `rolling { last { … until=\"…\"; } }`");
             self.cx.report(diag);
         }
     }

@@ -1,8 +1,8 @@
-//! A look at a text before the parser sees it: is it KDL, and within limits?
+//! Text → KDL: bounded, without recursion on hostile text, and with every mistake in our own words.
 //!
 //! The parser recovers from mistakes by recursion, and backtracks in what is commented out with `/-`, so a hostile
-//! text could overflow its stack or take it hours. This scan reads the text once, without recursion, and reports what
-//! is not KDL in our own words; only a text without a mistake goes to the parser.
+//! text could overflow its stack or take it hours. A scan reads the text once, without recursion, and reports what is
+//! not KDL; only a text without a mistake goes to the parser.
 
 mod chars;
 mod strings;
@@ -10,8 +10,8 @@ mod strings;
 mod tests;
 mod words;
 
-use super::reader::Cx;
 use crate::diag::{Code, Diag, SourceId, Span};
+use kdl::KdlDocument;
 
 /// Blocks in blocks. A real file has four or five.
 const DEEPEST_BLOCK: usize = 64;
@@ -26,15 +26,39 @@ const LONGEST_LINE: usize = 16 * 1024;
 /// Mistakes in the syntax that are worth showing: the first is usually the cause of the rest.
 const MOST_MISTAKES: usize = 10;
 
-/// Reports what is wrong with a text.
-pub(super) fn check(name: &str, text: &str, source: SourceId, cx: &Cx) {
-    let too_long = text.split('\n').position(|line| line.len() > LONGEST_LINE);
-    if let Some(line) = too_long {
+/// Parses a text. `name` is what reports call it. `code` is what a text that is not KDL is reported as; with
+/// [`Code::Syntax`], what is beyond a limit is [`Code::Unreadable`].
+///
+/// # Errors
+/// Everything that is wrong, by its place; the first is usually the cause of the rest.
+pub fn parse(name: &str, text: &str, source: SourceId, code: Code) -> Result<KdlDocument, Vec<Diag>> {
+    let found = check(name, text, source, code);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    // The scan and the parser may not be of one mind: then the parser's own words are better than none.
+    KdlDocument::parse_v2(text).map_err(|error| {
+        let report = |bad: kdl::KdlDiagnostic| {
+            let start = bad.span.offset().min(text.len());
+            let span = Span { source, start, len: bad.span.len().min(text.len() - start) };
+            let message = bad.message.unwrap_or_else(|| "this is not KDL".to_owned());
+            let diag = Diag::at(code, span, message).label(bad.label.unwrap_or_default());
+            match bad.help {
+                Some(help) => diag.help(help),
+                None => diag,
+            }
+        };
+        error.diagnostics.into_iter().take(MOST_MISTAKES).map(report).collect()
+    })
+}
+
+/// What is wrong with a text.
+fn check(name: &str, text: &str, source: SourceId, code: Code) -> Vec<Diag> {
+    if let Some(line) = text.split('\n').position(|line| line.len() > LONGEST_LINE) {
         let message = format!("line {} of `{name}` has more than {LONGEST_LINE} bytes", line + 1);
-        cx.report(
-            Diag::nowhere(Code::Unreadable, message).help("break it into several lines, or into a file of its own"),
-        );
-        return;
+        let help = "break it into several lines, or into a file of its own";
+        let code = if code == Code::Syntax { Code::Unreadable } else { code };
+        return vec![Diag::nowhere(code, message).help(help)];
     }
     let mut scan = Scan {
         text,
@@ -55,11 +79,13 @@ pub(super) fn check(name: &str, text: &str, source: SourceId, cx: &Cx) {
         scan.found.push(last);
     }
     scan.found.sort_by_key(|mistake| mistake.at);
-    for mistake in scan.found.into_iter().take(MOST_MISTAKES) {
+    let report = |mistake: Mistake| {
         let span = Span { source, start: mistake.at, len: mistake.len };
-        let diag = Diag::at(mistake.code, span, mistake.message).label(mistake.label);
-        cx.report(if mistake.help.is_empty() { diag } else { diag.help(mistake.help) });
-    }
+        let code = if code == Code::Syntax { mistake.code } else { code };
+        let diag = Diag::at(code, span, mistake.message).label(mistake.label);
+        if mistake.help.is_empty() { diag } else { diag.help(mistake.help) }
+    };
+    scan.found.into_iter().take(MOST_MISTAKES).map(report).collect()
 }
 
 /// Something that is not KDL, or beyond a limit.
@@ -173,7 +199,8 @@ impl Scan<'_> {
                 self.recover();
             }
         }
-        let Some(block) = self.blocks.last() else { return Ok(()) };
+        // Behind another mistake, such as a string without an end, it need not be a mistake of its own.
+        let Some(block) = self.blocks.last().filter(|_| self.found.is_empty()) else { return Ok(()) };
         let mistake = |at: usize| Mistake::new(at, 1, "this block is never closed").label("opened here");
         Err(match self.suspect {
             // The `}` that was missed is where the indentation goes wrong first.

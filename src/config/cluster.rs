@@ -126,6 +126,9 @@ pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> (IndexMap<Mod
             plugins.insert(name.as_str().to_owned(), version);
         }
         child.finish();
+        if modules.is_empty() {
+            continue;
+        }
         if !modules.contains(&child.name()) {
             child.cx.report(no_module(child.name(), child.name_span(), modules));
             whole = false;

@@ -149,6 +149,14 @@ fn read(
     let cluster_name = head.as_ref().and_then(|head| head.name.as_ref()).map_or("cluster", |name| name.as_str());
     let mut hosts = Hosts::read(&body.many("hosts"), cluster_name);
     hosts.whole &= !strangers;
+    if names.is_empty() {
+        // Without modules nothing more can be said; why there are none is reported already.
+        if cx.count() == 0 {
+            let help = "modules are files NAME.kdl; name another folder with `--modules DIR`";
+            cx.report(Diag::nowhere(Code::Unreadable, format!("`{modules_dir}` holds no module")).help(help));
+        }
+        return None;
+    }
     let drafts = roles::drafts(&body.many("roles"), &hosts, &names);
     for draft in &drafts {
         library.need(&draft.role.module.value, cx, sources);

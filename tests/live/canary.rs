@@ -71,6 +71,9 @@ fn what_can_go_wrong_with_a_canary() {
     interrupted(&lab);
     rollback_fails(&lab);
     bad_plans(&lab);
+    old_configuration(&lab);
+    software_file(&lab);
+    killed_process(&lab);
 }
 
 /// The service refuses its configuration and crash-loops: rolled back, and its own reason is shown.
@@ -234,4 +237,62 @@ fn bad_plans(lab: &Lab) {
     lab.esapply(&["plan.json"]).expect(0);
     assert_eq!(restarted(lab, &before).len(), 3);
     lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
+/// A6: a process that runs on old configuration, although the files are right: restarted, and nothing else.
+fn old_configuration(lab: &Lab) {
+    let before = lab.pids("redis");
+    let folder = lab.prefix("node2").join("conf/redis");
+    let now = fs::read_link(folder.join("current")).expect("a link");
+    let generations = fs::read_dir(&folder).expect("folder").flatten().map(|entry| entry.file_name());
+    let hash = |name: &std::ffi::OsString| name.len() == 64 && Some(name.as_os_str()) != now.file_name();
+    let old = generations.into_iter().find(hash).expect("an older generation");
+    let point = |to: &std::path::Path| {
+        fs::remove_file(folder.join("current")).expect("the link");
+        std::os::unix::fs::symlink(to, folder.join("current")).expect("a link");
+    };
+    point(std::path::Path::new(&old));
+    crate::lab::signal(lab.pid("redis", "node2"), "KILL");
+    until("the supervisor's restart", Duration::from_secs(30), || {
+        lab.pid("redis", "node2") != before[1] && redis(lab, 2, "PING").is_ok()
+    });
+    point(&now);
+    let between = lab.pids("redis");
+    let plan = lab.esplan(&["--detailed-exitcode"]).expect(2);
+    assert!(plan.stdout.contains("restart pending") || plan.stdout.contains("older generation"), "{}", plan.stdout);
+    lab.esapply(&[]).expect(0);
+    assert_eq!(restarted(lab, &between), [2], "{}", plan.stdout);
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
+/// A6: a file of the software was replaced by hand: seen, and put right.
+fn software_file(lab: &Lab) {
+    let software = lab.prefix("node3").join("software");
+    let folder = fs::read_dir(&software).expect("software").flatten().map(|entry| entry.path());
+    let redis_folder = folder
+        .filter(|path| path.is_dir())
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("redis-6.2.14")))
+        .expect("the software");
+    let file = redis_folder.join("bin/redis-cli");
+    let good = fs::read(&file).expect("a program");
+    fs::remove_file(&file).expect("removed");
+    fs::write(&file, b"#!/bin/sh\n").expect("replaced");
+    let plan = lab.esplan(&["--detailed-exitcode"]).expect(2);
+    assert!(plan.stdout.contains("redis-cli"), "{}", plan.stdout);
+    lab.esapply(&[]).expect(0);
+    assert!(fs::read(&file).expect("a program") == good, "the file is what it was");
+    all_answer(lab);
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
+/// A6: a process that somebody ended, and that its supervisor does not bring back.
+fn killed_process(lab: &Lab) {
+    let before = lab.pids("redis");
+    crate::lab::signal(before[0], "TERM");
+    until("its end", Duration::from_secs(30), || !crate::lab::alive(before[0]));
+    let plan = lab.esplan(&["--detailed-exitcode"]).expect(2);
+    assert!(plan.stdout.contains("does not run") || plan.stdout.contains("not running"), "{}", plan.stdout);
+    lab.esapply(&[]).expect(0);
+    assert_eq!(restarted(lab, &before), [1]);
+    all_answer(lab);
 }

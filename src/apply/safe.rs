@@ -58,7 +58,7 @@ impl Run<'_> {
             },
         }
         let services = self.platform.services();
-        let mine = Question::Ready(instance.id.clone());
+        let mine = self.serves(&instance.id);
         // One that was broken when the plan was made, and still is, takes nothing away by being stopped; and rules that ask
         // it would never let it be repaired.
         if step.wave == Some(Wave::Repair) && !services.ask(&mine).await.holds {
@@ -83,7 +83,7 @@ impl Run<'_> {
         }
         let others = self.others(instance);
         let verdicts = join_all(others.iter().map(|(id, _)| {
-            let question = Question::Ready((*id).clone());
+            let question = self.serves(id);
             let services = &services;
             async move { services.ask(&question).await.holds }
         }))
@@ -98,6 +98,17 @@ impl Run<'_> {
         self.budget(instance, &down)
             .or_else(|| self.quorum(instance, &others, &down))
             .map_or_else(|| Verdict { holds: true, says: "enough others serve".to_owned() }, unsafe_)
+    }
+
+    /// Whether an instance serves, at the version that it runs: the declared one when this run has started it.
+    fn serves(&self, id: &InstanceId) -> Question {
+        if self.state().started.contains(id) {
+            return Question::Ready(id.clone());
+        }
+        let module = self.desired.instances.get(id).map(|one| &one.module.name.value);
+        let seen = self.observed(&id.host).and_then(|host| host.instances.get(id.role.as_str()));
+        let version = module.zip(seen).and_then(|(module, seen)| seen.version_of(module));
+        Question::Serves { instance: id.clone(), version }
     }
 
     /// Another instance of the service that may be stopped and still runs.

@@ -3,9 +3,9 @@
 use super::{Change, FileDiff, text};
 use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place};
 use crate::inventory::{
-    FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running,
+    FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, version_in,
 };
-use crate::model::{Digest, Name, OnChange, Version};
+use crate::model::{Digest, Name, OnChange};
 use std::collections::BTreeMap;
 
 /// Files of a generation that define the process.
@@ -115,16 +115,10 @@ fn serving(wanted: &DesiredInstance, running: &Running, inventory: &Inventory, c
     }
 }
 
-/// The version in the name of a software folder of a module (`NAME-VERSION-HASH12`).
-fn version_of(module: &str, folder: &str) -> Option<Version> {
-    let (version, _) = folder.strip_prefix(module)?.strip_prefix('-')?.rsplit_once('-')?;
-    Version::parse(version).ok()
-}
-
 fn software(host: &DesiredHost, wanted: &DesiredInstance, found: &InstanceObservation, changes: &mut Vec<Change>) {
     for (software, old) in replaced(host, wanted, found) {
         let Ok(module) = Name::new(software.module.as_str()) else { continue };
-        let from = old.and_then(|folder| version_of(software.module.as_str(), folder));
+        let from = old.and_then(|folder| version_in(software.module.as_str(), folder));
         changes.push(Change::Software { instance: wanted.id.clone(), module, from, to: software.version.clone() });
     }
 }
@@ -138,7 +132,7 @@ fn replaced<'a>(
     let unknown = found.software.is_empty();
     let folders = wanted.software.iter().filter(move |folder| !unknown && !found.software.contains(folder));
     folders.filter_map(|folder| host.software.get(folder)).map(|software| {
-        let same = |old: &&String| version_of(software.module.as_str(), old).is_some();
+        let same = |old: &&String| version_in(software.module.as_str(), old).is_some();
         (software.as_ref(), found.software.iter().find(same))
     })
 }

@@ -6,7 +6,7 @@
 
 use crate::desired::{DesiredHost, DesiredInstance, Software};
 use crate::inventory::{Held, HostObservation, UndoRecord, Verdict};
-use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use crate::model::{Digest, HostName, InstanceId, Name, ServiceName, Version};
 use crate::plan::GateKind;
 use async_trait::async_trait;
 use std::collections::BTreeSet;
@@ -156,8 +156,10 @@ pub struct Wanted {
 #[derive(Debug, Clone)]
 #[expect(missing_docs, reason = "the line of a variant says what its fields are")]
 pub enum Question {
-    /// This instance serves.
+    /// This instance serves, at the declared version.
     Ready(InstanceId),
+    /// This instance serves, at the version that it is known to run: before an upgrade reaches it, it is not broken.
+    Serves { instance: InstanceId, version: Option<Version> },
     /// The service's gate, with the instances that are expected to be up.
     Service { service: ServiceName, gate: GateKind, members: Vec<InstanceId> },
     /// This instance may be stopped as far as this rule is concerned.

@@ -16,7 +16,7 @@ pub use parse::parse;
 pub use printable::printable;
 pub use request::{BadPath, OBSERVE_FUNCTIONS, request};
 
-use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use crate::model::{Digest, HostName, InstanceId, ModuleName, Name, ServiceName, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,6 +116,19 @@ pub struct InstanceObservation {
     /// generation's folder (written with the generation, like `manifest`; what is collected looks there too).
     #[serde(default)]
     pub software: Vec<String>,
+}
+
+impl InstanceObservation {
+    /// The version of a module's software that the current generation uses.
+    pub fn version_of(&self, module: &ModuleName) -> Option<Version> {
+        self.software.iter().find_map(|folder| version_in(module.as_str(), folder))
+    }
+}
+
+/// The version in the name of a software folder of a module (`NAME-VERSION-HASH12`).
+pub fn version_in(module: &str, folder: &str) -> Option<Version> {
+    let (version, _) = folder.strip_prefix(module)?.strip_prefix('-')?.rsplit_once('-')?;
+    Version::parse(version).ok()
 }
 
 /// One file.

@@ -3,7 +3,7 @@
 use crate::desired::{Desired, DesiredService};
 use crate::host::{Question, Services};
 use crate::inventory::{HostObservation, ProcessObservation, Seen, ServiceObservation, Verdict};
-use crate::model::{HostName, InstanceId, Name, ServiceName};
+use crate::model::{HostName, InstanceId, Name, ServiceName, Version};
 use crate::plan::GateKind;
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ pub async fn services(
         if members.is_empty() {
             return (service.name.clone(), ServiceObservation::default());
         }
-        (service.name.clone(), Look { service, services, deadline }.at(members).await)
+        (service.name.clone(), Look { service, services, hosts, deadline }.at(members).await)
     });
     join_all(looks).await.into_iter().collect()
 }
@@ -42,10 +42,21 @@ fn running(service: &DesiredService, hosts: &BTreeMap<HostName, Seen<HostObserva
     service.instances.iter().filter(runs).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// The version that an instance runs, as far as its generation tells.
+fn version(
+    service: &DesiredService,
+    hosts: &BTreeMap<HostName, Seen<HostObservation>>,
+    id: &InstanceId,
+) -> Option<Version> {
+    let seen = hosts.get(&id.host).and_then(Seen::seen)?.instances.get(id.role.as_str())?;
+    seen.version_of(&service.module.name)
+}
+
 /// A look at one service.
 struct Look<'a> {
     service: &'a DesiredService,
     services: &'a dyn Services,
+    hosts: &'a BTreeMap<HostName, Seen<HostObservation>>,
     deadline: Instant,
 }
 
@@ -55,7 +66,8 @@ impl Look<'_> {
         let name = &self.service.name;
         let healthy = Question::Service { service: name.clone(), gate: GateKind::Healthy, members: members.clone() };
         let ready = join_all(members.into_iter().map(|id| async move {
-            let verdict = self.ask(Question::Ready(id.clone())).await;
+            let version = version(self.service, self.hosts, &id);
+            let verdict = self.ask(Question::Serves { instance: id.clone(), version }).await;
             (id, verdict)
         }));
         let settings = join_all(settled.into_iter().map(|setting| async move {

@@ -6,7 +6,7 @@ use super::whom::{Scope, instances};
 use crate::desired::{Desired, DesiredInstance, DesiredService};
 use crate::host::{HookTime, Question, Services};
 use crate::inventory::{Verdict, printable};
-use crate::model::{Gate, Hook, InstanceId, Name, ProbeOn, ServiceName, Setting, StatusLine};
+use crate::model::{Gate, Hook, InstanceId, Name, ProbeOn, ServiceName, Setting, StatusLine, Version};
 use crate::plan::GateKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -67,8 +67,12 @@ impl Prober {
         judge::all(judged.into_iter().map(|judged| judged.verdict).collect())
     }
 
-    async fn ready(&self, id: &InstanceId) -> Result<Verdict, String> {
-        let (instance, scope) = self.about(id)?;
+    /// `version` is what it should answer; `None` is what is declared.
+    async fn ready(&self, id: &InstanceId, version: Option<&Version>) -> Result<Verdict, String> {
+        let (instance, mut scope) = self.about(id)?;
+        if let Some(version) = version {
+            scope.names.insert("version".to_owned(), version.as_str().into());
+        }
         Ok(match &instance.module.ready {
             Some(gate) => Self::gate(&scope, gate).await,
             None => judge::holds(&format!("{id}: the module has no `ready` gate")),
@@ -92,7 +96,7 @@ impl Prober {
             (None, GateKind::Converged) => Ok(judge::holds("the module has no `converged` gate")),
             // What a service as a whole needs is then that each of its instances serves.
             (None, GateKind::Healthy) => {
-                let ready = futures::future::join_all(members.iter().map(|id| self.ready(id))).await;
+                let ready = futures::future::join_all(members.iter().map(|id| self.ready(id, None))).await;
                 Ok(judge::each(&ready.into_iter().collect::<Result<Vec<_>, _>>()?))
             }
         }
@@ -119,7 +123,8 @@ impl Prober {
 impl Services for Prober {
     async fn ask(&self, question: &Question) -> Verdict {
         let verdict = match question {
-            Question::Ready(id) => self.ready(id).await,
+            Question::Ready(id) => self.ready(id, None).await,
+            Question::Serves { instance, version } => self.ready(instance, version.as_ref()).await,
             Question::Service { service, gate, members } => self.service_gate(service, *gate, members).await,
             Question::Safe { instance, rule } => self.safe(instance, rule).await,
             Question::GoesLast(id) => self.goes_last(id).await,

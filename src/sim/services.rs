@@ -35,8 +35,10 @@ impl Services for SimServices {
             Err(says) => Verdict { holds: false, says },
         };
         match question {
-            Question::Ready(id) if world.ready().contains(id) => verdict(Ok(())),
-            Question::Ready(id) => verdict(Err(format!("{id} does not serve"))),
+            Question::Ready(id) | Question::Serves { instance: id, .. } if world.ready().contains(id) => {
+                verdict(Ok(()))
+            }
+            Question::Ready(id) | Question::Serves { instance: id, .. } => verdict(Err(format!("{id} does not serve"))),
             Question::Service { service, members, .. } => verdict(world.healthy(service, members)),
             Question::Safe { rule, .. } if world.faults.never_safe.contains(rule) => {
                 verdict(Err(format!("{rule} never holds")))

@@ -75,7 +75,12 @@ impl Run<'_> {
                 }
                 Some((step, result)) = running.next() => match result {
                     Ok(()) => _ = done.insert(&step.id),
-                    Err(halt) => end = worse(end, halt),
+                    Err(halt) => {
+                        if self.mutated(Mutation::GoesOnAfterFailure) {
+                            done.insert(&step.id);
+                        }
+                        end = worse(end, halt);
+                    }
                 },
                 () = self.cancel.requested(), if !told => {
                     told = true;

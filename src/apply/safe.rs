@@ -33,7 +33,7 @@ impl Run<'_> {
                 process: None,
                 ends_when_halting: true,
             };
-            let safe = self.wait_for(&wait, || self.safety(step, instance)).await;
+            let safe = self.wait_for(&wait, || self.safety(step, roll, instance)).await;
             safe.map_err(|trouble| match trouble.cause {
                 Cause::Gate => Trouble { cause: Cause::Unsafe, ..trouble },
                 _ => trouble,
@@ -46,7 +46,7 @@ impl Run<'_> {
     }
 
     /// One look.
-    async fn safety(&self, step: &Step, instance: &DesiredInstance) -> Verdict {
+    async fn safety(&self, step: &Step, roll: &Roll, instance: &DesiredInstance) -> Verdict {
         let unsafe_ = |says: String| Verdict { holds: false, says };
         match self.host(&instance.id.host) {
             Err(trouble) => return unsafe_(trouble.why),
@@ -63,6 +63,14 @@ impl Run<'_> {
         // it would never let it be repaired.
         if step.wave == Some(Wave::Repair) && !services.ask(&mine).await.holds {
             return Verdict { holds: true, says: "it does not serve".to_owned() };
+        }
+        // What is not well is not disturbed: the gate could only fail afterwards. Another one of the same batch may be down.
+        let rolls = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && instance.module.healthy.is_some();
+        if rolls && self.state().disturbed.iter().all(|other| !self.is_mate(other, instance)) {
+            let verdict = services.ask(&super::roll::healthy(roll)).await;
+            if !verdict.holds {
+                return unsafe_(format!("{} is not healthy: {}", roll.service, verdict.says));
+            }
         }
         // Two that are safe to stop alone may not be safe to stop together: the rules are asked when the other one is down.
         if !instance.module.safe_to_stop.is_empty()
@@ -113,10 +121,12 @@ impl Run<'_> {
 
     /// Another instance of the service that may be stopped and still runs.
     fn stopping_beside(&self, instance: &DesiredInstance) -> Option<InstanceId> {
-        let mate = |id: &&InstanceId| {
-            **id != instance.id && self.desired.instances.get(*id).is_some_and(|one| one.service == instance.service)
-        };
-        self.state().stopping.iter().find(mate).cloned()
+        self.state().stopping.iter().find(|other| self.is_mate(other, instance)).cloned()
+    }
+
+    /// Whether it is another instance of the same service.
+    fn is_mate(&self, other: &InstanceId, instance: &DesiredInstance) -> bool {
+        *other != instance.id && self.desired.instances.get(other).is_some_and(|one| one.service == instance.service)
     }
 
     /// The other instances of the service that count: those that exist already, or were started in this run. Whether each

@@ -352,7 +352,7 @@ fn every_boundary_of_a_crash() {
 /// The same with a canary that does not work: whoever continues ends at the same rollback.
 #[test]
 fn every_boundary_of_a_crash_in_a_rollback() {
-    for bad in [Bad::GivesUp, Bad::Sickens(Duration::from_secs(7))] {
+    for bad in [Bad::GivesUp, Bad::NeverReady] {
         paused(dies_everywhere("bad canary", &[Change::Conf(1, 0)], Some(bad)));
     }
 }
@@ -374,6 +374,10 @@ async fn dies_everywhere(name: &str, changes: &[Change], bad: Option<Bad>) {
     drive::settle(&whole).await;
     for at in 0..operations {
         for when in [When::Before, When::During, When::After] {
+            // Only what is written aside, early on, has a middle.
+            if when == When::During && at > operations / 2 {
+                continue;
+            }
             let cluster = cluster.fork();
             with_faults(&cluster, Faults { crash: Some(Crash { at, when }), ..faults.clone() });
             let applied = converge(&cluster, &desired, &How::default()).await;
@@ -389,7 +393,8 @@ async fn dies_everywhere(name: &str, changes: &[Change], bad: Option<Bad>) {
                 runs += 1;
                 assert!(runs < 4, "{died}: it comes to no end {}", applied.told());
             }
-            assert_eq!(state(&cluster, &desired), state(&whole, &desired), "{died}");
+            let differs = drive::differences(&state(&whole, &desired), &state(&cluster, &desired));
+            assert_eq!(differs, [""; 0], "{died}");
             assert_ne!(cluster.setting(&service_name(1), &setting()), CHANGED, "{died}");
         }
     }

@@ -44,6 +44,7 @@ fn batches() -> Spec {
     spec.batch = 2;
     spec.services[1].max = 2;
     spec.services[1].rules = false;
+    spec.services[1].leader = true;
     spec
 }
 

@@ -192,7 +192,7 @@ fn instance(
         file(inside("main.conf"), format!("conf={}\n", role.conf), OnChange::Restart, false),
         file(inside("live.conf"), format!("live={}\n", role.live), OnChange::Reload, false),
         file(inside("notes"), format!("note={}\n", role.note), OnChange::Nothing, false),
-        file(inside("launch"), format!("exec {}\n", folders.join(" ")), OnChange::Restart, false),
+        file(inside("launch"), format!("exec {} as {id}\n", folders.join(" ")), OnChange::Restart, false),
         file(placed("extra"), format!("placed={}\n", role.placed), OnChange::Restart, false),
         file(placed("id"), format!("{at}\n"), OnChange::Restart, true),
     ];

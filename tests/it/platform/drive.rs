@@ -277,6 +277,13 @@ pub(crate) fn state(cluster: &Cluster, desired: &Desired) -> BTreeMap<String, St
     state
 }
 
+/// What differs between two states, in words.
+pub(crate) fn differences(wanted: &BTreeMap<String, String>, found: &BTreeMap<String, String>) -> Vec<String> {
+    let names: BTreeSet<&String> = wanted.keys().chain(found.keys()).collect();
+    let differs = names.into_iter().filter(|name| wanted.get(*name) != found.get(*name));
+    differs.map(|name| format!("{name}: wanted {:?}, found {:?}", wanted.get(name), found.get(name))).collect()
+}
+
 /// Sets faults and forgets the trace so far.
 pub(crate) fn with_faults(cluster: &Cluster, faults: Faults) {
     cluster.set_faults(faults);

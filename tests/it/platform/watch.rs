@@ -98,6 +98,10 @@ impl Watch<'_> {
         if self.drifted || rollout.canary == 0 {
             return;
         }
+        if rollout.scope == Scope::Host {
+            self.canary_hosts_first(applied, found);
+            return;
+        }
         let mut first: BTreeMap<RoleId, (InstanceId, Option<Duration>)> = BTreeMap::new();
         for traced in &applied.trace {
             match &traced.effect {
@@ -120,6 +124,30 @@ impl Watch<'_> {
                         started.get_or_insert(traced.at);
                     }
                 }
+                _ => {}
+            }
+        }
+    }
+
+    /// With one host after the other: the others are only touched when the first ones have been healthy for the soak time.
+    fn canary_hosts_first(&self, applied: &Applied, found: &mut Vec<String>) {
+        let watched = self.behaviour.start + self.behaviour.heal + self.desired.rollout.soak;
+        let mut canaries: BTreeSet<&HostName> = BTreeSet::new();
+        let mut started: Option<Duration> = None;
+        for traced in &applied.trace {
+            match &traced.effect {
+                Effect::Stop { instance, .. } if traced.ready.contains(instance) => {
+                    let Some(_) = self.one(instance).filter(|one| !self.exempt(one)) else { continue };
+                    let room = canaries.len() < usize::try_from(self.desired.rollout.canary).expect("small");
+                    if room {
+                        canaries.insert(&instance.host);
+                    }
+                    let soon = started.is_none_or(|started| traced.at < started + watched);
+                    if !canaries.contains(&instance.host) && soon {
+                        found.push(format!("{:?} {instance} was stopped before {canaries:?} were watched", traced.at));
+                    }
+                }
+                Effect::Start { instance, .. } if canaries.contains(&instance.host) => started = Some(traced.at),
                 _ => {}
             }
         }
@@ -168,8 +196,10 @@ impl Watch<'_> {
 
     /// Who leads is stopped after all others of its role that are stopped while they serve.
     fn leader_last(&self, applied: &Applied, found: &mut Vec<String>) {
-        // With one host after the other, the first host is fixed, whoever leads there.
-        if self.drifted || self.desired.rollout.scope == Scope::Host {
+        // With one host after the other, the first host is fixed, whoever leads there; and leadership may move to another
+        // one of the same batch when the first of them stops.
+        let together = self.behaviour.leaders_move && self.desired.rollout.batch > 1;
+        if self.drifted || self.desired.rollout.scope == Scope::Host || together {
             return;
         }
         let stops = Self::stops(applied);

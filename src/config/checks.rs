@@ -82,7 +82,8 @@ fn secrets(cluster: &Cluster, role: &Role, cx: &Cx) {
         if !cluster.secrets.contains_key(&secret.0) {
             let known: Vec<&str> = cluster.secrets.keys().map(String::as_str).collect();
             let diag = Diag::at(Code::Unresolved, value.span, format!("there is no secret `{}`", secret.0));
-            let example = || format!("declare it: secrets {{ secret \"{}\" \"VARIABLE\" from=\"env\"; }}", secret.0);
+            let example =
+                || format!("declare it at the top of the file: secret \"{}\" from=\"env\" \"VARIABLE\"", secret.0);
             cx.report(if known.is_empty() {
                 diag.label("not declared").help(example())
             } else {

@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use std::time::Duration;
 
 /// Everything that may stand at the top of the file.
-pub(super) const SECTIONS: &[&str] = &["cluster", "versions", "rollout", "secrets", "hosts", "roles"];
+pub(super) const SECTIONS: &[&str] = &["cluster", "versions", "rollout", "secret", "secrets", "hosts", "roles"];
 
 /// Where the platform lives on a host when the file does not say.
 const DEFAULT_PREFIX: &str = "/opt/es_cluster";
@@ -218,10 +218,10 @@ pub(super) fn one_of<T: Copy>(raw: &Raw<'_>, choices: &[(&str, T)]) -> Result<T,
     })
 }
 
-/// The section `secrets`.
-pub(super) fn secrets(sections: &[Node<'_>]) -> IndexMap<String, SecretSpec> {
+/// The nodes `secret`, at the top of the file or in sections `secrets`.
+pub(super) fn secrets(alone: Vec<Node<'_>>, sections: &[Node<'_>]) -> IndexMap<String, SecretSpec> {
     let mut secrets: IndexMap<String, SecretSpec> = IndexMap::new();
-    for child in sections.iter().flat_map(|node| node.body(&["secret"]).rest()) {
+    for child in alone.into_iter().chain(sections.iter().flat_map(|node| node.body(&["secret"]).rest())) {
         let name = child.arg_as::<Name>("the secret's name");
         let from = child.need_prop::<String>("from");
         let words = child.args::<String>(1, "the source of a secret");
@@ -243,9 +243,9 @@ pub(super) fn secrets(sections: &[Node<'_>]) -> IndexMap<String, SecretSpec> {
 fn secret_source(node: &Node<'_>, from: &Spanned<String>, words: Vec<Spanned<String>>) -> Option<SecretSource> {
     let mut words: Vec<String> = words.into_iter().map(|word| word.value).collect();
     let example = match from.as_str() {
-        "env" => "secret \"name\" \"VARIABLE\" from=\"env\"",
-        "file" => "secret \"name\" \"/path/of/file\" from=\"file\"",
-        "command" => "secret \"name\" \"pass\" \"show\" \"name\" from=\"command\"",
+        "env" => "secret \"name\" from=\"env\" \"VARIABLE\"",
+        "file" => "secret \"name\" from=\"file\" \"/path/of/file\"",
+        "command" => "secret \"name\" from=\"command\" \"pass\" \"show\" \"name\"",
         other => {
             let message = format!("`from` must be one of env, file, command, found the text \"{other}\"");
             let diag = Diag::at(Code::WrongType, from.span, message);

@@ -145,7 +145,7 @@ fn read(
     }
     let (versions, versions_whole) = cluster::versions(&body.many("versions"), &names);
     let rollout = body.one("rollout").map(|node| cluster::rollout(&node)).unwrap_or_default();
-    let secrets = cluster::secrets(&body.many("secrets"));
+    let secrets = cluster::secrets(body.many("secret"), &body.many("secrets"));
     let cluster_name = head.as_ref().and_then(|head| head.name.as_ref()).map_or("cluster", |name| name.as_str());
     let mut hosts = Hosts::read(&body.many("hosts"), cluster_name);
     hosts.whole &= !strangers;

@@ -2,7 +2,7 @@
 
 use super::{Files, Loaded, load, params_of, version_of};
 use crate::diag::Sources;
-use crate::model::{HostName, ModuleName, OnFailure, Scope, SecretSource, Transport, Value};
+use crate::model::{HostName, ModuleName, OnFailure, Scope, SecretSource, Transport, Value, Version};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ versions {
     store "6.7.0" { plugin "metrics" "6.7.0.0"; }
 }
 rollout { canary 2 soak="90s"; scope "host"; batch 3; on-failure "stop"; }
+secret "c" "/etc/c" from="file"
 secrets {
     secret "a" "VARIABLE" from="env"
     secret "b" "pass" "show" "b" from="command"
@@ -122,6 +123,7 @@ fn the_cluster_is_what_the_file_says() {
     let plugins = &cluster.versions[&ModuleName::new("store").expect("a name")].plugins;
     assert_eq!(plugins["metrics"].as_str(), "6.7.0.0");
     assert!(matches!(&cluster.secrets["a"].source, SecretSource::Env(name) if name == "VARIABLE"));
+    assert!(matches!(&cluster.secrets["c"].source, SecretSource::File(path) if path == "/etc/c"));
     assert!(matches!(&cluster.secrets["b"].source, SecretSource::Command(words) if words.len() == 3));
 }
 
@@ -149,8 +151,8 @@ fn roles_are_placed_and_named() {
     let hosts: Vec<&str> = hot.hosts.iter().map(|host| host.as_str()).collect();
     assert_eq!(hosts, ["node1", "node2", "node3", "node4"]);
     let runtime = ModuleName::new("runtime").expect("a name");
-    assert_eq!(version_of(&cluster, hot, &runtime).map(|version| version.as_str()), Some("8.0.202"));
-    assert_eq!(version_of(&cluster, plain, &runtime).map(|version| version.as_str()), Some("11.0.13"));
+    assert_eq!(version_of(&cluster, hot, &runtime).map(Version::as_str), Some("8.0.202"));
+    assert_eq!(version_of(&cluster, plain, &runtime).map(Version::as_str), Some("11.0.13"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Every KDL block in the documentation is KDL, and those that are a whole `cluster.kdl` are valid with our modules.
 
+use crate::bad::{Texts, shown};
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::config;
 use es_cluster::diag::Sources;
@@ -40,4 +41,24 @@ fn every_kdl_block_is_right() {
         }
     }
     assert!(blocks_seen >= 3 && clusters_seen >= 2, "{blocks_seen} blocks, {clusters_seen} clusters");
+}
+
+/// The page on modules shows every node that a module may have, so all of it must be taken.
+#[test]
+fn the_grammar_of_modules_is_taken() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/modules.md")).expect("the page");
+    let block = blocks(&page).into_iter().find(|block| block.starts_with("module \"NAME\"")).expect("the grammar");
+    let mut texts = Texts::below(&root.join("modules"));
+    texts.0 = texts.0.into_iter().map(|(path, bytes)| (format!("modules/{path}"), bytes)).collect();
+    texts.0.insert("modules/name.kdl".to_owned(), block.replace("module \"NAME\"", "module \"name\"").into_bytes());
+    for template in ["conf.yml", "jvm.options"] {
+        texts.0.insert(format!("modules/name/{template}"), b"x: 1\n".to_vec());
+    }
+    let mut sources = Sources::new();
+    let (_, found) = config::load_module(&texts, "name", "modules", &mut sources);
+    // The page shows two ways to say the same, and leaves expressions out with dots.
+    let left_out = |message: &str| message.contains("can't be compiled") || message.contains("is here twice");
+    let wrong: Vec<_> = found.iter().filter(|diag| !left_out(&diag.message)).cloned().collect();
+    assert!(wrong.is_empty(), "{}", shown(wrong, &sources));
 }

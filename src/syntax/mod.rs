@@ -175,7 +175,7 @@ impl Scan<'_> {
             let Some(next) = self.peek() else { break };
             let first = self.fresh.is_some();
             if let Some(line) = self.fresh.take() {
-                self.indent = self.at - line;
+                self.indent = self.at.saturating_sub(line);
             }
             if self.found.len() >= MOST_MISTAKES {
                 return Ok(());
@@ -249,6 +249,7 @@ impl Scan<'_> {
             }
             match self.peek() {
                 None | Some('}') => return Ok(()),
+                Some(';') if slashed => return Err(self.behind_slashdash()),
                 Some(';') => {
                     self.at += 1;
                     return Ok(());
@@ -287,6 +288,11 @@ impl Scan<'_> {
             self.at = key_end;
         }
         self.ends_well(start, true)
+    }
+
+    /// The parser does not take it, though the language would.
+    fn behind_slashdash(&self) -> Mistake {
+        Mistake::new(self.at, 1, "a `;` can't follow what `/-` takes out").help("end it with a new line")
     }
 
     /// Opens a block.
@@ -329,6 +335,7 @@ impl Scan<'_> {
         match self.peek() {
             None | Some('}') => Ok(()),
             Some('{') if block.aside => self.open(false, false),
+            Some(';') if block.slashed && !block.aside => Err(self.behind_slashdash()),
             Some(';') => {
                 self.at += 1;
                 Ok(())

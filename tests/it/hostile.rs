@@ -34,6 +34,11 @@ fn cluster() -> String {
     std::fs::read_to_string(path).expect("the base")
 }
 
+fn module() -> String {
+    let path = folder().join("_base/modules/store.kdl");
+    std::fs::read_to_string(path).expect("a module of the base")
+}
+
 #[test]
 fn endless_nesting_is_refused() {
     assert!(reported("a {\n".repeat(500_000)).contains("nested deeper"));
@@ -148,16 +153,16 @@ fn hostile_modules_are_refused_too() {
     assert!(loaded(&texts).contains("module::bad-template"));
 }
 
-/// A base file with some bytes changed, cut, doubled or swapped.
-fn mangled() -> impl Strategy<Value = String> {
+/// A text with some of it cut, doubled, turned round or put in.
+fn mangled(text: String) -> impl Strategy<Value = String> {
     let edit = (
         0..4u8,
         any::<prop::sample::Index>(),
         0..40usize,
         prop::sample::select(vec!["{", "}", "\"", "\n", "=", "/-", "[", "5m", ";"]),
     );
-    prop::collection::vec(edit, 1..6).prop_map(|edits| {
-        let mut text: Vec<char> = cluster().chars().collect();
+    prop::collection::vec(edit, 1..6).prop_map(move |edits| {
+        let mut text: Vec<char> = text.chars().collect();
         for (kind, place, len, piece) in edits {
             let at = place.index(text.len().max(1));
             let end = (at + len).min(text.len());
@@ -180,7 +185,14 @@ proptest! {
 
     /// Whatever an editor does to a file, it is either good or reported with a place, and never a crash.
     #[test]
-    fn a_mangled_file_is_good_or_reported(text in mangled()) {
+    fn a_mangled_file_is_good_or_reported(text in mangled(cluster())) {
         reported(text);
+    }
+
+    #[test]
+    fn a_mangled_module_is_good_or_reported(text in mangled(module())) {
+        let mut texts = base();
+        texts.0.insert("modules/store.kdl".to_owned(), text.into_bytes());
+        loaded(&texts);
     }
 }

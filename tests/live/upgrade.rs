@@ -34,7 +34,11 @@ fn settings(lab: &Lab) -> serde_json::Value {
 fn an_upgrade_under_load() {
     let lab = Lab::new("upgrade", &before());
     let valid = lab.esplan(&["validate"]).expect(0);
-    assert!(valid.stderr.contains("warning:"), "a JDK that is proven and not supported is a warning:\n{}", valid.text());
+    assert!(
+        valid.stderr.contains("warning:"),
+        "a JDK that is proven and not supported is a warning:\n{}",
+        valid.text()
+    );
     lab.esplan(&["lock"]).expect(0);
     lab.esapply(&[]).expect(0);
     let load = Load::start(&lab);

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// Longest text of a host or service in a line.
 const LONGEST: usize = 200;
 
+/// How many lines of a file's diff are shown in short.
+const SHORT: usize = 12;
+
 /// How many paths of a list are named.
 const NAMED: usize = 3;
 
@@ -40,7 +43,7 @@ pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
         roles.entry(&instance.role).or_default().insert(instance, lines);
     }
     for of_role in roles.into_values() {
-        for (names, lines) in same(of_role) {
+        for (names, lines) in alike(same(of_role)) {
             block(&mut text, &fold::instances(names), &lines, pen);
         }
     }
@@ -60,6 +63,42 @@ fn same<K: Ord + Copy>(all: BTreeMap<K, Vec<String>>) -> Vec<(Vec<K>, Vec<String
         }
     }
     groups
+}
+
+/// Single instances that differ in their own hosts' names alone together, with `*` for the name.
+fn alike(groups: Vec<(Vec<&InstanceId>, Vec<String>)>) -> Vec<(Vec<&InstanceId>, Vec<String>)> {
+    let nameless = |group: &(Vec<&InstanceId>, Vec<String>)| match group.0.as_slice() {
+        [one] => Some(group.1.iter().map(|line| without(line, one.host.as_str())).collect::<Vec<String>>()),
+        _ => None,
+    };
+    let mut result: Vec<(Vec<&InstanceId>, Vec<String>, Option<Vec<String>>)> = Vec::new();
+    for group in groups {
+        let lines = nameless(&group);
+        let known = result.iter_mut().find(|(_, _, known)| known.is_some() && *known == lines);
+        match (known, lines) {
+            (Some((names, shown, _)), Some(lines)) => {
+                names.extend(group.0);
+                *shown = lines;
+            }
+            (_, lines) => result.push((group.0, group.1, lines)),
+        }
+    }
+    result.into_iter().map(|(names, lines, _)| (names, lines)).collect()
+}
+
+/// A line with `*` for a host's name, where it stands alone.
+fn without(line: &str, host: &str) -> String {
+    let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let (mut result, mut rest) = (String::with_capacity(line.len()), line);
+    while let Some(start) = rest.find(host) {
+        let (before, after) = (&rest[..start], &rest[start + host.len()..]);
+        let alone = !part_of_word(before.chars().next_back()) && !part_of_word(after.chars().next());
+        result.push_str(before);
+        result.push_str(if alone { "*" } else { host });
+        rest = after;
+    }
+    result.push_str(rest);
+    result
 }
 
 fn block(text: &mut String, head: &str, lines: &[String], pen: &Pen) {
@@ -181,14 +220,20 @@ fn diff_of(instance: &InstanceId, path: &str, diffs: &[FileDiff], pen: &Pen) -> 
     let Some(text) = &found.text else {
         return vec![format!("      {}", pen.paint(Tone::Quiet, "(its content is not shown)"))];
     };
+    let shown = |line: &str| format!("      {}", pen.paint(tone(line), line));
     let hunks = || text.lines().filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
     match pen.diff {
         DiffStyle::None => Vec::new(),
         DiffStyle::Short => {
-            let count = |sign: char| hunks().filter(|line| line.starts_with(sign)).count();
-            vec![format!("      +{} -{}", count('+'), count('-'))]
+            let mut lines: Vec<String> = hunks().take(SHORT).map(shown).collect();
+            let more = hunks().count().saturating_sub(SHORT);
+            if more > 0 {
+                let more = format!("... {}, shown by --diff full", words::count(more, "more line"));
+                lines.push(format!("      {}", pen.paint(Tone::Quiet, &more)));
+            }
+            lines
         }
-        DiffStyle::Full => hunks().map(|line| format!("      {}", pen.paint(tone(line), line))).collect(),
+        DiffStyle::Full => hunks().map(shown).collect(),
     }
 }
 

@@ -59,3 +59,28 @@ fn nothing_to_do_is_one_line() {
     let status = status(&desired, &converged(&desired));
     assert!(status.healthy);
 }
+
+#[test]
+fn a_long_diff_can_be_shown_in_short_or_not_at_all_and_colour_is_only_colour() {
+    let lines = |first: u32| (first..first + 40).map(|n| format!("key{n}={n}\n")).collect::<String>();
+    let mut roles = platform();
+    roles[3] = roles[3].clone().file("main.conf", &lines(0), OnChange::Restart);
+    let before = converged(&desired(&roles));
+    roles[3] = roles[3].clone().file("main.conf", &lines(100), OnChange::Restart);
+    let declared = desired(&roles);
+    let (plan, report) = plan(&PlanInput { desired: &declared, inventory: &before, options: &PlanOptions::default() });
+    let shown = |diff, colour| text(&plan, &report, &TextOptions { diff, width: 80, colour });
+    let short = shown(DiffStyle::Short, false);
+    assert!(short.contains("-key0=0") && !short.contains("+key100=100"), "{short}");
+    assert!(short.contains("      ... 69 more lines, shown by --diff full\n"), "{short}");
+    let none = shown(DiffStyle::None, false);
+    assert!(none.contains("~ main.conf") && !none.contains("key0"), "{none}");
+    let full = shown(DiffStyle::Full, false);
+    assert!(full.contains("+key100=100"), "{full}");
+    let mut plain = shown(DiffStyle::Full, true);
+    for code in ["1", "32", "31", "33", "1;31", "2", "0"] {
+        plain = plain.replace(&format!("\u{1b}[{code}m"), "");
+    }
+    assert_eq!(plain, full);
+    assert!(full.lines().all(|line| line.chars().count() <= 80), "{full}");
+}

@@ -13,7 +13,7 @@ pub enum DiffStyle {
     /// Unified diffs.
     #[default]
     Full,
-    /// Only how many lines.
+    /// The first lines of each.
     Short,
     /// Only which files.
     None,

@@ -65,25 +65,28 @@ fn same<K: Ord + Copy>(all: BTreeMap<K, Vec<String>>) -> Vec<(Vec<K>, Vec<String
     groups
 }
 
+/// Instances with the lines that are told of each of them.
+type Group<'a> = (Vec<&'a InstanceId>, Vec<String>);
+
 /// Single instances that differ in their own hosts' names alone together, with `*` for the name.
-fn alike(groups: Vec<(Vec<&InstanceId>, Vec<String>)>) -> Vec<(Vec<&InstanceId>, Vec<String>)> {
-    let nameless = |group: &(Vec<&InstanceId>, Vec<String>)| match group.0.as_slice() {
-        [one] => Some(group.1.iter().map(|line| without(line, one.host.as_str())).collect::<Vec<String>>()),
+fn alike(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
+    let nameless = |(names, lines): &Group<'_>| match names.as_slice() {
+        [one] => Some(lines.iter().map(|line| without(line, one.host.as_str())).collect::<Vec<String>>()),
         _ => None,
     };
-    let mut result: Vec<(Vec<&InstanceId>, Vec<String>, Option<Vec<String>>)> = Vec::new();
+    let mut result: Vec<(Group<'_>, Option<Vec<String>>)> = Vec::new();
     for group in groups {
         let lines = nameless(&group);
-        let known = result.iter_mut().find(|(_, _, known)| known.is_some() && *known == lines);
+        let known = result.iter_mut().find(|(_, known)| known.is_some() && *known == lines);
         match (known, lines) {
-            (Some((names, shown, _)), Some(lines)) => {
+            (Some(((names, shown), _)), Some(lines)) => {
                 names.extend(group.0);
                 *shown = lines;
             }
-            (_, lines) => result.push((group.0, group.1, lines)),
+            (_, lines) => result.push((group, lines)),
         }
     }
-    result.into_iter().map(|(names, lines, _)| (names, lines)).collect()
+    result.into_iter().map(|(group, _)| group).collect()
 }
 
 /// A line with `*` for a host's name, where it stands alone.

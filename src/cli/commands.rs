@@ -8,7 +8,7 @@ use super::load::{self, Files};
 use super::plan;
 use super::terminal::Terminal;
 use crate::artifact::{self, Cache, Clients, Event};
-use crate::config;
+use crate::config::{self, Reach};
 use crate::diag::Sources;
 use crate::render;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// `esplan validate`: the file and all modules, no host.
 pub(crate) fn validate(common: &Common, terminal: &Terminal) -> Result<Exit, CliError> {
-    let Files { loaded, mut sources } = load::read(common)?;
+    let Files { loaded, mut sources } = load::read_reach(common, Reach::All)?;
     load::read_lock(common, &mut sources)?;
     for warning in &loaded.warnings {
         terminal.complain(&format!("warning: {}\n", warning.message));

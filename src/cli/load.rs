@@ -3,7 +3,7 @@
 use super::args::Common;
 use super::error::CliError;
 use super::files::DiskFiles;
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Reach};
 use crate::desired::{self, Desired};
 use crate::diag::{Diagnostics, Sources};
 use crate::lock::Lock;
@@ -34,10 +34,14 @@ pub(crate) fn beside(file: &Path, name: &str) -> PathBuf {
 
 /// Reads the cluster's file and the modules that it uses; every mistake in one error.
 pub(crate) fn read(common: &Common) -> Result<Files, CliError> {
+    read_reach(common, Reach::InUse)
+}
+
+/// Like [`read`]; with [`Reach::All`] the mistakes of modules that nobody uses too.
+pub(crate) fn read_reach(common: &Common, reach: Reach) -> Result<Files, CliError> {
     let mut sources = Sources::new();
-    let modules = modules_dir(common);
-    let (loaded, mut mistakes) =
-        config::load(&DiskFiles, &common.file.to_string_lossy(), &modules.to_string_lossy(), &mut sources);
+    let (file, modules) = (common.file.to_string_lossy(), modules_dir(common));
+    let (loaded, mut mistakes) = config::load_reach(&DiskFiles, &file, &modules.to_string_lossy(), &mut sources, reach);
     match loaded {
         Some(loaded) if mistakes.is_empty() => Ok(Files { loaded, sources }),
         _ => {

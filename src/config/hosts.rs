@@ -22,11 +22,16 @@ impl Hosts {
     /// Reads the section. `cluster` is the cluster's name, for the folders of sandbox hosts.
     pub(super) fn read(sections: &[Node<'_>], cluster: &str) -> Self {
         let mut hosts = Self { all: IndexMap::new(), whole: true };
-        let mut addresses: IndexMap<String, Spanned<HostName>> = IndexMap::new();
+        let mut addresses = Addresses::new();
+        let mut folders = Addresses::new();
         for node in sections.iter().flat_map(Node::children) {
             let declared = expanded(&node, cluster);
             hosts.whole &= declared.is_some();
-            if !hosts.add(declared.unwrap_or_default(), &node, &mut addresses) {
+            let declared = declared.unwrap_or_default();
+            for host in declared.iter().filter(|host| host.transport == Transport::Local) {
+                same_folder(host, &mut folders, &node);
+            }
+            if !hosts.add(declared, &node, &mut addresses) {
                 break;
             }
             node.finish();
@@ -66,7 +71,26 @@ impl Hosts {
     }
 }
 
-/// Which host has an address, and where that is said.
+/// Sandbox hosts share a machine, so two of them with one folder would be one host under two names.
+fn same_folder(host: &HostSpec, folders: &mut Addresses, node: &Node<'_>) {
+    let Some(prefix) = &host.prefix else { return };
+    if let Some(first) = folders.get(prefix).filter(|first| first.value != host.name.value) {
+        let message =
+            format!("the sandbox hosts `{}` and `{}` have the same folder `{prefix}`", first.value, host.name);
+        let diag = Diag::at(Code::Duplicate, host.name.span, message)
+            .label("one folder for several hosts")
+            .help("leave `prefix` out: each sandbox host then has a folder of its own below /var/tmp/es_cluster");
+        node.cx.report(if range {
+            diag
+        } else {
+            diag.also(Diag::at(Code::Duplicate, first.span, "it is first said here").label("and this one"))
+        });
+        return;
+    }
+    folders.insert(prefix.clone(), host.name.clone());
+}
+
+/// Which host has an address or folder, and where that is said.
 type Addresses = IndexMap<String, Spanned<HostName>>;
 
 fn same_address(host: &HostSpec, first: &Spanned<HostName>) -> Diag {

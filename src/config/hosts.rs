@@ -75,12 +75,16 @@ impl Hosts {
 fn same_folder(host: &HostSpec, folders: &mut Addresses, node: &Node<'_>) {
     let Some(prefix) = &host.prefix else { return };
     if let Some(first) = folders.get(prefix).filter(|first| first.value != host.name.value) {
-        let message =
-            format!("the sandbox hosts `{}` and `{}` have the same folder `{prefix}`", first.value, host.name);
+        let together = first.span == host.name.span;
+        let message = if together {
+            format!("all sandbox hosts of `{}` have the same folder `{prefix}`", node.name())
+        } else {
+            format!("the sandbox hosts `{}` and `{}` have the same folder `{prefix}`", first.value, host.name)
+        };
         let diag = Diag::at(Code::Duplicate, host.name.span, message)
             .label("one folder for several hosts")
             .help("leave `prefix` out: each sandbox host then has a folder of its own below /var/tmp/es_cluster");
-        node.cx.report(if range {
+        node.cx.report(if together {
             diag
         } else {
             diag.also(Diag::at(Code::Duplicate, first.span, "it is first said here").label("and this one"))

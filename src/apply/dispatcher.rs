@@ -34,6 +34,9 @@ impl Run<'_> {
         let hosts = hosts.into_iter().collect();
         self.tell(Happening::Began { run: self.options.run.clone(), steps, hosts }).await;
         let (end, done) = self.all_steps().await;
+        if matches!(end, End::Failed { .. } | End::Stale { .. }) && !self.cancel.is_forced() {
+            self.start_recreated().await;
+        }
         let rolled_back = self.state().rolled_back.clone();
         let outcome = Outcome { end, done, steps, rolled_back };
         // Whoever asked twice wants no more waiting.
@@ -54,11 +57,11 @@ impl Run<'_> {
             while running.len() < self.options.parallel.max(1)
                 && (end.is_none() || self.mutated(Mutation::GoesOnAfterFailure))
             {
-                if self.cancel.is_requested() {
-                    break;
-                }
                 let may = |step: &&Step| {
-                    self.mutated(Mutation::EdgeDropped) || step.needs.iter().all(|need| done.contains(need))
+                    let wanted = !self.cancel.is_requested() || self.finishes(step);
+                    let ready =
+                        self.mutated(Mutation::EdgeDropped) || step.needs.iter().all(|need| done.contains(need));
+                    wanted && ready
                 };
                 let Some(index) = waiting.iter().position(may) else { break };
                 let step = waiting.remove(index);

@@ -11,6 +11,7 @@ mod journal;
 mod mutation;
 mod outcome;
 mod pick;
+mod recreate;
 mod roll;
 mod rollback;
 mod run;

@@ -48,7 +48,7 @@ impl Run<'_> {
         }
         let mut begun = false;
         for action in &roll.actions {
-            if self.is_halting() && !begun && disturbs(action) {
+            if self.is_halting() && !begun && disturbs(action) && !self.must_finish(&roll.instance) {
                 self.put_back_of(&step.id, &roll.instance).await;
                 return Err(Halt::Halted);
             }
@@ -99,13 +99,12 @@ impl Run<'_> {
             Action::BeforeStop => self.hooks(&step.id, instance, HookTime::BeforeStop).await,
             Action::Stop { within } => {
                 self.operate(&Op::Stop { host, instance: one, within: *within }).await?;
-                // From now on the service itself can tell what it is like without the instance.
-                self.state().stopping.remove(&roll.instance);
+                self.stopped(step, roll);
                 Ok(())
             }
             Action::StopUnsupervised { within, .. } => {
                 self.operate(&Op::StopUnsupervised { host, instance: one, within: *within }).await?;
-                self.state().stopping.remove(&roll.instance);
+                self.stopped(step, roll);
                 Ok(())
             }
             Action::Switch { to, .. } => {
@@ -130,7 +129,11 @@ impl Run<'_> {
 
     pub(crate) async fn start(&self, instance: &Arc<DesiredInstance>, first: bool) -> Result<(), Trouble> {
         let host = self.desired_host(&instance.id.host)?;
-        self.state().started.insert(instance.id.clone());
+        {
+            let mut state = self.state();
+            state.started.insert(instance.id.clone());
+            state.recreated.remove(&instance.id);
+        }
         let op = Op::Start { host: Arc::clone(&host), instance: Arc::clone(instance), first };
         self.operate(&op).await?;
         if self.mutated(Mutation::RestartsTwice) {

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) disturbed: BTreeSet<InstanceId>,
     /// Those of them that may be stopped and still run: a service can't tell yet what it is like without them.
     pub(crate) stopping: BTreeSet<InstanceId>,
+    /// Instances that are down because all of their service are replaced together, and not started again yet.
+    pub(crate) recreated: BTreeSet<InstanceId>,
     /// Instances that were started in this run.
     pub(crate) started: BTreeSet<InstanceId>,
     /// Settings that are changed now, with what they were.

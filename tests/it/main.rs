@@ -24,5 +24,6 @@ mod modules;
 mod mutants;
 mod platform;
 mod props;
+mod regressions;
 mod scenarios;
 mod tidy;

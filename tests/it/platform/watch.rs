@@ -45,7 +45,7 @@ impl Watch<'_> {
     }
 
     /// Stops of instances that served, with what existed then.
-    fn stops<'t>(applied: &'t Applied) -> Vec<(&'t Traced, InstanceId, bool, BTreeSet<InstanceId>)> {
+    fn stops(applied: &Applied) -> Vec<(&Traced, InstanceId, bool, BTreeSet<InstanceId>)> {
         let mut existing = applied.existed.clone();
         let mut stops = Vec::new();
         for traced in &applied.trace {

@@ -62,7 +62,7 @@ fn nothing_to_do_is_one_line() {
 
 #[test]
 fn a_long_diff_can_be_shown_in_short_or_not_at_all_and_colour_is_only_colour() {
-    let lines = |first: u32| (first..first + 40).map(|n| format!("key{n}={n}\n")).collect::<String>();
+    let lines = |first: u32| (first..first + 40).map(|n| format!("key{n}={n}")).collect::<Vec<_>>().join("\n") + "\n";
     let mut roles = platform();
     roles[3] = roles[3].clone().file("main.conf", &lines(0), OnChange::Restart);
     let before = converged(&desired(&roles));

@@ -129,7 +129,7 @@ fn a_controller_that_dies_again_and_again() {
 
 /// Whether a journal of the run with this pid has an action (or step) of this name begun.
 fn journal_says(lab: &Lab, moment: &str, pid: u32) -> bool {
-    let name = format!("\"action\":\"{moment}\"");
+    let name = format!("\"action\":\"{}\"", moment.replace('-', " "));
     ["node1", "node2", "node3"].iter().any(|host| {
         let entries = fs::read_dir(lab.prefix(host).join("log/history")).into_iter().flatten().flatten();
         entries

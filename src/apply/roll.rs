@@ -150,9 +150,20 @@ impl Run<'_> {
         instance: &Arc<DesiredInstance>,
         within: Duration,
     ) -> Result<(), Trouble> {
+        self.await_serving(step, instance, within, &Question::Ready(instance.id.clone())).await
+    }
+
+    /// The same with another idea of what it should answer: after a rollback that is its old version.
+    pub(crate) async fn await_serving(
+        &self,
+        step: &Step,
+        instance: &Arc<DesiredInstance>,
+        within: Duration,
+        question: &Question,
+    ) -> Result<(), Trouble> {
         let twice = instance.module.ready.as_ref().is_some_and(Gate::wants_twice);
         let wait = Self::watched(step, instance, "ready", within, twice);
-        self.wait(&wait, &Question::Ready(instance.id.clone())).await
+        self.wait(&wait, question).await
     }
 
     pub(crate) async fn await_healthy(

@@ -9,9 +9,9 @@ use super::events::{Happening, Subject};
 use super::run::Run;
 use super::trouble::Trouble;
 use crate::desired::DesiredInstance;
-use crate::host::{HookTime, Op};
+use crate::host::{HookTime, Op, Question};
 use crate::inventory::{Held, HeldWhat};
-use crate::model::Digest;
+use crate::model::{Digest, Version};
 use crate::plan::{Action, Roll, Step};
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +76,8 @@ impl Run<'_> {
         self.back_action(step, roll, "hold", self.operate(&Op::Hold { host: at(), instance: one(), held: Some(held) }))
             .await?;
         if restarts {
+            // It may be another instance that keeps the service from being healthy: then this one is needed.
+            self.back_action(step, roll, "roll back: check safe", self.may_go_back(instance)).await?;
             // A setting that is changed already stays changed; its record says what it was.
             let changed = self.state().undo.values().any(|undo| undo.users.contains(&roll.instance));
             if has(|action| matches!(action, Action::BeforeStop)) && !changed {
@@ -97,13 +99,25 @@ impl Run<'_> {
             self.back_action(step, roll, "roll back: reload", self.operate(&reload)).await?;
         }
         let (ready, healthy) = limits(instance);
-        self.back_action(step, roll, "roll back: await ready", self.await_ready(step, instance, ready)).await?;
+        // What it goes back to may be an older version, which is what it must answer then.
+        let question = match self.version_before(instance, to) {
+            Some(version) => Question::Serves { instance: instance.id.clone(), version: Some(version) },
+            None => Question::Ready(instance.id.clone()),
+        };
+        let serves = self.await_serving(step, instance, ready, &question);
+        self.back_action(step, roll, "roll back: await ready", serves).await?;
         if has(|action| matches!(action, Action::AfterReady)) {
             let hooks = self.hooks(&step.id, instance, HookTime::AfterReady);
             self.back_action(step, roll, "roll back: after ready", hooks).await?;
         }
         let well = self.await_healthy(step, roll, instance, healthy);
         self.back_action(step, roll, "roll back: await healthy", well).await
+    }
+
+    /// The version of the generation that it goes back to, as it was observed before the run.
+    fn version_before(&self, instance: &DesiredInstance, to: Digest) -> Option<Version> {
+        let seen = self.observed(&instance.id.host)?.instances.get(instance.id.role.as_str())?;
+        seen.version_of(&instance.module.name.value).filter(|_| seen.current == Some(to))
     }
 
     async fn back_action(

@@ -21,6 +21,9 @@ const TRIES: u32 = 5;
 /// The first pause between two tries; it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How long the last words of a run wait for a reader that stands still.
+const READER_WITHIN: Duration = Duration::from_secs(5);
+
 /// One apply.
 pub(crate) struct Run<'a> {
     pub(crate) plan: &'a Plan,
@@ -132,8 +135,14 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) async fn tell(&self, what: Happening) {
-        // A reader that went away is no reason to stop a rollout.
-        let _ = self.events.send(Event { at: self.started.elapsed(), what }).await;
+        let event = Event { at: self.started.elapsed(), what };
+        // A reader that went away, or that stands still (a pager, a stopped terminal), is no reason to hold a rollout: it
+        // misses events. What it must not miss is waited for, within a limit.
+        if matches!(event.what, Happening::Ended { .. } | Happening::Failed { .. }) {
+            let _ = tokio::time::timeout(READER_WITHIN, self.events.send(event)).await;
+        } else {
+            let _ = self.events.try_send(event);
+        }
     }
 
     pub(crate) async fn action_began(&self, step: &StepId, subject: &Subject, action: &str) {

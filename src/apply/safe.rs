@@ -90,22 +90,38 @@ impl Run<'_> {
             return Verdict { holds: true, says: "all are replaced together".to_owned() };
         }
         let others = self.others(instance);
-        let verdicts = join_all(others.iter().map(|(id, _)| {
-            let question = self.serves(id);
-            let services = &services;
-            async move { services.ask(&question).await.holds }
-        }))
-        .await;
-        let disturbed = self.state().disturbed.clone();
-        let down: BTreeSet<&InstanceId> = others
-            .iter()
-            .zip(verdicts)
-            .filter(|((id, _), ready)| !*ready || disturbed.contains(*id))
-            .map(|((id, _), _)| *id)
-            .collect();
+        let down = self.down(&others).await;
         self.budget(instance, &down)
             .or_else(|| self.quorum(instance, &others, &down))
             .map_or_else(|| Verdict { holds: true, says: "enough others serve".to_owned() }, unsafe_)
+    }
+
+    /// Whether a canary may be stopped once more, to go back. Only budget and quorum are asked: the module's own rules may
+    /// fail because of this very canary, and what does not serve takes nothing away.
+    pub(crate) async fn may_go_back(&self, instance: &DesiredInstance) -> Result<(), Trouble> {
+        let services = self.platform.services();
+        if !services.ask(&Question::Ready(instance.id.clone())).await.holds {
+            return Ok(());
+        }
+        let others = self.others(instance);
+        let down = self.down(&others).await;
+        match self.quorum(instance, &others, &down).or_else(|| self.budget(instance, &down)) {
+            None => Ok(()),
+            Some(why) => Err(Trouble::new(Cause::Unsafe, format!("it serves and is needed: {why}"))),
+        }
+    }
+
+    /// Those of the others that do not serve, or that this run has disturbed.
+    async fn down<'i>(&self, others: &[(&'i InstanceId, bool)]) -> BTreeSet<&'i InstanceId> {
+        let services = self.platform.services();
+        let asked = others.iter().map(|(id, _)| {
+            let (question, services) = (self.serves(id), &services);
+            async move { services.ask(&question).await.holds }
+        });
+        let verdicts = join_all(asked).await;
+        let disturbed = self.state().disturbed.clone();
+        let pairs = others.iter().zip(verdicts);
+        pairs.filter(|((id, _), ready)| !*ready || disturbed.contains(*id)).map(|((id, _), _)| *id).collect()
     }
 
     /// Whether an instance serves, at the version that it runs: the declared one when this run has started it.

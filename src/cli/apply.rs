@@ -35,6 +35,13 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
             "leave --observed away; it looks at the hosts itself",
         ));
     }
+    let shaped = args.canary_only || !args.plan.only.is_empty() || !args.plan.without.is_empty();
+    if args.saved.is_some() && (shaped || !args.plan.waive.is_empty()) {
+        return Err(CliError::with_hint(
+            "a saved plan is applied exactly: --only, --without, --waive and --canary-only do not change it",
+            "plan anew with them: esplan --out FILE",
+        ));
+    }
     for again in 1.. {
         let outcome = match once(args, terminal).await? {
             Step::Ended(exit) => return Ok(exit),
@@ -42,7 +49,7 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
         };
         // A saved plan is applied exactly or not at all; what we planned ourselves may be planned anew.
         let End::Stale { why } = &outcome.end else { return Ok(finish(&outcome)) };
-        if args.saved.is_some() || again == PLANS {
+        if args.saved.is_some() || args.canary_only || again == PLANS {
             return Ok(Exit::Stale);
         }
         terminal.complain(&format!("{why}: planning again\n"));
@@ -126,7 +133,7 @@ async fn run(planned: &Planned, args: &Esapply, terminal: &Terminal) -> Outcome 
     let outcome =
         apply(&planned.plan, &planned.desired, &planned.inventory, &planned.world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.
-    let _ = shown.await;
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;
     listener.abort();
     outcome
 }

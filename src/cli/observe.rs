@@ -14,7 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest look at one host.
-const HOST_LIMIT: Duration = Duration::from_secs(20);
+const HOST_LIMIT: Duration = Duration::from_secs(30);
+
+/// The same when software is compared by content: all of it is read.
+const VERIFY_LIMIT: Duration = Duration::from_mins(10);
 
 /// Hosts looked at at a time.
 const AT_ONCE: usize = 64;
@@ -29,13 +32,14 @@ pub(crate) async fn inventory(
     without: &BTreeSet<HostName>,
     verify: bool,
 ) -> Inventory {
+    let limit = if verify { VERIFY_LIMIT } else { HOST_LIMIT };
     let looks = desired.hosts.values().filter(|host| !without.contains(&host.name)).map(|host| async move {
         let instances = desired.instances.values().filter(|one| one.id.host == host.name).cloned().map(Arc::new);
         let wanted = Wanted { host: Arc::new(host.clone()), instances: instances.collect(), verify };
         let seen = match world.host(&host.name) {
             None => Err("there is no way to reach it".to_owned()),
-            Some(machine) => match tokio::time::timeout(HOST_LIMIT, machine.observe(&wanted)).await {
-                Err(_) => Err(format!("no answer within {} s", HOST_LIMIT.as_secs())),
+            Some(machine) => match tokio::time::timeout(limit, machine.observe(&wanted)).await {
+                Err(_) => Err(format!("no answer within {} s", limit.as_secs())),
                 Ok(answer) => answer.map_err(|error| error.message),
             },
         };

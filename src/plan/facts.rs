@@ -3,7 +3,6 @@
 use super::{PlanInput, Reason};
 use crate::desired::{DesiredInstance, Place};
 use crate::diff::Change;
-use crate::expr;
 use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running};
 use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, Version};
 use serde_json::json;
@@ -112,23 +111,21 @@ impl Facts<'_> {
         self.upgrade.as_ref().is_some_and(|(from, to)| crosses(self.wanted, from, to))
     }
 
-    /// The complete generation to go back to: the current one, or the one before when that is the declared one already.
+    /// The complete generation to go back to: the current one. When that is the declared one already, because a
+    /// controller was lost between the switch and the gate, there is none: which of the others ran before is not known,
+    /// and it may be one that never worked, or one of an older data format.
     pub(super) fn rollback(&self) -> Option<Digest> {
         let found = self.found?;
-        let current = found.current.filter(|current| *current != self.target);
         let complete = |generation: &Digest| found.generations.contains(generation);
-        match current {
-            Some(current) => Some(current).filter(complete),
-            None => found.generations.iter().find(|generation| **generation != self.target).copied(),
-        }
+        found.current.filter(|current| *current != self.target).filter(complete)
     }
 }
 
-/// Whether there is no way back between two versions, as the module says; an expression that fails counts as yes.
+/// Whether there is no way back between two versions, as the module says of this instance; an expression that fails counts as yes.
 pub(super) fn crosses(wanted: &DesiredInstance, from: &Version, to: &Version) -> bool {
     let names = json!({ "from": from.as_str(), "to": to.as_str() });
     let rule = wanted.module.rolling.no_return.as_ref();
-    rule.is_some_and(|rule| expr::eval_bool(&rule.0, &names).unwrap_or(true))
+    rule.is_some_and(|rule| wanted.context.with(&names).eval_bool(&rule.0).unwrap_or(true))
 }
 
 /// The observation of a host that may be planned for.

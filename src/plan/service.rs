@@ -92,12 +92,25 @@ impl<'p, 'a> Service<'p, 'a> {
         let replaced = if pass.is_canary() { Vec::new() } else { self.replaced() };
         let mut progress = Progress::Untouched;
         if !replaced.is_empty() {
+            self.refuse_mixture(&replaced);
             progress = recreate::plan(self, &replaced);
         }
         if !disturbed.is_empty() {
             progress = Waves { disturbed, pass }.plan(self);
         }
         progress
+    }
+
+    /// Versions that can't be mixed are not mixed: what would go on beside the replaced ones (it was not selected, or it
+    /// is held) keeps all of them from being replaced.
+    fn refuse_mixture(&mut self, replaced: &[&Facts<'_>]) {
+        let beside =
+            |facts: &&Facts<'_>| facts.running().is_some() && !replaced.iter().any(|one| one.id() == facts.id());
+        let left: Vec<String> = self.instances().filter(beside).map(|facts| facts.id().to_string()).collect();
+        if !left.is_empty() {
+            let message = format!("{}: {} would go on beside another version", self.declared.name, left.join(", "));
+            self.safety.refuse("mixed-versions", message, "select the whole service, or release what is held");
+        }
     }
 
     /// The gate for the final state of the service.

@@ -142,11 +142,6 @@ impl State {
             _ => Self::Unknown,
         }
     }
-
-    /// Whether there is no process, and none will be started by the supervisor on its own.
-    pub fn is_down(self) -> bool {
-        matches!(self, Self::Stopped | Self::Exited | Self::Fatal)
-    }
 }
 
 /// What the supervisor says of a program.
@@ -240,11 +235,16 @@ impl<'a> Supervisor<'a> {
     pub async fn stop(&self, program: &str, within: Duration) -> Result<(), SupervisorError> {
         let method = "supervisor.stopProcess";
         let arguments = [Argument::Text(program), Argument::Bool(false)];
-        self.accept(method, program, &arguments, &[fault::NOT_RUNNING, fault::BAD_NAME]).await?;
         let until = Instant::now() + within;
         while let Some(info) = self.info(program).await? {
-            if info.state.is_down() {
-                break;
+            match info.state {
+                State::Stopped | State::Fatal => break,
+                // One that ended badly is about to be started again by the supervisor; one that ended well is not.
+                State::Exited if info.exit_status == 0 => break,
+                State::Starting | State::Running | State::Backoff => {
+                    self.accept(method, program, &arguments, &[fault::NOT_RUNNING, fault::BAD_NAME]).await?;
+                }
+                State::Exited | State::Stopping | State::Unknown => {}
             }
             if Instant::now() >= until {
                 return Err(SupervisorError::Stuck { program: program.to_owned(), within });

@@ -112,7 +112,7 @@ fn the_platform_from_nothing_and_then_every_day() {
 fn one_setting(lab: &Lab) {
     let before = all_pids(lab);
     lab.edit("num-partitions 3", "num-partitions 4");
-    lab.edit("box_type=\"hot\"; heap", "box_type=\"hot\"; config { indices.query.bool.max_clause_count 4096; }; heap");
+    lab.edit("max_clause_count 2048", "max_clause_count 4096");
     let plan = lab.esplan(&["--detailed-exitcode", "--diff", "full"]).expect(2);
     assert!(plan.stdout.contains("+num.partitions=4"), "{}", plan.stdout);
     assert!(plan.stdout.contains("+indices.query.bool.max_clause_count: 4096"), "{}", plan.stdout);

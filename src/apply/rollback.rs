@@ -10,7 +10,7 @@ use super::run::Run;
 use super::trouble::Trouble;
 use crate::desired::DesiredInstance;
 use crate::host::{HookTime, Op, Question};
-use crate::inventory::{Held, HeldWhat};
+use crate::inventory::{Held, HeldWhat, version_in};
 use crate::model::{Digest, Version};
 use crate::plan::{Action, Roll, Step};
 use std::sync::Arc;
@@ -117,7 +117,12 @@ impl Run<'_> {
     /// The version of the generation that it goes back to, as it was observed before the run.
     fn version_before(&self, instance: &DesiredInstance, to: Digest) -> Option<Version> {
         let seen = self.observed(&instance.id.host)?.instances.get(instance.id.role.as_str())?;
-        seen.version_of(&instance.module.name.value).filter(|_| seen.current == Some(to))
+        let module = &instance.module.name.value;
+        if seen.current == Some(to) {
+            return seen.version_of(module);
+        }
+        let before = seen.previous.as_ref().filter(|before| before.generation == to)?;
+        before.software.iter().find_map(|folder| version_in(module.as_str(), folder))
     }
 
     async fn back_action(

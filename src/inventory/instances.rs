@@ -2,7 +2,7 @@
 
 use super::answer::{BadAnswer, Section};
 use super::folders::below;
-use super::{FileObservation, Held, HostObservation, InstanceObservation, ProcessObservation, Running};
+use super::{FileObservation, Held, HostObservation, InstanceObservation, Previous, ProcessObservation, Running};
 use crate::desired::{DesiredHost, DesiredInstance, Place};
 use crate::model::{Digest, OnChange, is_name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,8 @@ pub(super) struct Facts {
     current: BTreeMap<String, Digest>,
     restart: BTreeMap<String, Digest>,
     uses: BTreeMap<String, Vec<String>>,
+    previous: BTreeMap<String, Digest>,
+    used: BTreeMap<String, Vec<String>>,
     data: BTreeSet<String>,
     records: BTreeMap<String, Record>,
     kernel: BTreeMap<String, Kernel>,
@@ -70,7 +72,9 @@ impl Facts {
                 "current" => _ = Digest::parse(value).map(|digest| self.current.insert(role, digest)),
                 "restart" => _ = self.restart.insert(role, digest()?),
                 "uses" if !value.is_empty() => self.uses.entry(role).or_default().push(value.to_owned()),
-                "uses" => {}
+                "previous" => _ = Digest::parse(value).map(|digest| self.previous.insert(role, digest)),
+                "used" if !value.is_empty() => self.used.entry(role).or_default().push(value.to_owned()),
+                "uses" | "used" => {}
                 "data" => _ = self.data.insert(role),
                 "record" => self.take_record(&role, value, section, line)?,
                 "kernel" => _ = self.kernel.insert(role, kernel(value).ok_or_else(|| section.garbage(line))?),
@@ -143,6 +147,10 @@ pub(super) fn instance(
         held: facts.held.get(role).cloned(),
         has_data: facts.data.contains(role),
         software: facts.uses.get(role).cloned().unwrap_or_default(),
+        previous: facts.previous.get(role).map(|generation| Previous {
+            generation: *generation,
+            software: facts.used.get(role).cloned().unwrap_or_default(),
+        }),
     })
 }
 

@@ -116,6 +116,18 @@ pub struct InstanceObservation {
     /// generation's folder (written with the generation, like `manifest`; what is collected looks there too).
     #[serde(default)]
     pub software: Vec<String>,
+    /// What `current` named before it was switched last, unless it was switched back.
+    #[serde(default)]
+    pub previous: Option<Previous>,
+}
+
+/// The generation that was current before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Its name.
+    pub generation: Digest,
+    /// The software folders that it uses.
+    pub software: Vec<String>,
 }
 
 impl InstanceObservation {

@@ -131,11 +131,12 @@ instance() {
     say "role $role"
     if [ -L "conf/$role/current" ]; then
         for generation in "conf/$role"/*; do
-            if [ "conf/$role/current" -ef "$generation" ] && [ ! -L "$generation" ]; then
-                say "current $role ${generation##*/}"
-                break
-            fi
+            [ ! -L "$generation" ] || continue
+            [ "conf/$role/current" -ef "$generation" ] && say "current $role ${generation##*/}"
+            [ "conf/$role/previous" -ef "$generation" ] && say "previous $role ${generation##*/}"
         done
+        [ -r "conf/$role/previous/software" ] &&
+            while IFS= read -r value; do say "used $role $value"; done <"conf/$role/previous/software"
         value=
         [ -r "conf/$role/current/restart-generation" ] &&
             { IFS= read -r value || :; } <"conf/$role/current/restart-generation" && say "restart $role $value"

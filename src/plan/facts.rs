@@ -3,7 +3,7 @@
 use super::{PlanInput, Reason};
 use crate::desired::{DesiredInstance, Place};
 use crate::diff::Change;
-use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running};
+use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running, version_in};
 use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, Version};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,12 +112,18 @@ impl Facts<'_> {
     }
 
     /// The complete generation to go back to: the current one. When that is the declared one already, because a
-    /// controller was lost between the switch and the gate, there is none: which of the others ran before is not known,
-    /// and it may be one that never worked, or one of an older data format.
+    /// controller was lost between the switch and the gate, it is what was current before, unless its version is one that
+    /// there is no way back to. Of any other generation nobody knows whether it ever worked.
     pub(super) fn rollback(&self) -> Option<Digest> {
         let found = self.found?;
-        let complete = |generation: &Digest| found.generations.contains(generation);
-        found.current.filter(|current| *current != self.target).filter(complete)
+        let complete = |generation: &Digest| *generation != self.target && found.generations.contains(generation);
+        if found.current != Some(self.target) {
+            return found.current.filter(complete);
+        }
+        let before = found.previous.as_ref().filter(|before| complete(&before.generation))?;
+        let module = self.wanted.module.name.as_str();
+        let old = before.software.iter().find_map(|folder| version_in(module, folder))?;
+        (!crosses(self.wanted, &old, &self.wanted.version)).then_some(before.generation)
     }
 }
 

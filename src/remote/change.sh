@@ -173,8 +173,20 @@ place() {
     done <"$index"
 }
 
-# point ROLE GENERATION: the switch itself
+# point ROLE GENERATION: the switch itself. `previous` names what was current before, so that a run that continues a lost
+# one knows what to go back to; going back there forgets it.
 point() {
+    old=$(readlink "conf/$1/current") || old=
+    if [ -L "conf/$1/previous" ] && [ "$(readlink "conf/$1/previous")" = "$2" ]; then
+        rm -f -- "conf/$1/previous"
+    elif [ -n "$old" ] && [ "$old" != "$2" ]; then
+        rm -f -- "conf/$1/.tmp-previous"
+        ln -s -- "$old" "conf/$1/.tmp-previous"
+        mv -fT -- "conf/$1/.tmp-previous" "conf/$1/previous" 2>/dev/null || {
+            rm -f -- "conf/$1/.tmp-previous"
+            ln -sfn -- "$old" "conf/$1/previous"
+        }
+    fi
     rm -f -- "conf/$1/.tmp-current"
     ln -s -- "$2" "conf/$1/.tmp-current"
     mv -fT -- "conf/$1/.tmp-current" "conf/$1/current" 2>/dev/null || {

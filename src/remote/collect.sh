@@ -27,6 +27,7 @@ generations() {
                 continue
             fi
             [ "$role/current" -ef "$role/$generation" ] && continue
+            [ "$role/previous" -ef "$role/$generation" ] && continue
             ! kept "$generation" || continue
             discard "$role/$generation"
         done

@@ -195,6 +195,11 @@ impl SimHost {
                 one.reload_owed = true;
             }
         }
+        if one.previous == Some(to) {
+            one.previous = None;
+        } else if one.current.is_some_and(|current| current != to) {
+            one.previous = one.current;
+        }
         one.current = Some(to);
         Ok(wrote)
     }

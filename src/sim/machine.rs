@@ -40,6 +40,8 @@ pub struct Instance {
     pub generations: Vec<Generation>,
     /// Where `current` points.
     pub current: Option<Digest>,
+    /// Where `current` pointed before.
+    pub previous: Option<Digest>,
     /// Files outside the generation, by absolute path: digest, mode, text.
     pub placed: BTreeMap<String, (Digest, u32, String)>,
     /// What runs.

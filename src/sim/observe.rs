@@ -4,7 +4,7 @@ use super::machine::{Instance, Machine};
 use crate::desired::{DesiredInstance, Place};
 use crate::host::Wanted;
 use crate::inventory::{
-    FileObservation, HostObservation, InstanceObservation, ProcessObservation, Running, SupervisorObservation,
+    FileObservation, HostObservation, InstanceObservation, Previous, ProcessObservation, Running, SupervisorObservation,
 };
 use crate::model::Digest;
 use std::collections::BTreeMap;
@@ -61,6 +61,10 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
         held: one.held.clone(),
         has_data: one.has_data,
         software: current.map(|generation| generation.software.clone()).unwrap_or_default(),
+        previous: one
+            .previous
+            .and_then(|previous| one.generation(&previous))
+            .map(|generation| Previous { generation: generation.content, software: generation.software.clone() }),
     }
 }
 

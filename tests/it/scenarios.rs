@@ -93,6 +93,7 @@ fn converged(desired: &Desired) -> Inventory {
                 files: one.files.iter().map(file).collect(),
                 process,
                 held: None,
+                previous: None,
                 has_data: true,
                 software: one.software.clone(),
             };

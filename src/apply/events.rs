@@ -81,8 +81,6 @@ pub enum Happening {
         #[serde(serialize_with = "millis")]
         took: Duration,
     },
-    /// A step is left out.
-    Skipped { step: StepId, why: String },
     /// Worth knowing; the run goes on.
     Warned { subject: Subject, text: String },
     /// A step failed.

@@ -34,7 +34,6 @@ pub(super) fn lines(event: &Event) -> Vec<String> {
             about(subject, format!("try {attempt} of {of} failed: {}", printable(why, ANSWER)))
         }
         Happening::Picked { instance, why, .. } => about(instance, format!("is next ({why})")),
-        Happening::Skipped { step, why } => vec![format!("{:>8}  {} is left out: {why}", short(event.at), step.0)],
         Happening::Warned { subject, text } => about(subject, format!("warning: {}", printable(text, TEXT))),
         Happening::Failed { bundle, .. } => about(&bundle.subject, format!("FAILED: {}", printable(&bundle.why, TEXT))),
         Happening::RollingBack { instance } => about(instance, "goes back to its previous generation".to_owned()),

@@ -241,7 +241,7 @@ fn an_interrupted_run_leaves_the_service_whole() {
     paused(async {
         let (cluster, desired) = store_changed().await;
         let cancel = Cancel::new();
-        let how = How { cancel: Some(cancel.clone()), ..How::default() };
+        let how = How::interrupted(cancel.clone());
         let stopped = async {
             while cluster.ready().len() == 9 {
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -121,7 +121,7 @@ proptest! {
         paused(async {
             let (cluster, desired) = changed(&spec, &changes, &[], &behaviour, seed).await;
             let cancel = Cancel::new();
-            let how = How { cancel: Some(cancel.clone()), ..How::default() };
+            let how = How::interrupted(cancel.clone());
             let before = cluster.ready();
             let interrupt = async {
                 tokio::time::sleep(Duration::from_millis(after)).await;

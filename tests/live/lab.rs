@@ -84,13 +84,13 @@ impl Lab {
         let controller = std::env::temp_dir().join(&cluster).join("controller");
         let lab = Self { controller, hosts, network: free_network(), cluster };
         fs::create_dir_all(&lab.controller).expect("controller folder");
-        lab.prepare(&lab.controller);
+        Self::prepare(&lab.controller);
         lab.write(text);
         lab
     }
 
     /// Links modules and the vendor folder into a controller's folder.
-    fn prepare(&self, controller: &Path) {
+    fn prepare(controller: &Path) {
         let repo = Path::new(env!("CARGO_MANIFEST_DIR"));
         let copied = Command::new("cp").arg("-r").arg(repo.join("modules")).arg(controller).status().expect("cp");
         assert!(copied.success());
@@ -117,7 +117,7 @@ impl Lab {
     pub fn move_controller(&mut self, name: &str) {
         let next = self.controller.with_file_name(name);
         fs::create_dir_all(&next).expect("controller folder");
-        self.prepare(&next);
+        Self::prepare(&next);
         for file in ["cluster.kdl", "cluster.lock"] {
             fs::copy(self.controller.join(file), next.join(file)).expect("copy");
         }
@@ -126,7 +126,7 @@ impl Lab {
     }
 
     /// The controller's cache, shared by all labs.
-    pub fn cache(&self) -> PathBuf {
+    pub fn cache() -> PathBuf {
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache/es_cluster")
     }
 
@@ -137,7 +137,7 @@ impl Lab {
             "esapply" => env!("CARGO_BIN_EXE_esapply"),
             other => panic!("no program {other}"),
         };
-        let cache = self.cache();
+        let cache = Self::cache();
         let cache = cache.parent().expect("a folder");
         let mut command = Command::new(path);
         command.args(args).current_dir(&self.controller).env("XDG_CACHE_HOME", cache).env("NO_COLOR", "1");

@@ -54,7 +54,7 @@ impl Load {
         }
         let watcher = python(&tool("watch.py"), &watched, &folder.join("watch.log"));
         let load = Self { writer, watcher, folder, services };
-        until("the writer's first acknowledged writes", Duration::from_secs(60), || load.folder.join("ready").exists());
+        until("the writer's first acknowledged writes", Duration::from_mins(1), || load.folder.join("ready").exists());
         load
     }
 

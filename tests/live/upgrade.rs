@@ -97,7 +97,7 @@ fn a_controller_that_dies_again_and_again() {
         let mut apply = lab.command("esapply", &["--yes"]).spawn().expect("esapply");
         let reached = |lab: &Lab| journal_says(lab, moment, apply.id());
         let mut ended = false;
-        until(&format!("{moment} in the journal, or the end"), Duration::from_secs(600), || {
+        until(&format!("{moment} in the journal, or the end"), Duration::from_mins(10), || {
             ended = !alive(apply.id());
             ended || reached(&lab)
         });

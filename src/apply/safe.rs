@@ -103,6 +103,10 @@ impl Run<'_> {
         if !services.ask(&Question::Ready(instance.id.clone())).await.holds {
             return Ok(());
         }
+        // Of what is replaced together nothing else runs now.
+        if self.state().recreated.iter().any(|other| self.is_mate(other, instance)) {
+            return Ok(());
+        }
         let others = self.others(instance);
         let down = self.down(&others).await;
         match self.quorum(instance, &others, &down).or_else(|| self.budget(instance, &down)) {

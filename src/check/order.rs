@@ -135,13 +135,13 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 }
             }
             Some(Wave::Rest) if rollout.canary > 0 => {
-                // What is recreated starts with one instance of the service, whatever its role.
-                let recreated = steps.iter().filter(|step| step.wave == Some(Wave::Recreate)).flat_map(super::rolls);
-                let recreated: Vec<&crate::plan::Roll> =
-                    recreated.filter(|roll| roll.service == first.service).collect();
+                // What is replaced together was stopped before, so it is only started now; and it starts with one instance of
+                // the service, whatever its role.
+                let stops = |action: &Action| matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. });
+                let starts_only = !super::rolls(step).iter().flat_map(|roll| &roll.actions).any(stops);
                 let is_canary = |(other, canary): (usize, &Step)| {
                     let role = |roll: &crate::plan::Roll| {
-                        let all = !recreated.is_empty() && roll.service == first.service;
+                        let all = starts_only && roll.service == first.service;
                         roll.instance.role == first.instance.role || all
                     };
                     canary.wave == Some(Wave::Canary)

@@ -233,12 +233,18 @@ impl Planner<'_, '_> {
                 }
                 let answered = service.answers();
                 let mut did = index == 0 && service.start();
-                if index == 0 && !answered && self.selected(name) {
+                // A service that nobody answered for is asked for its settings as soon as something of it serves.
+                let unasked = index == 0 && !answered && self.selected(name);
+                let serves = !service.up.is_empty();
+                if unasked && serves {
                     did |= settings::add(self.changes, name, service.sequence);
                 }
                 service.stages = self.changing.of(name).collect();
                 let progress = service.change(pass);
                 did |= progress != Progress::Untouched;
+                if unasked && !serves && !service.up.is_empty() {
+                    did |= settings::add(self.changes, name, service.sequence);
+                }
                 if did {
                     worked.insert(name.clone());
                 }

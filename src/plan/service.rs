@@ -104,8 +104,11 @@ impl<'p, 'a> Service<'p, 'a> {
     /// Versions that can't be mixed are not mixed: what would go on beside the replaced ones (it was not selected, or it
     /// is held) keeps all of them from being replaced.
     fn refuse_mixture(&mut self, replaced: &[&Facts<'_>]) {
-        let beside =
-            |facts: &&Facts<'_>| facts.running().is_some() && !replaced.iter().any(|one| one.id() == facts.id());
+        // One that runs what is declared, because an interrupted run has come that far, is no other version.
+        let other = |facts: &&Facts<'_>| facts.hold != Hold::Free || facts.need == Need::Restart;
+        let beside = |facts: &&Facts<'_>| {
+            facts.running().is_some() && other(facts) && !replaced.iter().any(|one| one.id() == facts.id())
+        };
         let left: Vec<String> = self.instances().filter(beside).map(|facts| facts.id().to_string()).collect();
         if !left.is_empty() {
             let message = format!("{}: {} would go on beside another version", self.declared.name, left.join(", "));

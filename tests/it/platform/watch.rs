@@ -142,12 +142,14 @@ impl Watch<'_> {
                     if room {
                         canaries.insert(&instance.host);
                     }
-                    let soon = started.is_none_or(|started| traced.at < started + watched);
+                    // Where nothing was restarted there is nothing to watch.
+                    let soon = started.is_some_and(|started| traced.at < started + watched);
                     if !canaries.contains(&instance.host) && soon {
                         found.push(format!("{:?} {instance} was stopped before {canaries:?} were watched", traced.at));
                     }
                 }
                 Effect::Start { instance, .. } if canaries.contains(&instance.host) => started = Some(traced.at),
+                Effect::Switch { instance, .. } if canaries.is_empty() => _ = canaries.insert(&instance.host),
                 _ => {}
             }
         }

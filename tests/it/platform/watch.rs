@@ -149,7 +149,9 @@ impl Watch<'_> {
                     }
                 }
                 Effect::Start { instance, .. } if canaries.contains(&instance.host) => started = Some(traced.at),
-                Effect::Switch { instance, .. } if canaries.is_empty() => _ = canaries.insert(&instance.host),
+                Effect::Switch { instance, .. } if canaries.is_empty() && traced.ready.contains(instance) => {
+                    canaries.insert(&instance.host);
+                }
                 _ => {}
             }
         }

@@ -109,7 +109,7 @@ async fn what_runs_is_asked_once_each() {
     let mut asked = noted.asked.lock().unwrap().clone();
     asked.sort();
     let expected = [
-        "Ready(store@n2)",
+        "Serves { instance: store@n2, version: None }",
         "Service { service: store, gate: Healthy, members: [store@n2] }",
         "read allocation",
         "status store",

@@ -154,11 +154,14 @@ async fn faults_are_told_apart() {
 #[tokio::test]
 async fn a_stop_waits_and_never_does_more_than_ask() {
     let slow = Fake::new(|method, before| match method {
-        "getProcessInfo" => state(if before < 2 { 40 } else { 0 }),
+        "getProcessInfo" => state([20, 40, 40].get(before).copied().unwrap_or(0)),
         _ => yes(),
     });
     Supervisor::new(&slow).stop("one", SECOND).await.expect("stopped");
-    let stuck = Fake::new(|method, _| if method == "getProcessInfo" { state(40) } else { yes() });
+    let stuck = Fake::new(|method, before| match method {
+        "getProcessInfo" => state(if before == 0 { 20 } else { 40 }),
+        _ => yes(),
+    });
     let within = Duration::from_millis(100);
     let error = Supervisor::new(&stuck).stop("one", within).await.expect_err("stuck");
     assert_eq!(error, SupervisorError::Stuck { program: "one".to_owned(), within });

@@ -1,7 +1,8 @@
 //! What comes before what, worked out from `needs` alone; and that nothing disturbs before everything is staged.
 
 use super::{Reading, Violation, by_id};
-use crate::plan::{Action, GateKind, Plan, Step, StepKind, Wave};
+use crate::model::Strategy;
+use crate::plan::{Action, GateKind, Plan, Roll, Step, StepKind, Wave};
 use std::collections::BTreeSet;
 
 /// For each step, all steps that are surely done before it begins.
@@ -100,7 +101,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
 fn ends(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     let steps = &reading.plan.steps;
     for (number, step) in steps.iter().enumerate() {
-        let concerns = |roll: &crate::plan::Roll| match &step.kind {
+        let concerns = |roll: &Roll| match &step.kind {
             StepKind::Gate { service, gate: GateKind::Converged, .. } => *service == roll.service,
             StepKind::Collect { host } => *host == roll.instance.host,
             _ => false,
@@ -119,9 +120,8 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     let rollout = &reading.desired.rollout;
     for (number, step) in steps.iter().enumerate() {
         let Some(first) = super::rolls(step).first() else { continue };
-        let restarts = |roll: &crate::plan::Roll| {
-            roll.actions.iter().any(|action| matches!(action, Action::Start { .. } | Action::Reload))
-        };
+        let restarts =
+            |roll: &Roll| roll.actions.iter().any(|action| matches!(action, Action::Start { .. } | Action::Reload));
         match step.wave {
             Some(Wave::Canary) => {
                 let gated =
@@ -135,6 +135,7 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 }
             }
             Some(Wave::Rest) if rollout.canary > 0 => {
+<<<<<<< HEAD
                 // What is replaced together was stopped before, so it is only started now; and it starts with one instance of
                 // the service, whatever its role.
                 let stops = |action: &Action| matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. });
@@ -147,14 +148,19 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                     canary.wave == Some(Wave::Canary)
                         && super::rolls(canary).iter().any(role)
                         && reading.order.is_before(other, number)
+=======
+                // What is replaced together has one canary, whatever its roles.
+                let of = reading.desired.services.get(&first.service).map(|service| &service.module.strategy);
+                let replaced = matches!(of, Some(Strategy::Recreate { .. }));
+                let same = |roll: &Roll| {
+                    roll.instance.role == first.instance.role || (replaced && roll.service == first.service)
                 };
-                let by_host = rollout.scope == crate::model::Scope::Host && {
-                    let any = |(other, canary): (usize, &Step)| {
-                        canary.wave == Some(Wave::Canary) && reading.order.is_before(other, number)
-                    };
-                    steps.iter().enumerate().any(any)
+                let is_canary = |(other, canary): (usize, &Step)| {
+                    let waits = canary.wave == Some(Wave::Canary) && reading.order.is_before(other, number);
+                    waits && super::rolls(canary).iter().any(same)
+>>>>>>> 8557906 (Plan: with scope host a role that is on no canary host has its own canary; check: one canary for what is replaced together)
                 };
-                if !steps.iter().enumerate().any(is_canary) && !by_host {
+                if !steps.iter().enumerate().any(is_canary) {
                     found.push(Violation::RestBeforeCanary { step: step.id.0.clone() });
                 }
             }

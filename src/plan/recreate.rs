@@ -20,7 +20,11 @@ pub(super) fn together<'f, 'a>(service: &DesiredService, work: &[&'f Facts<'a>])
         Strategy::Recreate { on_version_only: true } => upgraded,
     };
     let replaced = |facts: &&&'f Facts<'a>| applies && matches!(facts.need, Need::Restart | Need::Start);
-    work.iter().filter(free).filter(replaced).copied().collect()
+    let mut replaced: Vec<&'f Facts<'a>> = work.iter().filter(free).filter(replaced).copied().collect();
+    // All are down before the first one starts: the order of starts, whatever changes.
+    let order = &service.module.order.start;
+    replaced.sort_by_key(|facts| order.iter().position(|tier| *tier == facts.wanted.tier).unwrap_or(order.len()));
+    replaced
 }
 
 /// Stops all of them that run, starts the first one alone, then the others.

@@ -4,7 +4,7 @@ use super::facts::{Facts, Need};
 use super::roll::{self, Manner};
 use super::safety;
 use super::sequence::Draft;
-use super::service::{Progress, Service};
+use super::service::{Progress, Service, is_changed};
 use super::{Note, PickRule, Reason, StepId, StepKind, Wave};
 use crate::model::{HostName, RoleId};
 use std::collections::BTreeSet;
@@ -78,10 +78,20 @@ impl<'p, 'a> Waves<'_, 'p, 'a> {
     fn role(&self, service: &mut Service<'p, 'a>, role: &RoleId, need: Need, candidates: &[&Facts<'a>]) -> bool {
         let rollout = &service.input.desired.rollout;
         let total = candidates.len();
+        let wanted = usize::try_from(rollout.canary).unwrap_or(total).min(total);
         let canaries = match self.pass {
-            Pass::EachRole => usize::try_from(rollout.canary).unwrap_or(total).min(total),
+            Pass::EachRole => wanted,
             Pass::CanaryHosts(_) => total,
-            Pass::OtherHosts(_) => 0,
+            // A role that nothing of was changed on the canary hosts has a canary of its own.
+            Pass::OtherHosts(hosts) => {
+                let earlier = |facts: &Facts<'_>| {
+                    facts.id().role == *role
+                        && facts.need == need
+                        && is_changed(facts)
+                        && hosts.contains(&facts.id().host)
+                };
+                if service.work().any(earlier) { 0 } else { wanted }
+            }
         };
         let mut except = None;
         if canaries > 0 {

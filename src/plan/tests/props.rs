@@ -34,7 +34,7 @@ enum Edit {
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
-    let number = || 0..11_usize;
+    let number = || 0..12_usize;
     prop_oneof![
         number().prop_map(Fault::Killed),
         number().prop_map(Fault::NotReady),
@@ -51,7 +51,7 @@ fn fault() -> impl Strategy<Value = Fault> {
 }
 
 fn edit() -> impl Strategy<Value = Edit> {
-    let number = || 0..4_usize;
+    let number = || 0..5_usize;
     prop_oneof![
         number().prop_map(Edit::Restart),
         number().prop_map(Edit::Reload),
@@ -62,6 +62,9 @@ fn edit() -> impl Strategy<Value = Edit> {
 
 fn edited(edits: &[Edit]) -> Vec<RoleSpec> {
     let mut roles = platform();
+    let mut other = RoleSpec::new("view-other", view(), &["node3"]);
+    other.port = 3001;
+    roles.push(other);
     for role in &mut roles {
         *role = role.clone().file("rules", "a\n", OnChange::Reload).file("note", "a\n", OnChange::Nothing);
     }

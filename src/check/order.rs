@@ -135,20 +135,6 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 }
             }
             Some(Wave::Rest) if rollout.canary > 0 => {
-<<<<<<< HEAD
-                // What is replaced together was stopped before, so it is only started now; and it starts with one instance of
-                // the service, whatever its role.
-                let stops = |action: &Action| matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. });
-                let starts_only = !super::rolls(step).iter().flat_map(|roll| &roll.actions).any(stops);
-                let is_canary = |(other, canary): (usize, &Step)| {
-                    let role = |roll: &crate::plan::Roll| {
-                        let all = starts_only && roll.service == first.service;
-                        roll.instance.role == first.instance.role || all
-                    };
-                    canary.wave == Some(Wave::Canary)
-                        && super::rolls(canary).iter().any(role)
-                        && reading.order.is_before(other, number)
-=======
                 // What is replaced together has one canary, whatever its roles.
                 let of = reading.desired.services.get(&first.service).map(|service| &service.module.strategy);
                 let replaced = matches!(of, Some(Strategy::Recreate { .. }));
@@ -158,7 +144,6 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 let is_canary = |(other, canary): (usize, &Step)| {
                     let waits = canary.wave == Some(Wave::Canary) && reading.order.is_before(other, number);
                     waits && super::rolls(canary).iter().any(same)
->>>>>>> 8557906 (Plan: with scope host a role that is on no canary host has its own canary; check: one canary for what is replaced together)
                 };
                 if !steps.iter().enumerate().any(is_canary) {
                     found.push(Violation::RestBeforeCanary { step: step.id.0.clone() });

@@ -107,8 +107,7 @@ impl<'p, 'a> Service<'p, 'a> {
         // One that runs what is declared, because an interrupted run has come that far, is no other version.
         let other = |facts: &&Facts<'_>| facts.hold != Hold::Free || facts.need == Need::Restart;
         let beside = |facts: &&Facts<'_>| {
-            let old = facts.running().is_some() && facts.upgrade.is_some();
-            old && !replaced.iter().any(|one| one.id() == facts.id())
+            facts.running().is_some() && other(facts) && !replaced.iter().any(|one| one.id() == facts.id())
         };
         let left: Vec<String> = self.instances().filter(beside).map(|facts| facts.id().to_string()).collect();
         if !left.is_empty() {

@@ -204,6 +204,8 @@ impl Planner<'_, '_> {
         let mut up: BTreeMap<ServiceName, BTreeSet<InstanceId>> = BTreeMap::new();
         let mut partial: BTreeSet<ServiceName> = BTreeSet::new();
         let mut worked: BTreeSet<ServiceName> = touched.clone();
+        let mut owed: BTreeSet<ServiceName> = self.input.desired.services.keys().cloned().collect();
+        owed.retain(|name| self.initially_up(name).is_empty() && self.selected(name));
         for (index, pass) in passes.iter().enumerate() {
             let last = index + 1 == passes.len();
             if index > 0 && self.input.options.canary_only {
@@ -231,20 +233,12 @@ impl Planner<'_, '_> {
                     }
                     continue;
                 }
-                let answered = service.answers();
                 let mut did = index == 0 && service.start();
-                // A service that nobody answered for is asked for its settings as soon as something of it serves.
-                let unasked = index == 0 && !answered && self.selected(name);
-                let serves = !service.up.is_empty();
-                if unasked && serves {
-                    did |= settings::add(self.changes, name, service.sequence);
-                }
+                did |= self.owed_settings(&mut service, &mut owed);
                 service.stages = self.changing.of(name).collect();
                 let progress = service.change(pass);
                 did |= progress != Progress::Untouched;
-                if unasked && !serves && !service.up.is_empty() {
-                    did |= settings::add(self.changes, name, service.sequence);
-                }
+                did |= self.owed_settings(&mut service, &mut owed);
                 if did {
                     worked.insert(name.clone());
                 }
@@ -256,6 +250,12 @@ impl Planner<'_, '_> {
                 up.insert(name.clone(), service.up);
             }
         }
+    }
+
+    /// Settings of a service that could not be asked, as soon as something of it is up.
+    fn owed_settings(&self, service: &mut Service<'_, '_>, owed: &mut BTreeSet<ServiceName>) -> bool {
+        let name = &service.declared.name;
+        !service.up.is_empty() && owed.remove(name) && settings::add(self.changes, name, service.sequence)
     }
 
     fn order(&self) -> Vec<ServiceName> {

@@ -50,11 +50,6 @@ impl<'p, 'a> Service<'p, 'a> {
             .filter(|facts| options.selects(facts.id(), &facts.wanted.service))
     }
 
-    /// Whether something of it serves, so that it can be asked.
-    pub(super) fn answers(&self) -> bool {
-        self.instances().any(|facts| facts.state == State::Up)
-    }
-
     /// Instances that are up now.
     pub(super) fn members(&self) -> Vec<InstanceId> {
         self.up.iter().cloned().collect()

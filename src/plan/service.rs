@@ -100,7 +100,10 @@ impl<'p, 'a> Service<'p, 'a> {
     /// is held) keeps all of them from being replaced.
     fn refuse_mixture(&mut self, replaced: &[&Facts<'_>]) {
         // One that runs what is declared, because an interrupted run has come that far, is no other version.
-        let other = |facts: &&Facts<'_>| facts.hold != Hold::Free || facts.need == Need::Restart;
+        let other = |facts: &Facts<'_>| {
+            let changed = facts.need == Need::Restart && !only_unsupervised(facts);
+            facts.hold != Hold::Free || facts.upgrade.is_some() || changed
+        };
         let beside = |facts: &&Facts<'_>| {
             facts.running().is_some() && other(facts) && !replaced.iter().any(|one| one.id() == facts.id())
         };

@@ -7,7 +7,7 @@ use super::plan::{self, Planned};
 use super::terminal::Terminal;
 use crate::apply::{Cancel, End, Options, Outcome, apply};
 use crate::host::Claim;
-use crate::plan::{FORMAT, Plan};
+use crate::plan::Plan;
 use crate::progress;
 use std::path::Path;
 use std::time::SystemTime;
@@ -173,15 +173,12 @@ fn saved(path: &Path, planned: &Planned) -> Result<Plan, CliError> {
         return Err(CliError::new(format!("{shown} is too large to be a plan")));
     }
     let text = std::fs::read_to_string(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
-    let plan: Plan = serde_json::from_str(&text).map_err(|cause| {
-        CliError::with_hint(format!("{shown} is not a plan: {cause}"), "save one with: esplan --out FILE")
+    let plan = Plan::from_json(&text).map_err(|bad| {
+        CliError::with_hint(
+            format!("{shown} is not a plan that can be applied: {bad}"),
+            "plan again: esplan --out FILE",
+        )
     })?;
-    if plan.format != FORMAT {
-        return Err(CliError::with_hint(
-            format!("{shown} has format {}, this program writes {FORMAT}", plan.format),
-            "plan again with this version: esplan --out FILE",
-        ));
-    }
     if plan.cluster != planned.plan.cluster || plan.inputs != planned.plan.inputs {
         return Err(CliError::with_hint(
             format!("{shown} was made from another file, other modules or another lock; nothing was changed"),

@@ -14,6 +14,7 @@
 mod artifact;
 mod canary;
 mod lab;
+mod lab_hosts;
 mod load;
 mod look;
 mod platform;

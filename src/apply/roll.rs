@@ -46,13 +46,14 @@ impl Run<'_> {
         if let Err(trouble) = self.look(host).await {
             return Err(self.halt(step, &subject, None, None, trouble).await);
         }
-        let mut begun = false;
+        let (mut begun, mut watched) = (false, true);
         for action in &roll.actions {
             if self.is_halting() && !begun && disturbs(action) && !self.must_finish(&roll.instance) {
                 self.put_back_of(&step.id, &roll.instance).await;
                 return Err(Halt::Halted);
             }
             if self.is_halting() && matches!(action, Action::Soak { .. }) {
+                watched = false;
                 continue;
             }
             if let Err(trouble) = self.check_repair(step, roll, &instance, action).await {
@@ -64,7 +65,20 @@ impl Run<'_> {
                 return Err(self.fell(step, roll, &instance, action, begun, trouble).await);
             }
         }
+        if watched && (self.was_on_trial(&instance) || roll.actions.iter().any(puts_on_trial)) {
+            let host = self.desired_host(host);
+            let accepted = async { self.operate(&Op::Accept { host: host?, instance: Arc::clone(&instance) }).await };
+            if let Err(trouble) = accepted.await {
+                return Err(self.halt(step, &subject, Some("accept"), Some(&instance), trouble).await);
+            }
+        }
         Ok(())
+    }
+
+    /// Whether a lost run had switched it, and had not seen it healthy.
+    fn was_on_trial(&self, instance: &DesiredInstance) -> bool {
+        let seen = self.observed(&instance.id.host).and_then(|host| host.instances.get(instance.id.role.as_str()));
+        seen.is_some_and(|seen| seen.on_trial)
     }
 
     /// A plan does not ask whether a broken instance may be stopped. It may have come back since.
@@ -278,6 +292,11 @@ pub(crate) fn healthy(roll: &Roll) -> Question {
 /// Whether an action is a stop.
 const fn is_stop(action: &Action) -> bool {
     matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. })
+}
+
+/// Whether an action replaces what has worked by what has yet to show that it does.
+const fn puts_on_trial(action: &Action) -> bool {
+    matches!(action, Action::Switch { from: Some(_), .. })
 }
 
 /// Whether an action disturbs what runs.

@@ -48,6 +48,9 @@ pub(super) fn compare(
         }
     }
     process(wanted, found, inventory, changes);
+    if found.on_trial {
+        changes.push(Change::Unproven { instance: id.clone() });
+    }
 }
 
 /// What is left to do of a rollback that was interrupted: it is finished, although the instance is held.

@@ -57,6 +57,8 @@ pub enum Change {
     NotReady { instance: InstanceId, says: String },
     /// Files changed that the process must be told to read.
     ReloadOwed { instance: InstanceId },
+    /// It was switched by a run that ended before it was seen to be healthy.
+    Unproven { instance: InstanceId },
     /// On purpose not as declared.
     Held { instance: InstanceId, held: Held },
     /// The service is not well.
@@ -134,6 +136,7 @@ impl Change {
             | Self::Unsupervised { instance, .. }
             | Self::NotReady { instance, .. }
             | Self::ReloadOwed { instance }
+            | Self::Unproven { instance }
             | Self::Held { instance, .. } => Some(instance),
             Self::Unobserved { .. }
             | Self::Unprepared { .. }

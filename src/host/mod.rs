@@ -35,6 +35,8 @@ pub enum Op {
     StopUnsupervised { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, within: Duration },
     /// Starts; returns when the process record is there.
     Start { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, first: bool },
+    /// Records that what was switched to last has been seen healthy.
+    Accept { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
     /// Sends the reload signal and records that it was sent.
     Reload { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
     /// Writes an undo record and syncs it.
@@ -62,6 +64,7 @@ impl Op {
             | Self::Stop { host, .. }
             | Self::StopUnsupervised { host, .. }
             | Self::Start { host, .. }
+            | Self::Accept { host, .. }
             | Self::Reload { host, .. }
             | Self::WriteUndo { host, .. }
             | Self::RemoveUndo { host, .. }

@@ -33,6 +33,7 @@ pub(super) struct Facts {
     uses: BTreeMap<String, Vec<String>>,
     previous: BTreeMap<String, Digest>,
     used: BTreeMap<String, Vec<String>>,
+    trial: BTreeMap<String, Digest>,
     data: BTreeSet<String>,
     records: BTreeMap<String, Record>,
     kernel: BTreeMap<String, Kernel>,
@@ -73,6 +74,7 @@ impl Facts {
                 "restart" => _ = self.restart.insert(role, digest()?),
                 "uses" if !value.is_empty() => self.uses.entry(role).or_default().push(value.to_owned()),
                 "previous" => _ = Digest::parse(value).map(|digest| self.previous.insert(role, digest)),
+                "trial" => _ = Digest::parse(value).map(|digest| self.trial.insert(role, digest)),
                 "used" if !value.is_empty() => self.used.entry(role).or_default().push(value.to_owned()),
                 "uses" | "used" => {}
                 "data" => _ = self.data.insert(role),
@@ -147,6 +149,7 @@ pub(super) fn instance(
         held: facts.held.get(role).cloned(),
         has_data: facts.data.contains(role),
         software: facts.uses.get(role).cloned().unwrap_or_default(),
+        on_trial: facts.trial.get(role).is_some_and(|on| facts.current.get(role) == Some(on)),
         previous: facts.previous.get(role).map(|generation| Previous {
             generation: *generation,
             software: facts.used.get(role).cloned().unwrap_or_default(),

@@ -119,6 +119,9 @@ pub struct InstanceObservation {
     /// What `current` named before it was switched last, unless it was switched back.
     #[serde(default)]
     pub previous: Option<Previous>,
+    /// Whether it was switched to what `current` names by a run that has not come to see it healthy.
+    #[serde(default)]
+    pub on_trial: bool,
 }
 
 /// The generation that was current before.

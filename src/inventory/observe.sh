@@ -135,6 +135,9 @@ instance() {
             [ "conf/$role/current" -ef "$generation" ] && say "current $role ${generation##*/}"
             [ "conf/$role/previous" -ef "$generation" ] && say "previous $role ${generation##*/}"
         done
+        value=
+        [ -r "conf/$role/trial" ] && { IFS= read -r value || :; } <"conf/$role/trial" &&
+            [ -n "$value" ] && [ "conf/$role/current" -ef "conf/$role/$value" ] && say "trial $role $value"
         [ -r "conf/$role/previous/software" ] &&
             while IFS= read -r value; do say "used $role $value"; done <"conf/$role/previous/software"
         value=

@@ -85,7 +85,7 @@ impl Facts<'_> {
             (None, _) => Need::Nothing,
             (Some(_), None) => Need::Start,
             (_, Some(running)) if !running.supervised || Some(running.restart_generation) != recorded => Need::Restart,
-            _ if self.state == State::NotReady => Need::Wait,
+            _ if self.state == State::NotReady || self.on_trial() => Need::Wait,
             _ => Need::Nothing,
         };
         self.target = current.unwrap_or(self.target);
@@ -97,6 +97,11 @@ impl Facts<'_> {
 
     pub(super) fn id(&self) -> &InstanceId {
         &self.wanted.id
+    }
+
+    /// Whether a run that was lost had switched it, and had not seen it healthy.
+    pub(super) fn on_trial(&self) -> bool {
+        self.found.is_some_and(|found| found.on_trial)
     }
 
     pub(super) fn running(&self) -> Option<&Running> {
@@ -112,12 +117,12 @@ impl Facts<'_> {
     }
 
     /// The complete generation to go back to: the current one. When that is the declared one already, because a
-    /// controller was lost between the switch and the gate, it is what was current before, unless its version is one that
-    /// there is no way back to. Of any other generation nobody knows whether it ever worked.
+    /// controller was lost between the switch and the gate, or when it is on trial, it is what was current before, unless its
+    /// version is one that there is no way back to. Of any other generation nobody knows whether it ever worked.
     pub(super) fn rollback(&self) -> Option<Digest> {
         let found = self.found?;
         let complete = |generation: &Digest| *generation != self.target && found.generations.contains(generation);
-        if found.current != Some(self.target) {
+        if found.current != Some(self.target) && !(found.on_trial && found.previous.is_some()) {
             return found.current.filter(complete);
         }
         let before = found.previous.as_ref().filter(|before| complete(&before.generation))?;
@@ -227,7 +232,7 @@ fn need(facts: &Facts<'_>, changes: &[&Change]) -> Need {
         Need::Reload
     } else if facts.switch {
         Need::Place
-    } else if facts.state == State::NotReady {
+    } else if facts.state == State::NotReady || facts.on_trial() {
         Need::Wait
     } else {
         Need::Nothing
@@ -279,6 +284,7 @@ fn reasons(wanted: &DesiredInstance, changes: &[&Change]) -> Vec<Reason> {
             Change::NotReady { says, .. } => rest.push(Reason::NotReady(says.clone())),
             Change::Unsupervised { .. } => rest.push(Reason::Unsupervised),
             Change::ReloadOwed { .. } => rest.push(Reason::ReloadOwed),
+            Change::Unproven { .. } => rest.push(Reason::Unproven),
             _ => {}
         }
     }

@@ -16,7 +16,9 @@ pub fn fingerprint(host: &HostObservation) -> Digest {
         facts.push(format!("software {folder} {intact}"));
     }
     for (role, instance) in &host.instances {
-        facts.push(format!("instance {role} {} {}", shown(instance.current), shown(instance.current_restart)));
+        let trial = if instance.on_trial { " on trial" } else { "" };
+        let (current, restart) = (shown(instance.current), shown(instance.current_restart));
+        facts.push(format!("instance {role} {current} {restart}{trial}"));
         facts.push(match &instance.process {
             ProcessObservation::Absent => "absent".to_owned(),
             ProcessObservation::Dead { restart_generation } => format!("dead {}", shown(*restart_generation)),

@@ -23,6 +23,8 @@ pub enum Reason {
     ReloadOwed,
     /// It runs on an older generation than the one on disk.
     RestartPending,
+    /// A run that was lost had switched it, and had not seen it healthy.
+    Unproven,
     /// It does not run.
     NotRunning,
     /// It runs and does not serve.

@@ -159,9 +159,10 @@ impl<'p, 'a> Service<'p, 'a> {
     }
 
     /// Broken ones first: those that do not run, and those that only have to be waited for, together; then the gate;
-    /// then one by one those that run without serving what they should; then those without a supervisor.
+    /// then one by one those on trial, those that run without serving what they should, and those without a supervisor.
     fn repair(&mut self, work: &[&'p Facts<'a>]) {
-        let waited = |facts: &&&Facts<'a>| facts.need == Need::Wait;
+        let on_trial = |facts: &&&Facts<'a>| facts.need == Need::Wait && facts.state == State::Up;
+        let waited = |facts: &&&Facts<'a>| facts.need == Need::Wait && !on_trial(facts);
         for facts in work.iter().filter(waited) {
             let says = facts.reasons.iter().find_map(|reason| match reason {
                 Reason::NotReady(says) => Some(says.clone()),
@@ -186,6 +187,9 @@ impl<'p, 'a> Service<'p, 'a> {
         }
         if together {
             self.healthy();
+        }
+        for facts in work.iter().filter(on_trial) {
+            self.repair_one(facts);
         }
         for facts in work.iter().filter(|facts| facts.state == State::NotReady && facts.need >= Need::Place) {
             self.up.insert(facts.id().clone());
@@ -215,7 +219,11 @@ impl<'p, 'a> Service<'p, 'a> {
         wave: Wave,
         reason: &dyn Fn(&Facts<'a>) -> Vec<Reason>,
     ) -> Draft {
-        let rolled = roll::roll(facts, self.members(), manner);
+        // What a lost controller had begun, or not seen to the end, is watched as a canary is: it may have been one.
+        let replaces = facts.switch && facts.found.is_some_and(|found| found.current.is_some());
+        let watched = facts.on_trial() || replaces;
+        let soak = watched.then_some(self.input.desired.rollout.soak);
+        let rolled = roll::roll(facts, self.members(), Manner { soak: manner.soak.or(soak), ..manner });
         let verb = match facts.need {
             Need::Start => "start",
             Need::Wait => "await",

@@ -174,11 +174,14 @@ place() {
 }
 
 # point ROLE GENERATION: the switch itself. `previous` names what was current before, so that a run that continues a lost
-# one knows what to go back to; going back there forgets it.
+# one knows what to go back to; going back there forgets it. `trial` names what was switched to and has not been seen
+# healthy yet: that is nothing to go back to, so `previous` stays what it was.
 point() {
     old=$(readlink "conf/$1/current") || old=
+    [ -n "$old" ] && [ "$old" != "$2" ] && [ -L "conf/$1/previous" ] && [ "$(cat "conf/$1/trial" 2>/dev/null)" = "$old" ] &&
+        old=$(readlink "conf/$1/previous")
     if [ -L "conf/$1/previous" ] && [ "$(readlink "conf/$1/previous")" = "$2" ]; then
-        rm -f -- "conf/$1/previous"
+        rm -f -- "conf/$1/previous" "conf/$1/trial"
     elif [ -n "$old" ] && [ "$old" != "$2" ]; then
         rm -f -- "conf/$1/.tmp-previous"
         ln -s -- "$old" "conf/$1/.tmp-previous"
@@ -186,6 +189,8 @@ point() {
             rm -f -- "conf/$1/.tmp-previous"
             ln -sfn -- "$old" "conf/$1/previous"
         }
+        printf '%s\n' "$2" >"conf/$1/.tmp-trial"
+        mv -f -- "conf/$1/.tmp-trial" "conf/$1/trial"
     fi
     rm -f -- "conf/$1/.tmp-current"
     ln -s -- "$2" "conf/$1/.tmp-current"

@@ -191,6 +191,7 @@ impl<T: Transport> Host for Machine<T> {
             Op::Stop { host, instance, within } => self.stop(host, instance, *within).await,
             Op::StopUnsupervised { host, instance, within } => self.stop_unsupervised(host, instance, *within).await,
             Op::Start { host, instance, first } => self.start(host, instance, *first).await,
+            Op::Accept { host, instance } => self.accept(host, instance).await,
             Op::Reload { host, instance } => self.reload(host, instance).await,
             Op::WriteUndo { host, name, record } => self.write_undo(host, name, record).await,
             Op::RemoveUndo { host, name } => self.remove_undo(host, name).await,

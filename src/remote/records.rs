@@ -62,6 +62,12 @@ impl<T: Transport> Machine<T> {
         self.change("holding an instance", &host.prefix, &calls, stdin, RECORD_WITHIN).await.map(|_| ())
     }
 
+    /// Ends the trial of what an instance was switched to last.
+    pub(super) async fn accept(&self, host: &DesiredHost, instance: &DesiredInstance) -> Result<(), HostError> {
+        let calls = Calls::one("erase", [format!("conf/{}/trial", instance.id.role).as_str()]);
+        self.change("accepting a change", &host.prefix, &calls, Vec::new(), RECORD_WITHIN).await.map(|_| ())
+    }
+
     /// Appends a line to a journal and syncs it.
     pub(super) async fn record(&self, host: &DesiredHost, run: &str, line: &str) -> Result<(), HostError> {
         if line.contains('\n') {

@@ -178,6 +178,9 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
             line('!', &format!("unsupervised: process {pid} runs, and no supervisor watches it"), pen)
         }
         Change::NotReady { says, .. } => line('!', &format!("does not serve: {}", printable(says, LONGEST)), pen),
+        Change::Unproven { .. } => {
+            line('!', "changed by a run that was lost before it was seen to be healthy", pen)
+        }
         Change::ReloadOwed { .. } => line('!', "reload pending: it was never told to read its changed files", pen),
         Change::Held { held, .. } => line('=', &kept(held), pen),
         Change::NotHealthy { says, .. } => line('!', &format!("not healthy: {}", printable(says, LONGEST)), pen),

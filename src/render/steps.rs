@@ -230,6 +230,7 @@ fn reason(reason: &Reason) -> Option<String> {
         Reason::Software(changes) => changes.join(", "),
         Reason::ByHand(paths) => format!("somebody edited {}", words::and(paths)),
         Reason::ProcessDefinition => "its process definition changes".to_owned(),
+        Reason::Unproven => "it was changed by a run that was lost before it was seen to be healthy".to_owned(),
         Reason::ReloadOwed => "it was never told to read its files".to_owned(),
         Reason::RestartPending => "it runs on an older generation than the one on disk".to_owned(),
         Reason::NotRunning => "it does not run".to_owned(),

@@ -124,6 +124,12 @@ impl SimHost {
                 wrote = self.switch(machine, instance, *to)?;
             }
             Op::Start { instance, first, host } => self.start(world, host, instance, *first)?,
+            Op::Accept { instance, .. } => {
+                if let Some(one) = machine.instances.get_mut(instance.id.role.as_str()) {
+                    one.trial = None;
+                }
+                wrote.push(format!("{}/trial", instance.conf_dir));
+            }
             Op::Reload { instance, .. } => {
                 let one = machine.instances.get_mut(instance.id.role.as_str());
                 let Some(one) = one.filter(|one| one.process.is_some()) else {
@@ -195,10 +201,12 @@ impl SimHost {
                 one.reload_owed = true;
             }
         }
+        let on_trial = one.trial.is_some() && one.trial == one.current && one.previous.is_some();
         if one.previous == Some(to) {
-            one.previous = None;
+            (one.previous, one.trial) = (None, None);
         } else if one.current.is_some_and(|current| current != to) {
-            one.previous = one.current;
+            one.previous = if on_trial { one.previous } else { one.current };
+            one.trial = Some(to);
         }
         one.current = Some(to);
         Ok(wrote)

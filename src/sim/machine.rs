@@ -42,6 +42,8 @@ pub struct Instance {
     pub current: Option<Digest>,
     /// Where `current` pointed before.
     pub previous: Option<Digest>,
+    /// What it was switched to and has not been seen healthy at.
+    pub trial: Option<Digest>,
     /// Files outside the generation, by absolute path: digest, mode, text.
     pub placed: BTreeMap<String, (Digest, u32, String)>,
     /// What runs.

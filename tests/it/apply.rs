@@ -351,7 +351,7 @@ fn every_boundary_of_a_crash() {
 /// The same with a canary that does not work: whoever continues ends at the same rollback.
 #[test]
 fn every_boundary_of_a_crash_in_a_rollback() {
-    for bad in [Bad::GivesUp, Bad::NeverReady] {
+    for bad in [Bad::GivesUp, Bad::NeverReady, Bad::Sickens(Duration::from_secs(7))] {
         paused(dies_everywhere("bad canary", &[Change::Conf(1, 0)], Some(bad)));
     }
 }

@@ -87,6 +87,7 @@ fn converged(desired: &Desired) -> Inventory {
                 reload_owed: false,
             });
             let observed = InstanceObservation {
+                on_trial: false,
                 current: Some(one.content_generation),
                 generations: vec![one.content_generation],
                 current_restart: Some(one.restart_generation),

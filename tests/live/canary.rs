@@ -16,7 +16,7 @@ roles { redis on="node[1-3]" { databases 16; }; }
 "#;
 
 /// A converged platform of three Redis servers, whose module knows an older version and waits a few seconds only.
-fn platform(name: &str) -> Lab {
+pub fn platform(name: &str) -> Lab {
     let lab = Lab::new(name, CLUSTER);
     let path = lab.controller.join("modules/redis.kdl");
     let module = fs::read_to_string(&path).expect("the module");
@@ -33,7 +33,7 @@ fn platform(name: &str) -> Lab {
 }
 
 /// One command to a Redis server.
-fn redis(lab: &Lab, host: u8, command: &str) -> std::io::Result<String> {
+pub fn redis(lab: &Lab, host: u8, command: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((lab.address(host), 6379))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
     stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes())?;
@@ -43,7 +43,7 @@ fn redis(lab: &Lab, host: u8, command: &str) -> std::io::Result<String> {
 }
 
 /// Which of the three have another pid than before.
-fn restarted(lab: &Lab, before: &[u32]) -> Vec<usize> {
+pub fn restarted(lab: &Lab, before: &[u32]) -> Vec<usize> {
     lab.pids("redis")
         .iter()
         .zip(before)
@@ -54,7 +54,7 @@ fn restarted(lab: &Lab, before: &[u32]) -> Vec<usize> {
 }
 
 #[track_caller]
-fn all_answer(lab: &Lab) {
+pub fn all_answer(lab: &Lab) {
     for host in 1..=3 {
         assert!(redis(lab, host, "PING").is_ok_and(|answer| answer.contains("+PONG")), "node{host} answers");
     }
@@ -124,7 +124,7 @@ fn unhealthy_in_the_soak(lab: &Lab) {
 }
 
 /// Everything that the run with this pid has written down.
-fn journals(lab: &Lab, pid: u32) -> String {
+pub fn journals(lab: &Lab, pid: u32) -> String {
     let hosts = ["node1", "node2", "node3"];
     let folders = hosts.iter().map(|host| lab.prefix(host).join("log/history"));
     let files = folders.flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());

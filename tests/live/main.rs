@@ -17,5 +17,6 @@ mod lab;
 mod lab_hosts;
 mod load;
 mod look;
+mod lost;
 mod platform;
 mod upgrade;

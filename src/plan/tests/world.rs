@@ -343,6 +343,7 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
             reload_owed: false,
         }),
         held: None,
+        on_trial: false,
         previous: None,
         has_data: true,
         software: instance.software.clone(),

@@ -209,6 +209,12 @@ impl Lab {
         self.run(Op::Switch { host: host(), instance: instance(), to }).await.expect("switched");
     }
 
+    /// It was seen healthy.
+    pub(super) async fn accept(&self, instance: &Arc<DesiredInstance>) {
+        let (host, instance) = (Arc::clone(&self.host), Arc::clone(instance));
+        self.run(Op::Accept { host, instance }).await.expect("accepted");
+    }
+
     pub(super) async fn start(&self, instance: &Arc<DesiredInstance>) -> Result<(), HostError> {
         let (host, instance) = (Arc::clone(&self.host), Arc::clone(instance));
         self.run(Op::Start { host, instance, first: false }).await

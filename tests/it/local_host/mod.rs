@@ -177,6 +177,30 @@ async fn a_switch_back_brings_back_everything_but_identity() {
     assert_eq!(seen.instances["one"].files["app.conf"].content.as_deref(), Some("old"));
 }
 
+/// What has not been seen healthy is known as such, and is nothing to go back to.
+#[tokio::test]
+async fn what_is_on_trial_is_remembered_until_it_is_accepted_or_left() {
+    let lab = Lab::new("trial");
+    let make = |text: &str| lab.instance("one", "exec sleep 600", vec![rendered("app.conf", text, 0o644)]);
+    let [old, bad, good] = ["old", "bad", "good"].map(make);
+    lab.prepare(&[&old], &[]).await.expect("prepared");
+    lab.switch(&old).await;
+    let seen = async |one: &Arc<DesiredInstance>| {
+        let seen = lab.observe(&[one]).await.instances["one"].clone();
+        (seen.on_trial, seen.previous.map(|previous| previous.generation))
+    };
+    assert_eq!(seen(&old).await, (false, None), "the first one replaces nothing");
+    lab.switch(&bad).await;
+    assert_eq!(seen(&bad).await, (true, Some(old.content_generation)));
+    lab.switch(&good).await;
+    assert_eq!(seen(&good).await, (true, Some(old.content_generation)), "the bad one was never accepted");
+    lab.switch(&old).await;
+    assert_eq!(seen(&old).await, (false, None), "it went back");
+    lab.switch(&good).await;
+    lab.accept(&good).await;
+    assert_eq!(seen(&good).await, (false, Some(old.content_generation)));
+}
+
 #[tokio::test]
 async fn wrong_bytes_never_reach_a_host() {
     let mut lab = Lab::new("corrupt");
@@ -266,6 +290,7 @@ async fn only_what_nothing_uses_is_collected() {
     let later: Vec<_> = ["2", "3", "4", "5"].iter().map(|text| generation(names[1], text)).collect();
     for one in [&first].into_iter().chain(&later) {
         lab.switch(one).await;
+        lab.accept(one).await;
     }
     let collect = |keep: &[&str]| {
         let keep = keep.iter().map(|name| (*name).to_owned()).collect();
@@ -274,6 +299,7 @@ async fn only_what_nothing_uses_is_collected() {
     // A rollback to the oldest: it is current, and so it stays, with its software.
     let op = Op::Switch { host: Arc::clone(&lab.host), instance: Arc::clone(&first), to: first.content_generation };
     lab.run(op).await.expect("switched");
+    lab.accept(&first).await;
     collect(&[names[2]]).await.expect("collected");
     let seen = lab.observe(&[&first]).await;
     let mut kept: Vec<Digest> = later.iter().rev().take(3).map(|one| one.content_generation).collect();

@@ -39,7 +39,9 @@ fn dies_in_the_soak(lab: &mut Lab) {
 /// The canary fails, and its controller dies while it is rolled back.
 fn dies_in_the_rollback(lab: &mut Lab, round: usize, moment: &str) {
     let before = lab.pids("redis");
-    lab.edit("databases 16;", "databases 16; config { no-such-directive 1; };");
+    // Another one each time: what failed once is not tried again.
+    let bad = format!(" config {{ no-such-directive {round}; }};");
+    lab.edit("databases 16;", &format!("databases 16;{bad}"));
     killed_at(lab, moment);
     lab.move_controller(&format!("controller-rollback-{round}"));
     let next = lab.esapply(&[]);
@@ -49,7 +51,7 @@ fn dies_in_the_rollback(lab: &mut Lab, round: usize, moment: &str) {
     assert_eq!(restarted(lab, &before).len(), 1, "the others were never touched");
     let held = lab.esplan(&["--detailed-exitcode"]).expect(0);
     assert!(held.stdout.contains("held"), "it is said that it was rolled back:\n{}", held.stdout);
-    lab.edit(" config { no-such-directive 1; };", "");
+    lab.edit(&bad, "");
     lab.esapply(&[]).expect(0);
     lab.esplan(&["--detailed-exitcode"]).expect(0);
 }

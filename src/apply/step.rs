@@ -72,6 +72,10 @@ impl Run<'_> {
                 let op = Op::Supervise { host: self.desired_host(host)? };
                 self.on_host(step, subject, host, "supervise", &op).await
             }
+            StepKind::Retire { host } => {
+                let op = Op::Retire { host: self.desired_host(host)? };
+                self.on_host(step, subject, host, "retire", &op).await
+            }
             StepKind::Collect { host } => {
                 let desired = self.desired_host(host)?;
                 let keep = desired.software.keys().cloned().collect();
@@ -150,6 +154,7 @@ impl Run<'_> {
             | StepKind::Fetch { host, .. }
             | StepKind::Assemble { host, .. }
             | StepKind::Supervise { host }
+            | StepKind::Retire { host }
             | StepKind::Undo { host, .. }
             | StepKind::Collect { host } => [host.clone()].into(),
             StepKind::Render { instance, .. } => [instance.host.clone()].into(),
@@ -206,6 +211,7 @@ fn subject(step: &Step) -> Option<Subject> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
         | StepKind::Collect { host } => Some(Subject::Host(host.clone())),
         StepKind::Render { instance, .. } => Some(Subject::Instance(instance.clone())),

@@ -112,6 +112,7 @@ fn rolls(step: &Step) -> &[Roll] {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Retire { .. }
         | StepKind::Undo { .. }
         | StepKind::Repair { .. }
         | StepKind::Gate { .. }

@@ -71,7 +71,8 @@ fn stages(step: &Step) -> bool {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. } => true,
-        StepKind::Undo { .. }
+        StepKind::Retire { .. }
+        | StepKind::Undo { .. }
         | StepKind::Repair { .. }
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
@@ -103,7 +104,7 @@ fn ends(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     for (number, step) in steps.iter().enumerate() {
         let concerns = |roll: &Roll| match &step.kind {
             StepKind::Gate { service, gate: GateKind::Converged, .. } => *service == roll.service,
-            StepKind::Collect { host } => *host == roll.instance.host,
+            StepKind::Retire { host } | StepKind::Collect { host } => *host == roll.instance.host,
             _ => false,
         };
         for (other, rolling) in steps.iter().enumerate() {

@@ -61,6 +61,7 @@ fn host_of(step: &Step) -> Option<&HostName> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
         | StepKind::Collect { host } => Some(host),
         StepKind::Render { .. }
@@ -81,6 +82,7 @@ fn service_of(step: &Step) -> Option<&ServiceName> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Retire { .. }
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
         | StepKind::Collect { .. } => None,

@@ -6,7 +6,8 @@ use super::typed;
 use super::values::{Expected, FromKdl, Port, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};
 use crate::model::{
-    ModuleName, Name, OnFailure, Rollout, Scope, SecretSource, SecretSpec, SshDefaults, Version, VersionSpec,
+    ModuleName, Name, OnFailure, Rollout, Scope, SecretSource, SecretSpec, SshDefaults, SupervisorKind, Version,
+    VersionSpec,
 };
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub(super) struct Head {
     pub(super) prefix: String,
     pub(super) user: Option<String>,
     pub(super) supervisor: Option<Spanned<Name>>,
+    pub(super) boot: bool,
     pub(super) ssh: SshDefaults,
 }
 
@@ -72,8 +74,10 @@ pub(super) fn head(node: &Node<'_>) -> Head {
         child.finish();
         value.map(|value| value.value.0)
     });
+    let mut boot = None;
     let supervisor = match body.one("supervisor") {
         Some(child) => {
+            boot = child.prop::<bool>("boot").map(|boot| boot.value);
             let value = child.arg::<Name>(0, "the module that supervises processes");
             child.finish();
             value
@@ -82,9 +86,12 @@ pub(super) fn head(node: &Node<'_>) -> Head {
         None if strangers => None,
         None => Name::new("supervisord").ok().map(|name| Spanned::new(name, node.name_span())),
     };
+    // Whoever lets us write units has nothing further to allow.
+    let is_systemd = |name: &Spanned<Name>| SupervisorKind::of_module(name.as_str()) == SupervisorKind::Systemd;
+    let boot = boot.unwrap_or_else(|| supervisor.as_ref().is_some_and(is_systemd));
     let ssh = body.one("ssh").map(|child| ssh(&child)).unwrap_or_default();
     node.finish();
-    Head { name, prefix, user, supervisor, ssh }
+    Head { name, prefix, user, supervisor, boot, ssh }
 }
 
 fn ssh(node: &Node<'_>) -> SshDefaults {

@@ -182,6 +182,7 @@ fn read(
         name: head.name?,
         prefix: head.prefix,
         user: head.user,
+        boot: head.boot,
         supervisor: supervisor?,
         ssh: head.ssh,
         versions,

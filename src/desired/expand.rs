@@ -4,15 +4,15 @@ use super::context::{self, Neighbours};
 use super::draft::{self, Draft, Modules};
 use super::render::Renderer;
 use super::{
-    Desired, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Software, files, generations,
-    launch, supervisor,
+    Desired, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Software, boot, files, generations,
+    launch, supervisor, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
 use crate::lock::Lock;
 use crate::model::{
-    Cluster, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, Secret, ServiceName, Template,
-    Value,
+    Cluster, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, Secret, ServiceName,
+    SupervisorKind, Template, Value,
 };
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,11 +82,16 @@ fn instance(
         None => Some(0),
     };
     let mut files = files::render(draft, &mut renderer);
-    let process = process(draft, spec, &mut renderer)?;
+    let process = process(cluster, draft, spec, &mut renderer)?;
     let user = cluster.user.as_deref();
     let (id, folders) = (&draft.id, &draft.folders);
     files.push(files::fixed("launch", launch::script(id, folders, &process, &spec.limits, user), 0o755));
-    files.push(files::fixed("supervisor.conf", launch::entry(id, folders, &process), 0o644));
+    let kind = SupervisorKind::of_module(cluster.supervisor.as_str());
+    let entry = match kind {
+        SupervisorKind::Supervisord => launch::entry(id, folders, &process),
+        SupervisorKind::Systemd => systemd::unit(id, folders, &process, &spec.limits),
+    };
+    files.push(files::fixed(kind.entry(), entry, 0o644));
     files.sort_by(|a, b| a.place.cmp(&b.place));
     let software = draft.software();
     let (content_generation, restart_generation) = generations::of(&files, &software);
@@ -124,7 +129,12 @@ fn missing_secrets(draft: &Draft<'_>, secrets: &IndexMap<String, Secret>, found:
     }
 }
 
-fn process(draft: &Draft<'_>, spec: &Process, renderer: &mut Renderer<'_>) -> Option<DesiredProcess> {
+fn process(
+    cluster: &Cluster,
+    draft: &Draft<'_>,
+    spec: &Process,
+    renderer: &mut Renderer<'_>,
+) -> Option<DesiredProcess> {
     let mut words =
         |templates: &[Template]| -> Vec<Option<String>> { templates.iter().map(|word| renderer.text(word)).collect() };
     let (command, first_start, logs) = (words(&spec.command), words(&spec.first_start), words(&spec.logs));
@@ -147,7 +157,12 @@ fn process(draft: &Draft<'_>, spec: &Process, renderer: &mut Renderer<'_>) -> Op
         }
     }
     let (command, first_start, logs) = (command?, first_start?, logs?);
-    let console = [launch::console(&draft.folders)].into_iter().chain(logs);
+    let mut all = vec![launch::console(&draft.folders)];
+    all.extend(logs);
+    // Where systemd supervises, what the launcher says is in the journal.
+    if SupervisorKind::of_module(cluster.supervisor.as_str()) == SupervisorKind::Supervisord {
+        all.push(launch::launch_log(&draft.id, &draft.folders));
+    }
     Some(DesiredProcess {
         command,
         first_start,
@@ -156,8 +171,14 @@ fn process(draft: &Draft<'_>, spec: &Process, renderer: &mut Renderer<'_>) -> Op
         stop_signal: spec.stop_signal.clone(),
         stop_within: spec.stop_within,
         reload_signal: spec.reload_signal.clone(),
-        logs: console.chain([launch::launch_log(&draft.id, &draft.folders)]).collect(),
+        unit: format!("{}:{}.service", units(cluster, &draft.id.host), draft.id.role),
+        logs: all,
     })
+}
+
+/// What the names of a host's units begin with. No name has a colon in it, so that no two come to the same.
+fn units(cluster: &Cluster, host: &HostName) -> String {
+    format!("es_cluster-{}:{host}", cluster.name.as_str())
 }
 
 fn ports(draft: &Draft<'_>) -> BTreeMap<Name, u16> {
@@ -211,7 +232,7 @@ fn hosts(
         let Some((supervisor, used)) = supervisor::of(cluster, modules, lock, host, found) else { continue };
         let used = used.into_iter().filter_map(|used| used.software);
         software.extend(used.map(|software| (software.folder.clone(), software)));
-        let desired = DesiredHost {
+        let mut desired = DesiredHost {
             name: name.clone(),
             address: host.address.value.clone(),
             transport: host.transport,
@@ -219,7 +240,10 @@ fn hosts(
             user: cluster.user.clone(),
             software,
             supervisor,
+            units: units(cluster, name),
+            boot: None,
         };
+        desired.boot = cluster.boot.then(|| boot::of(&desired, drafts));
         hosts.insert(name.clone(), desired);
     }
     hosts

@@ -1,5 +1,6 @@
 //! What should be: every instance with its rendered files, software, process and generations. Pure.
 
+mod boot;
 mod context;
 mod draft;
 mod expand;
@@ -12,6 +13,7 @@ mod paths;
 mod render;
 mod software;
 mod supervisor;
+mod systemd;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,8 @@ pub use expand::expand;
 
 use crate::expr::Context;
 use crate::model::{
-    Digest, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, ServiceName, Transport, Value, Version,
+    Digest, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, ServiceName, SupervisorKind, Transport,
+    Value, Version,
 };
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -69,17 +72,44 @@ pub struct DesiredHost {
     pub user: Option<String>,
     /// Software by folder name.
     pub software: BTreeMap<String, Arc<Software>>,
-    /// The supervisor's own files and how it is started.
+    /// What supervises processes there.
     pub supervisor: Supervisor,
+    /// What the names of its units outside the prefix begin with, `es_cluster-CLUSTER:HOST`: no name has a colon in it.
+    pub units: String,
+    /// What starts its instances when it boots; `None`: nothing does.
+    pub boot: Option<Boot>,
 }
 
-/// The process supervisor of a host.
+/// What supervises processes on a host.
 #[derive(Debug, Clone)]
-pub struct Supervisor {
+#[expect(clippy::large_enum_variant, reason = "one for each host; the large one is the usual one")]
+pub enum Supervisor {
+    /// A process of ours below the prefix.
+    Supervisord(Supervisord),
+    /// The host's own.
+    Systemd,
+}
+
+/// What starts the instances of a host when it boots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Boot {
+    /// The script `bin/boot` below the prefix.
+    pub script: String,
+    /// The unit that runs it.
+    pub unit: String,
+}
+
+/// A supervisor of our own on a host, from a module.
+#[derive(Debug, Clone)]
+pub struct Supervisord {
     /// The words that start it (it puts itself into the background), and their environment.
     pub command: Vec<String>,
-    /// Environment of [`Supervisor::command`].
+    /// The words that, with `start PROGRAM` after them, start a program; empty when its module has none.
+    pub control: Vec<String>,
+    /// Environment of [`Supervisord::command`] and [`Supervisord::control`].
     pub env: BTreeMap<String, String>,
+    /// Its version.
+    pub version: Version,
     /// Absolute path of its configuration.
     pub config_path: String,
     /// Its configuration.
@@ -88,6 +118,62 @@ pub struct Supervisor {
     pub socket: String,
     /// Absolute path of its pid file.
     pub pidfile: String,
+}
+
+/// The folder of units, outside every prefix.
+pub const UNIT_FOLDER: &str = "/etc/systemd/system";
+
+impl Supervisor {
+    /// Its kind.
+    pub const fn kind(&self) -> SupervisorKind {
+        match self {
+            Self::Supervisord(_) => SupervisorKind::Supervisord,
+            Self::Systemd => SupervisorKind::Systemd,
+        }
+    }
+
+    /// The supervisor of our own, where there should be one.
+    pub const fn supervisord(&self) -> Option<&Supervisord> {
+        match self {
+            Self::Supervisord(own) => Some(own),
+            Self::Systemd => None,
+        }
+    }
+}
+
+/// Where a supervisor of our own keeps what others need of it, absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupervisordPaths {
+    /// Its configuration.
+    pub config: String,
+    /// Its control socket.
+    pub socket: String,
+    /// Its pid file.
+    pub pidfile: String,
+}
+
+impl DesiredHost {
+    /// Where a supervisor of our own is; where nothing of it is wanted (any more), where it would have been.
+    pub fn supervisord(&self) -> SupervisordPaths {
+        match &self.supervisor {
+            Supervisor::Supervisord(own) => SupervisordPaths {
+                config: own.config_path.clone(),
+                socket: own.socket.clone(),
+                pidfile: own.pidfile.clone(),
+            },
+            Supervisor::Systemd => supervisor::usual_paths(&self.prefix),
+        }
+    }
+
+    /// Name of the unit that starts its instances at boot.
+    pub fn boot_unit(&self) -> String {
+        format!("{}.service", self.units)
+    }
+
+    /// Name of the unit of a role.
+    pub fn unit_of(&self, role: &str) -> String {
+        format!("{}:{role}.service", self.units)
+    }
 }
 
 /// Assembled software: an immutable folder below `{prefix}/software`.
@@ -216,6 +302,8 @@ pub struct DesiredProcess {
     pub env: BTreeMap<String, String>,
     /// Name of the supervisor's program entry.
     pub program: String,
+    /// Name of its unit, where systemd supervises.
+    pub unit: String,
     /// Signal for a clean stop, e.g. `TERM`.
     pub stop_signal: String,
     /// How long a clean stop may take.

@@ -6,7 +6,7 @@ use crate::model::RoleId;
 const MAX_PATH: usize = 255;
 
 /// What stands in a generation's folder beside rendered files, or is written by us.
-const OURS: [&str; 5] = ["launch", "manifest", "restart-generation", "software", "supervisor.conf"];
+const OURS: [&str; 6] = ["launch", "manifest", "restart-generation", "software", "supervisor.conf", "systemd.service"];
 
 /// The folders of one instance, absolute.
 #[derive(Debug, Clone)]

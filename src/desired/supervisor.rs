@@ -1,15 +1,19 @@
 //! The process supervisor of a host: the module that `cluster.supervisor` names. It is on every host without being a
-//! role, it puts itself into the background, and it reads the entries of the current generations.
+//! role, it puts itself into the background, and it reads the entries of the current generations. Where systemd
+//! supervises, there is nothing of the kind.
 
 use super::draft::{Modules, prefix};
 use super::render::Renderer;
 use super::software::{self, Used};
-use super::{Supervisor, context, paths};
+use super::{Supervisor, Supervisord, SupervisordPaths, context, paths};
 use crate::config::params_of;
 use crate::diag::{Code, Diag, Diagnostics, Span};
 use crate::expr::Context;
 use crate::lock::Lock;
-use crate::model::{Cluster, FileContent, HostSpec, Module, ModuleName, Name, Role, RoleId, ServiceName, Value};
+use crate::model::{
+    Cluster, FileContent, HostSpec, Module, ModuleName, Name, Role, RoleId, ServiceName, SupervisorKind, Template,
+    Value, Version,
+};
 use indexmap::IndexMap;
 use serde_json::{Map, json};
 use std::sync::Arc;
@@ -28,6 +32,9 @@ pub(super) fn of(
         found.push(Diag::at(Code::Unresolved, cluster.supervisor.span, message).label("unknown"));
         return None;
     };
+    if SupervisorKind::of_module(module.name.as_str()) == SupervisorKind::Systemd {
+        return Some((Supervisor::Systemd, Vec::new()));
+    }
     let prefix = prefix(cluster, host);
     let role = cluster.roles.iter().find(|role| {
         role.module.value == module.name.value && role.hosts.iter().any(|place| place.value == host.name.value)
@@ -61,8 +68,11 @@ pub(super) fn of(
     context.extend(context::params(&params(role, host, module)));
     let who = format!("{} on {}", module.name.value, host.name.value);
     let mut renderer = Renderer::new(&Context::new(&context.into()), None, who, found);
-    let supervisor = render(module, &prefix, &mut renderer)?;
-    Some((supervisor, [own].into_iter().chain(required.into_iter().map(|(_, used)| used)).collect()))
+    let supervisor = render(module, &own.version, &prefix, &mut renderer)?;
+    Some((
+        Supervisor::Supervisord(supervisor),
+        [own].into_iter().chain(required.into_iter().map(|(_, used)| used)).collect(),
+    ))
 }
 
 /// Its parameters: the defaults, unless a role of the module says otherwise.
@@ -90,7 +100,17 @@ fn params(role: Option<&Role>, host: &HostSpec, module: &Module) -> IndexMap<Nam
     }
 }
 
-fn render(module: &Module, prefix: &str, renderer: &mut Renderer<'_>) -> Option<Supervisor> {
+/// Where a supervisor of our own is when its module has the usual name.
+pub(super) fn usual_paths(prefix: &str) -> SupervisordPaths {
+    let name = SupervisorKind::Supervisord.word();
+    SupervisordPaths {
+        config: format!("{prefix}/conf/{name}/{name}.conf"),
+        socket: format!("{prefix}/run/{name}.sock"),
+        pidfile: format!("{prefix}/run/{name}.pid"),
+    }
+}
+
+fn render(module: &Module, version: &Version, prefix: &str, renderer: &mut Renderer<'_>) -> Option<Supervisord> {
     let (Some(process), [file]) = (&module.process, module.files.as_slice()) else {
         let message =
             format!("`{}` can't supervise: it has a process and exactly one file, its configuration", module.name);
@@ -111,11 +131,15 @@ fn render(module: &Module, prefix: &str, renderer: &mut Renderer<'_>) -> Option<
         FileContent::TemplateFile(name) => module.templates.get(name),
     };
     let config = renderer.text(template?);
-    let command: Option<Vec<String>> = process.command.iter().map(|word| renderer.text(word)).collect();
+    let mut words =
+        |templates: &[Template]| -> Option<Vec<String>> { templates.iter().map(|word| renderer.text(word)).collect() };
+    let (command, control) = (words(&process.command), words(&process.control));
     let env: Option<Vec<_>> =
         process.env.iter().map(|(name, value)| Some((name.clone(), renderer.text(value)?))).collect();
-    Some(Supervisor {
+    Some(Supervisord {
         command: command?,
+        control: control?,
+        version: version.clone(),
         env: env?.into_iter().collect(),
         config_path: format!("{prefix}/conf/{}/{name}", module.name.value),
         config: config?,

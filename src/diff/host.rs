@@ -1,7 +1,7 @@
 //! What differs at one host.
 
 use super::{Change, FileDiff, SupervisorChange, instance};
-use crate::desired::{Desired, DesiredHost};
+use crate::desired::{Desired, DesiredHost, Supervisor, UNIT_FOLDER};
 use crate::inventory::{HostObservation, Inventory, ProcessObservation, Seen, SoftwareObservation};
 use crate::model::{Digest, HostName};
 
@@ -52,11 +52,34 @@ fn folders(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Cha
     if !missing.is_empty() {
         changes.push(Change::Unprepared { host: host.name.clone(), missing });
     }
-    let supervisor = &observed.supervisor;
-    if supervisor.pid.is_none() {
-        changes.push(Change::Supervisor { host: host.name.clone(), how: SupervisorChange::Down });
-    } else if supervisor.config != Some(Digest::of(host.supervisor.config.as_bytes())) {
-        changes.push(Change::Supervisor { host: host.name.clone(), how: SupervisorChange::Config });
+    let is = &observed.supervisor;
+    let how = match &host.supervisor {
+        Supervisor::Supervisord(_) if is.pid.is_none() => Some(SupervisorChange::Down),
+        Supervisor::Supervisord(own) if is.config != Some(Digest::of(own.config.as_bytes())) => {
+            Some(SupervisorChange::Config)
+        }
+        Supervisor::Systemd if is.pid.is_some() => Some(SupervisorChange::Superseded),
+        Supervisor::Supervisord(_) | Supervisor::Systemd => None,
+    };
+    changes.extend(how.map(|how| Change::Supervisor { host: host.name.clone(), how }));
+    boot(host, observed, changes);
+}
+
+/// What starts everything at boot. A unit that may not be written is no difference: it is warned of.
+fn boot(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Change>) {
+    let digest = |text: &String| Digest::of(text.as_bytes());
+    let mut compare = |path: String, from: Option<Digest>, to: Option<Digest>, same: bool| {
+        if from != to || !same {
+            changes.push(Change::Boot { host: host.name.clone(), path, from, to });
+        }
+    };
+    let script = host.boot.as_ref().map(|boot| digest(&boot.script));
+    compare(format!("{}/bin/boot", host.prefix), observed.init.script, script, true);
+    if observed.may_write_units() {
+        let (unit, init) = (host.boot_unit(), &observed.init);
+        let wanted = host.boot.as_ref().map(|boot| digest(&boot.unit));
+        let is = init.units.get(&unit).copied();
+        compare(format!("{UNIT_FOLDER}/{unit}"), is, wanted, init.enabled == wanted.is_some());
     }
 }
 

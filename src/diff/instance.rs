@@ -1,15 +1,15 @@
 //! What differs at one instance: its files, its software, its process.
 
 use super::{Change, FileDiff, text};
-use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place};
+use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
 use crate::inventory::{
     FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, version_in,
 };
-use crate::model::{Digest, Name, OnChange};
+use crate::model::{Digest, Name, OnChange, SupervisorKind};
 use std::collections::BTreeMap;
 
 /// Files of a generation that define the process.
-const PROCESS_FILES: [&str; 2] = ["launch", "supervisor.conf"];
+const PROCESS_FILES: [&str; 3] = ["launch", SupervisorKind::Supervisord.entry(), SupervisorKind::Systemd.entry()];
 
 /// Files that are written with every generation and never part of it.
 const RECORDS: [&str; 3] = ["manifest", "restart-generation", "software"];
@@ -47,9 +47,27 @@ pub(super) fn compare(
             changes.push(Change::ProcessDefinition { instance: id.clone() });
         }
     }
+    unit(wanted, observed, changes);
     process(wanted, found, inventory, changes);
+    let to = host.supervisor.kind();
+    if let ProcessObservation::Running(running) = &found.process
+        && let Some(from) = running.supervised.filter(|from| *from != to)
+    {
+        changes.push(Change::OtherSupervisor { instance: id.clone(), from, to });
+    }
     if found.on_trial {
         changes.push(Change::Unproven { instance: id.clone() });
+    }
+}
+
+/// The unit outside the prefix: a copy of the one in the generation. One that may not be removed is left.
+fn unit(wanted: &DesiredInstance, observed: &HostObservation, changes: &mut Vec<Change>) {
+    let entry = |file: &&DesiredFile| path_of(&file.place) == SupervisorKind::Systemd.entry();
+    let to = wanted.files.iter().find(entry).map(|file| file.sha256);
+    let from = observed.init.units.get(&wanted.process.unit).copied();
+    if from != to && (to.is_some() || observed.may_write_units()) {
+        let path = format!("{UNIT_FOLDER}/{}", wanted.process.unit);
+        changes.push(Change::Unit { instance: wanted.id.clone(), path, from, to });
     }
 }
 
@@ -109,7 +127,7 @@ fn process(wanted: &DesiredInstance, found: &InstanceObservation, inventory: &In
 /// Whether a process that runs is watched and serves.
 fn serving(wanted: &DesiredInstance, running: &Running, inventory: &Inventory, changes: &mut Vec<Change>) {
     let id = &wanted.id;
-    if !running.supervised {
+    if running.supervised.is_none() {
         changes.push(Change::Unsupervised { instance: id.clone(), pid: running.pid });
     }
     let ready = inventory.services.get(&wanted.service).and_then(|service| service.ready.get(id));

@@ -9,7 +9,7 @@ mod text;
 
 use crate::desired::Desired;
 use crate::inventory::{Held, Inventory};
-use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, Version};
+use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
 
 /// One difference.
@@ -23,6 +23,9 @@ pub enum Change {
     Unprepared { host: HostName, missing: Vec<String> },
     /// The supervisor does not run, or runs with another configuration.
     Supervisor { host: HostName, how: SupervisorChange },
+    /// What starts the host's instances at boot differs: a file of ours, maybe outside the prefix. Without `from` it is
+    /// not there, without `to` it is not wanted.
+    Boot { host: HostName, path: String, from: Option<Digest>, to: Option<Digest> },
     /// A software folder is missing.
     SoftwareMissing { host: HostName, folder: String, bytes: u64 },
     /// A software folder differs from its manifest.
@@ -53,6 +56,11 @@ pub enum Change {
     ProcessDefinition { instance: InstanceId },
     /// The process runs without a supervisor.
     Unsupervised { instance: InstanceId, pid: u32 },
+    /// The process is watched by another supervisor than the declared one.
+    OtherSupervisor { instance: InstanceId, from: SupervisorKind, to: SupervisorKind },
+    /// The unit outside the prefix is not as the instance's generation says. Without `from` it is not there, without `to`
+    /// it is not wanted.
+    Unit { instance: InstanceId, path: String, from: Option<Digest>, to: Option<Digest> },
     /// The process runs and does not serve.
     NotReady { instance: InstanceId, says: String },
     /// Files changed that the process must be told to read.
@@ -81,6 +89,8 @@ pub enum SupervisorChange {
     Down,
     /// Its configuration on disk differs.
     Config,
+    /// Another one is declared, and this one still runs.
+    Superseded,
 }
 
 /// A unified diff of one file.
@@ -114,6 +124,7 @@ impl Change {
             Self::Unobserved { host, .. }
             | Self::Unprepared { host, .. }
             | Self::Supervisor { host, .. }
+            | Self::Boot { host, .. }
             | Self::SoftwareMissing { host, .. }
             | Self::SoftwareDamaged { host, .. }
             | Self::UndoLeft { host, .. }
@@ -134,6 +145,8 @@ impl Change {
             | Self::RestartPending { instance, .. }
             | Self::ProcessDefinition { instance }
             | Self::Unsupervised { instance, .. }
+            | Self::OtherSupervisor { instance, .. }
+            | Self::Unit { instance, .. }
             | Self::NotReady { instance, .. }
             | Self::ReloadOwed { instance }
             | Self::Unproven { instance }
@@ -141,6 +154,7 @@ impl Change {
             Self::Unobserved { .. }
             | Self::Unprepared { .. }
             | Self::Supervisor { .. }
+            | Self::Boot { .. }
             | Self::SoftwareMissing { .. }
             | Self::SoftwareDamaged { .. }
             | Self::NotHealthy { .. }

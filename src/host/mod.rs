@@ -25,9 +25,11 @@ pub enum Op {
     Assemble { host: Arc<DesiredHost>, software: Arc<Software> },
     /// Writes all files of the generation aside and renames. A damaged generation of the same name is replaced.
     Render { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
-    /// Writes the supervisor's configuration, starts it when it is down.
+    /// Writes the supervisor's configuration, starts it when it is down; writes what starts everything at boot.
     Supervise { host: Arc<DesiredHost> },
-    /// Writes placed files, carries service-owned files over, renames `current`.
+    /// Ends a supervisor of ours that is not declared any more, when nothing runs under it.
+    Retire { host: Arc<DesiredHost> },
+    /// Writes placed files, carries service-owned files over, renames `current`, and puts the generation's unit in place.
     Switch { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, to: Digest },
     /// Asks for a clean stop, and waits for its end. An error of kind `Stuck` when the limit passes.
     Stop { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, within: Duration },
@@ -60,6 +62,7 @@ impl Op {
             | Self::Assemble { host, .. }
             | Self::Render { host, .. }
             | Self::Supervise { host }
+            | Self::Retire { host }
             | Self::Switch { host, .. }
             | Self::Stop { host, .. }
             | Self::StopUnsupervised { host, .. }

@@ -19,7 +19,8 @@ const OURS: [&str; 10] = [".", "bin", "conf", "data", "install", "log", "log/his
 /// Every folder that must exist, parents before what is in them. Paths are relative to the prefix where they are below it.
 pub fn folders(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> BTreeMap<String, Owner> {
     let mut folders: BTreeMap<String, Owner> = OURS.iter().map(|path| ((*path).to_owned(), Owner::Us)).collect();
-    if let Some((folder, _)) = below(host, &host.supervisor.config_path).rsplit_once('/') {
+    let own = host.supervisor.supervisord().map(|own| below(host, &own.config_path));
+    if let Some((folder, _)) = own.as_ref().and_then(|path| path.rsplit_once('/')) {
         folders.insert(folder.to_owned(), Owner::Us);
     }
     for instance in instances {

@@ -4,7 +4,7 @@ use super::answer::{BadAnswer, Section};
 use super::folders::below;
 use super::{FileObservation, Held, HostObservation, InstanceObservation, Previous, ProcessObservation, Running};
 use crate::desired::{DesiredHost, DesiredInstance, Place};
-use crate::model::{Digest, OnChange, is_name};
+use crate::model::{Digest, OnChange, SupervisorKind, is_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Clock ticks in a second, as `/proc` counts them: a constant of the Linux ABI on the machines that we know.
@@ -37,6 +37,8 @@ pub(super) struct Facts {
     data: BTreeSet<String>,
     records: BTreeMap<String, Record>,
     kernel: BTreeMap<String, Kernel>,
+    /// Control groups by role.
+    groups: BTreeMap<String, Vec<String>>,
 }
 
 /// `run/<role>.proc`.
@@ -79,6 +81,7 @@ impl Facts {
                 "uses" | "used" => {}
                 "data" => _ = self.data.insert(role),
                 "record" => self.take_record(&role, value, section, line)?,
+                "group" => self.groups.entry(role).or_default().push(value.to_owned()),
                 "kernel" => _ = self.kernel.insert(role, kernel(value).ok_or_else(|| section.garbage(line))?),
                 _ => return Err(section.garbage(line)),
             }
@@ -145,7 +148,7 @@ pub(super) fn instance(
         generations: facts.generations.get(role).cloned().unwrap_or_default(),
         current_restart: facts.restart.get(role).copied(),
         files,
-        process: process(facts, role, owed, seen)?,
+        process: process(facts, role, owed, seen, Some(&host.unit_of(role)))?,
         held: facts.held.get(role).cloned(),
         has_data: facts.data.contains(role),
         software: facts.uses.get(role).cloned().unwrap_or_default(),
@@ -187,12 +190,14 @@ fn reload_owed(facts: &Facts, wanted: &DesiredInstance) -> bool {
     })
 }
 
-/// A record is believed only when process id, start time and boot id are those of a process that runs.
+/// A record is believed only when process id, start time and boot id are those of a process that runs. Without the name
+/// of its unit it is not told who watches it.
 pub(super) fn process(
     facts: &Facts,
     role: &str,
     reload_owed: bool,
     seen: &HostObservation,
+    unit: Option<&str>,
 ) -> Result<ProcessObservation, BadAnswer> {
     let Some(record) = facts.records.get(role) else { return Ok(ProcessObservation::Absent) };
     let dead = ProcessObservation::Dead { restart_generation: record.restart_generation };
@@ -209,7 +214,21 @@ pub(super) fn process(
         start_time,
         uptime: facts.uptime.saturating_sub(start_time / TICKS),
         restart_generation,
-        supervised: seen.supervisor.pid == Some(kernel.parent),
+        supervised: supervised(facts, role, kernel, seen, unit),
         reload_owed,
     }))
+}
+
+fn supervised(
+    facts: &Facts,
+    role: &str,
+    kernel: &Kernel,
+    seen: &HostObservation,
+    unit: Option<&str>,
+) -> Option<SupervisorKind> {
+    let in_unit = |path: &String| path.split('/').any(|part| Some(part) == unit);
+    if seen.init.systemd && facts.groups.get(role).is_some_and(|groups| groups.iter().any(in_unit)) {
+        return Some(SupervisorKind::Systemd);
+    }
+    (seen.supervisor.pid == Some(kernel.parent)).then_some(SupervisorKind::Supervisord)
 }

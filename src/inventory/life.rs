@@ -29,5 +29,5 @@ pub fn parse_life(answer: &[u8], role: &RoleId) -> Result<ProcessObservation, Ba
             other => return Err(section.garbage(other)),
         }
     }
-    process(&facts, role.as_str(), false, &seen)
+    process(&facts, role.as_str(), false, &seen, None)
 }

@@ -16,7 +16,7 @@ pub use parse::parse;
 pub use printable::printable;
 pub use request::{BadPath, OBSERVE_FUNCTIONS, request};
 
-use crate::model::{Digest, HostName, InstanceId, ModuleName, Name, ServiceName, Version};
+use crate::model::{Digest, HostName, InstanceId, ModuleName, Name, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,12 +77,22 @@ pub struct HostObservation {
     pub software: BTreeMap<String, SoftwareObservation>,
     /// Instances by role id: those that are wanted and those that are found.
     pub instances: BTreeMap<String, InstanceObservation>,
-    /// The supervisor.
+    /// The supervisor of ours.
     pub supervisor: SupervisorObservation,
+    /// What the host itself starts and watches.
+    #[serde(default)]
+    pub init: InitObservation,
     /// Undo records in `run/undo/`, by file name.
     pub undo: BTreeMap<String, UndoRecord>,
     /// Left by an interrupted run: paths below the prefix that are never used again (half-unpacked software, temporary files).
     pub debris: Vec<String>,
+}
+
+impl HostObservation {
+    /// Whether units of ours can be there, and we may write them.
+    pub const fn may_write_units(&self) -> bool {
+        self.init.systemd && self.uid == 0
+    }
 }
 
 /// One software folder.
@@ -184,8 +194,8 @@ pub struct Running {
     pub uptime: u64,
     /// The restart generation that it was started with.
     pub restart_generation: Digest,
-    /// Whether the supervisor that runs now is its parent.
-    pub supervised: bool,
+    /// Who watches it now: the supervisor that is its parent, or systemd when it is in its own unit.
+    pub supervised: Option<SupervisorKind>,
     /// The reload generation that it has taken up, when reloads were recorded.
     pub reload_owed: bool,
 }
@@ -201,6 +211,19 @@ pub struct SupervisorObservation {
     pub running_config: Option<Digest>,
     /// Version it reports.
     pub version: Option<String>,
+}
+
+/// What of ours a host has for its own first process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitObservation {
+    /// Whether that process is systemd.
+    pub systemd: bool,
+    /// sha256 of our units outside the prefix, by their names.
+    pub units: BTreeMap<String, Digest>,
+    /// Whether the unit that starts everything at boot is enabled.
+    pub enabled: bool,
+    /// sha256 of the script that it runs.
+    pub script: Option<Digest>,
 }
 
 /// Stopped or rolled back on purpose.

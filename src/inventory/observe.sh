@@ -17,6 +17,7 @@ machine() {
     while read -r key _ value _; do [ "$key" = Uid: ] && say "uid $value"; done </proc/self/status
     while read -r key value _; do [ "$key" = MemTotal: ] && say "memory $value" && break; done </proc/meminfo
     read -r up _ </proc/uptime && say "uptime ${up%.*}"
+    [ -d /run/systemd/system ] && say 'init systemd'
     [ -z "$1" ] || { found=$(id -u -- "$1" 2>/dev/null) && say "user $found"; }
 }
 
@@ -123,6 +124,10 @@ process() {
     while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"/proc/$pid/stat"
     # The second field is a name in parentheses, in which anything may be.
     say "kernel $role ${line##*)}"
+    # Where systemd keeps it; other hierarchies name their controllers.
+    while IFS=: read -r _ name path; do
+        case $name in '' | name=systemd) say "group $role $path" ;; esac
+    done 2>/dev/null <"/proc/$pid/cgroup"
 }
 
 # instance ROLE DATA-FOLDER PLACED…
@@ -203,6 +208,12 @@ differs() {
     case $(stat -c %a -- "$2") in *[4-7]?) ;; *) return 0 ;; esac
     say "[content $2]"
     hex "$2"
+}
+
+# boot FOLDER UNIT: whether this unit is started when the host boots
+boot() {
+    say '[boot]'
+    [ -L "$1/multi-user.target.wants/$2" ] && say enabled
 }
 
 records() {

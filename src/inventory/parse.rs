@@ -4,8 +4,9 @@
 use super::answer::{BadAnswer, Section, sections};
 use super::folders::{Owner, below, folders};
 use super::instances::{Facts, instance};
+use super::request::BOOT_SCRIPT;
 use super::{FileObservation, HostObservation, SoftwareObservation, SupervisorObservation, printable};
-use crate::desired::{DesiredHost, DesiredInstance};
+use crate::desired::{DesiredHost, DesiredInstance, UNIT_FOLDER};
 use crate::model::{Digest, is_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub fn parse(
             "files" => facts.files = files(section)?,
             "supervisor" => seen.supervisor = supervisor(section)?,
             "debris" => seen.debris = section.lines.iter().map(|line| (*line).to_owned()).collect(),
+            "boot" => seen.init.enabled = section.lines.contains(&"enabled"),
             "blocked" => return Err(BadAnswer::Blocked { prefix: host.prefix.clone() }),
             "observation 1" | "end" => {}
             _ => other(section, &mut seen, &mut facts)?,
@@ -49,8 +51,14 @@ pub fn parse(
     }
     seen.user_exists = host.user.is_none() || service_uid.is_some() || seen.uid != 0;
     seen.prepared = prepared(host, instances, &folder_facts, seen.uid, service_uid);
-    let config = facts.files.get(&below(host, &host.supervisor.config_path));
+    let config = facts.files.get(&below(host, &host.supervisord().config));
     seen.supervisor.config = config.map(|file| file.sha256);
+    let unit = |(path, file): (&String, &FileObservation)| {
+        let name = path.strip_prefix(UNIT_FOLDER)?.strip_prefix('/')?;
+        Some((name.to_owned(), file.sha256))
+    };
+    seen.init.units = facts.files.iter().filter_map(unit).collect();
+    seen.init.script = facts.files.get(BOOT_SCRIPT).map(|file| file.sha256);
     for one in instances {
         let found = instance(&facts, host, one.id.role.as_str(), Some(one), &seen)?;
         seen.instances.insert(one.id.role.to_string(), found);
@@ -91,6 +99,7 @@ pub(super) fn machine(
                 seen.disk_free = blocks.saturating_mul(size);
             }
             "user" => user = Some(id()?),
+            "init" => seen.init.systemd = value == "systemd",
             _ => return Err(section.garbage(line)),
         }
         missing.remove(key);

@@ -1,13 +1,16 @@
 //! The one request by which a host is observed: a POSIX shell script, made of what is wanted there.
 
 use super::folders::{asides, below, folders};
-use crate::desired::{DesiredHost, DesiredInstance, Place};
+use crate::desired::{DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
 use crate::model::{OnChange, sh_quote};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Shell functions that look at a host; a request adds the calls. What makes a manifest uses the same ones.
 pub const OBSERVE_FUNCTIONS: &str = include_str!("observe.sh");
+
+/// What starts everything at boot, relative to the prefix.
+pub(super) const BOOT_SCRIPT: &str = "bin/boot";
 
 /// A path that can't be asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,12 +51,15 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
         let words = ["instance", role, &data].into_iter().chain(placed.iter().map(String::as_str));
         call(&words.collect::<Vec<_>>())?;
     }
-    let supervisor = below(host, &host.supervisor.config_path);
+    let supervisor = below(host, &host.supervisord().config);
     call(&["orphans", supervisor.split('/').nth(1).unwrap_or_default()])?;
     call(&["generations"])?;
     let current: Vec<String> = instances.iter().map(|one| format!("conf/{}/current/", one.id.role)).collect();
     let starts = current.iter().map(String::as_str).chain(places.placed.iter().map(String::as_str));
-    call(&["files", &supervisor].into_iter().chain(starts).collect::<Vec<_>>())?;
+    let units = instances.iter().map(|one| one.process.unit.clone()).chain([host.boot_unit()]);
+    let units: Vec<String> = units.map(|unit| format!("{UNIT_FOLDER}/{unit}")).collect();
+    let starts = starts.chain(units.iter().map(String::as_str));
+    call(&["files", &supervisor, BOOT_SCRIPT].into_iter().chain(starts).collect::<Vec<_>>())?;
     for (path, sha256) in &places.shown {
         call(&["differs", sha256, path])?;
     }
@@ -61,6 +67,7 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
         let words = ["reload", instance.id.role.as_str()].into_iter().chain(files.iter().map(String::as_str));
         call(&words.collect::<Vec<_>>())?;
     }
+    call(&["boot", UNIT_FOLDER, &host.boot_unit()])?;
     call(&["records"])?;
     call(&["debris"].into_iter().chain(places.aside.iter().map(String::as_str)).collect::<Vec<_>>())?;
     Ok(around(host, &script))
@@ -115,8 +122,8 @@ impl Places {
 /// The calls, done below the prefix; the machine alone when there is none yet.
 fn around(host: &DesiredHost, calls: &str) -> String {
     let (prefix, user) = (sh_quote(&host.prefix), sh_quote(host.user.as_deref().unwrap_or_default()));
-    let supervisor = &host.supervisor;
-    let (pidfile, config) = (sh_quote(&supervisor.pidfile), sh_quote(&supervisor.config_path));
+    let supervisor = host.supervisord();
+    let (pidfile, config) = (sh_quote(&supervisor.pidfile), sh_quote(&supervisor.config));
     let (functions, calls) = calls.split_at(OBSERVE_FUNCTIONS.len());
     let mut script = String::from(functions);
     _ = write!(

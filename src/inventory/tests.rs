@@ -1,8 +1,8 @@
 //! Answers of hosts that are broken in every way that we could think of.
 
 use super::*;
-use crate::desired::{DesiredHost, Supervisor};
-use crate::model::Transport;
+use crate::desired::{DesiredHost, Supervisor, Supervisord};
+use crate::model::{SupervisorKind, Transport, Version};
 use std::collections::BTreeMap;
 
 const BOOT: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -15,15 +15,24 @@ fn host() -> DesiredHost {
         prefix: "/p".to_owned(),
         user: None,
         software: BTreeMap::new(),
-        supervisor: Supervisor {
+        supervisor: Supervisor::Supervisord(Supervisord {
             command: Vec::new(),
+            control: Vec::new(),
+            version: Version::parse("4.3.0").expect("version"),
             env: BTreeMap::new(),
             config_path: "/p/conf/supervisord/supervisord.conf".to_owned(),
             config: String::new(),
             socket: "/p/run/supervisord.sock".to_owned(),
             pidfile: "/p/run/supervisord.pid".to_owned(),
-        },
+        }),
+        units: "es_cluster-logs:node1".to_owned(),
+        boot: None,
     }
+}
+
+fn own(host: &mut DesiredHost) -> &mut Supervisord {
+    let Supervisor::Supervisord(own) = &mut host.supervisor else { panic!("a supervisor of ours") };
+    own
 }
 
 fn digest(text: &str) -> Digest {
@@ -73,7 +82,7 @@ fn a_whole_answer_is_read() {
     assert_eq!(one.generations, [digest("new"), digest("old")]);
     assert_eq!(one.held.as_ref().map(|held| &held.what), Some(&HeldWhat::Stopped));
     let ProcessObservation::Running(running) = &one.process else { panic!("{:?}", one.process) };
-    assert_eq!((running.pid, running.uptime, running.supervised), (42, 950, true));
+    assert_eq!((running.pid, running.uptime, running.supervised), (42, 950, Some(SupervisorKind::Supervisord)));
     assert_eq!(seen.supervisor.version.as_deref(), Some("4.3.0"));
     assert_eq!(seen.supervisor.running_config, None);
 }
@@ -88,7 +97,7 @@ fn a_record_is_believed_only_when_everything_matches() {
     assert_eq!(process(record("42", "5000", "ffff", &kernel("S", 7, 5000))), dead, "another boot");
     assert_eq!(process(record("42", "5000", BOOT, &kernel("Z", 7, 5000))), dead, "a zombie");
     let orphan = process(record("42", "5000", BOOT, &kernel("S", 1, 5000)));
-    assert!(matches!(orphan, ProcessObservation::Running(Running { supervised: false, .. })));
+    assert!(matches!(orphan, ProcessObservation::Running(Running { supervised: None, .. })));
 }
 
 #[test]
@@ -159,8 +168,8 @@ fn nonsense_is_named_and_made_safe() {
 #[test]
 fn a_host_that_can_not_be_asked_about_a_file_says_so() {
     let mut host = host();
-    host.supervisor.config_path = "/p/conf/super\nvisord/x".to_owned();
+    own(&mut host).config_path = "/p/conf/super\nvisord/x".to_owned();
     assert!(request(&host, &[], false).is_err());
-    host.supervisor.config_path = "/p/conf/größe/x".to_owned();
+    own(&mut host).config_path = "/p/conf/größe/x".to_owned();
     assert!(request(&host, &[], false).is_err());
 }

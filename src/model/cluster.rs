@@ -14,8 +14,10 @@ pub struct Cluster {
     pub prefix: String,
     /// The user that services run as when the tool is root; `None` runs them as the connecting user.
     pub user: Option<String>,
-    /// The module that supervises processes (`supervisord`).
+    /// The module that supervises processes (`supervisord`, `systemd`).
     pub supervisor: Spanned<Name>,
+    /// Whether a host that boots starts its instances by itself; when the file does not say, what supervises decides.
+    pub boot: bool,
     /// Defaults for ssh hosts.
     pub ssh: SshDefaults,
     /// Default versions.

@@ -203,6 +203,8 @@ pub enum FreeSyntax {
 pub struct Process {
     /// The words of the command, templates; the first is an absolute path.
     pub command: Vec<Template>,
+    /// Of a supervisor: the words that, with `start PROGRAM` after them, start a program on its own host, templates.
+    pub control: Vec<Template>,
     /// Words that are only given at the very first start of a new service, templates.
     pub first_start: Vec<Template>,
     /// Environment variables.

@@ -4,7 +4,7 @@ use super::{PlanInput, Reason};
 use crate::desired::{DesiredInstance, Place};
 use crate::diff::Change;
 use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running, version_in};
-use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, Version};
+use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, SupervisorKind, Version};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,7 +84,9 @@ impl Facts<'_> {
         self.need = match (current, self.running()) {
             (None, _) => Need::Nothing,
             (Some(_), None) => Need::Start,
-            (_, Some(running)) if !running.supervised || Some(running.restart_generation) != recorded => Need::Restart,
+            (_, Some(running)) if running.supervised.is_none() || Some(running.restart_generation) != recorded => {
+                Need::Restart
+            }
             _ if self.state == State::NotReady || self.on_trial() => Need::Wait,
             _ => Need::Nothing,
         };
@@ -194,10 +196,12 @@ fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Cha
         return facts;
     }
     let current = found.and_then(|found| found.current);
-    let placed = changes.iter().any(|change| differs_outside(wanted, change));
+    let unit = changes.iter().any(|change| matches!(change, Change::Unit { .. }));
+    let placed = unit || changes.iter().any(|change| differs_outside(wanted, change));
     facts.switch = current != Some(facts.target) || (placed && back.is_none());
     facts.render = back.is_none() && must_render(wanted, found, changes);
-    facts.need = need(&facts, changes);
+    let kind = input.desired.hosts.get(&wanted.id.host).map(|host| host.supervisor.kind());
+    facts.need = need(&facts, kind, changes);
     facts
 }
 
@@ -213,7 +217,7 @@ fn state(input: &PlanInput<'_>, wanted: &DesiredInstance, seen: bool, found: Opt
     }
 }
 
-fn need(facts: &Facts<'_>, changes: &[&Change]) -> Need {
+fn need(facts: &Facts<'_>, declared: Option<SupervisorKind>, changes: &[&Change]) -> Need {
     let Some(running) = facts.running() else { return Need::Start };
     let recorded = facts.found.and_then(|found| found.current_restart);
     let wanted = if facts.target == facts.wanted.content_generation {
@@ -226,7 +230,12 @@ fn need(facts: &Facts<'_>, changes: &[&Change]) -> Need {
     let reload = |change: &&&Change| {
         matches!(change, Change::ReloadOwed { .. } | Change::File { on_change: OnChange::Reload, .. })
     };
-    if wanted != Some(running.restart_generation) || !running.supervised {
+    // What goes back to an older generation goes back to whoever ran that.
+    let watched = match declared.filter(|_| facts.target == facts.wanted.content_generation) {
+        Some(declared) => running.supervised == Some(declared),
+        None => running.supervised.is_some(),
+    };
+    if wanted != Some(running.restart_generation) || !watched {
         Need::Restart
     } else if changes.iter().any(|change| reload(&change)) {
         Need::Reload
@@ -283,6 +292,8 @@ fn reasons(wanted: &DesiredInstance, changes: &[&Change]) -> Vec<Reason> {
             Change::NotRunning { .. } => rest.push(Reason::NotRunning),
             Change::NotReady { says, .. } => rest.push(Reason::NotReady(says.clone())),
             Change::Unsupervised { .. } => rest.push(Reason::Unsupervised),
+            Change::OtherSupervisor { from, to, .. } => rest.push(Reason::OtherSupervisor { from: *from, to: *to }),
+            Change::Unit { .. } => rest.push(Reason::Unit),
             Change::ReloadOwed { .. } => rest.push(Reason::ReloadOwed),
             Change::Unproven { .. } => rest.push(Reason::Unproven),
             _ => {}

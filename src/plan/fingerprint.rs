@@ -1,7 +1,7 @@
 //! What a plan relies on, per host, as one digest: looked at again just before the host's first step.
 
 use crate::inventory::{HostObservation, ProcessObservation, SoftwareObservation};
-use crate::model::Digest;
+use crate::model::{Digest, SupervisorKind};
 
 /// The digest of what a plan relies on at one host: generations, files, software, which processes run, holds, undo
 /// records. Health, uptime, free space and leadership are not part of it: they may change between plan and apply.
@@ -11,6 +11,8 @@ pub fn fingerprint(host: &HostObservation) -> Digest {
         format!("prepared {} {}", host.prepared, host.user_exists),
         format!("supervisor {} {}", host.supervisor.pid.is_some(), shown(host.supervisor.config)),
     ];
+    facts.push(format!("init {} {} {}", host.init.systemd, host.init.enabled, shown(host.init.script)));
+    facts.extend(host.init.units.iter().map(|(name, digest)| format!("unit {name} {digest}")));
     for (folder, state) in &host.software {
         let intact = matches!(state, SoftwareObservation::Intact);
         facts.push(format!("software {folder} {intact}"));
@@ -24,7 +26,11 @@ pub fn fingerprint(host: &HostObservation) -> Digest {
             ProcessObservation::Dead { restart_generation } => format!("dead {}", shown(*restart_generation)),
             ProcessObservation::Running(running) => format!(
                 "running {} {} {} {} {}",
-                running.pid, running.start_time, running.restart_generation, running.supervised, running.reload_owed
+                running.pid,
+                running.start_time,
+                running.restart_generation,
+                running.supervised.map_or("nobody", SupervisorKind::word),
+                running.reload_owed
             ),
         });
         facts.push(format!("held {:?}", instance.held.as_ref().map(|held| &held.what)));

@@ -148,7 +148,11 @@ impl Planner<'_, '_> {
         let mut sequence = Sequence::default();
         let mut written = super::staging::stage(self.input, self.changes, self.all, &touched, &mut sequence);
         written.extend(summary::switched(disturbing.drafts()));
+        let moved = summary::moved(disturbing.drafts());
         sequence.append(disturbing);
+        let (retired, hosts) = super::staging::retired(self.input, self.changes, &moved);
+        sequence.group(retired);
+        written.extend(hosts);
         let collect = |host: HostName| {
             let kind = StepKind::Collect { host: host.clone() };
             Draft::new(format!("collect {host}"), kind, vec![Reason::Follows])

@@ -1,6 +1,6 @@
 //! Why: of a step, of a refusal, of a warning; and the counts of a plan.
 
-use crate::model::Name;
+use crate::model::{Name, SupervisorKind};
 use serde::{Deserialize, Serialize};
 
 /// Why a step is there. For people; no decision is made from it.
@@ -31,6 +31,11 @@ pub enum Reason {
     NotReady(String),
     /// It runs without a supervisor.
     Unsupervised,
+    /// It runs under another supervisor than the declared one.
+    #[expect(missing_docs, reason = "the line of the variant says what its fields are")]
+    OtherSupervisor { from: SupervisorKind, to: SupervisorKind },
+    /// Its unit outside the prefix differs.
+    Unit,
     /// Its software folder is replaced under it.
     SoftwareDamaged,
     /// Something is missing on the host.
@@ -75,6 +80,8 @@ impl Refusal {
     pub const ID_MISMATCH: &str = "id-mismatch";
     /// A lower version on data that there is no way back for.
     pub const DOWNGRADE: &str = "downgrade";
+    /// The declared supervisor can't be had on a host.
+    pub const SUPERVISOR: &str = "supervisor";
     /// Services that wait for each other in a circle.
     pub const CYCLE: &str = "cycle";
 

@@ -91,7 +91,7 @@ fn stop(facts: &Facts<'_>, actions: &mut Vec<Action>) {
         }
     }
     actions.push(match facts.running() {
-        Some(running) if !running.supervised => Action::StopUnsupervised { pid: running.pid, within },
+        Some(running) if running.supervised.is_none() => Action::StopUnsupervised { pid: running.pid, within },
         _ => Action::Stop { within },
     });
 }

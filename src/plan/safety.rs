@@ -3,7 +3,7 @@
 
 use super::facts::{self, Facts};
 use super::{PlanInput, Refusal, Warning};
-use crate::desired::{DesiredService, Place};
+use crate::desired::{DesiredService, Place, Supervisor};
 use crate::inventory::Seen;
 use crate::model::{HostName, InstanceId, Name, Per, Transport};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +47,41 @@ pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>
     downgrades(input, all, safety);
     ports(input, safety);
     memory(input, safety);
+    supervisors(input, safety);
+}
+
+/// Whether the declared supervisor can be had, and what starts at boot.
+fn supervisors(input: &PlanInput<'_>, safety: &mut Safety) {
+    for host in input.desired.hosts.values() {
+        let Some(observed) = facts::observed(input, &host.name) else { continue };
+        let (name, by_us) = (&host.name, observed.uid);
+        match &host.supervisor {
+            Supervisor::Systemd if !observed.init.systemd => {
+                let message = format!("{name} has not booted with systemd, which should supervise there");
+                safety.refuse(
+                    Refusal::SUPERVISOR,
+                    message,
+                    "declare supervisor \"supervisord\", which needs no privilege",
+                );
+            }
+            Supervisor::Systemd if !observed.may_write_units() => {
+                let message = format!("{name}: only root may write units, and we are user {by_us} there");
+                let help = "connect as root or as a user with sudo, or declare supervisor \"supervisord\": a plain user's own \
+                            systemd ends with the login";
+                safety.refuse(Refusal::SUPERVISOR, message, help);
+            }
+            Supervisor::Supervisord(_) if host.boot.is_some() && !observed.may_write_units() => {
+                let message = format!(
+                    "{name}: nothing starts when it boots, since no unit can be written (user {by_us}, {}); where it has \
+                     cron, add `@reboot /bin/sh {}/bin/boot` to that user's crontab",
+                    if observed.init.systemd { "with systemd" } else { "without systemd" },
+                    host.prefix
+                );
+                safety.warn("boot", message);
+            }
+            Supervisor::Systemd | Supervisor::Supervisord(_) => {}
+        }
+    }
 }
 
 fn unobserved(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {

@@ -251,7 +251,7 @@ pub(super) fn is_changed(facts: &Facts<'_>) -> bool {
 /// Whether the only thing the matter is that no supervisor watches it.
 pub(super) fn only_unsupervised(facts: &Facts<'_>) -> bool {
     let same = |running: &crate::inventory::Running| {
-        !running.supervised && running.restart_generation == facts.wanted.restart_generation
+        running.supervised.is_none() && running.restart_generation == facts.wanted.restart_generation
     };
     facts.need == Need::Restart && !facts.switch && facts.running().is_some_and(same)
 }

@@ -4,8 +4,9 @@ use super::facts::{self, Facts, Hold, Need};
 use super::sequence::{Draft, Sequence};
 use super::{PlanInput, Reason, StepKind};
 use crate::desired::DesiredHost;
-use crate::diff::Change;
-use crate::model::{HostName, InstanceId};
+use crate::diff::{Change, SupervisorChange};
+use crate::inventory::ProcessObservation;
+use crate::model::{HostName, InstanceId, SupervisorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Stages every host that has something selected; the hosts that get new generations or software. What a later run
@@ -73,10 +74,18 @@ fn stage_host(
         sequence.add(Draft::new(format!("render {id}"), kind, facts.reasons.clone()), prepare.clone());
         written = true;
     }
-    let supervisor = |change: &Change| matches!(change, Change::Supervisor { host, .. } if host == name);
+    let supervisor = |change: &Change| matches!(change, Change::Supervisor { host, how: SupervisorChange::Down | SupervisorChange::Config } if host == name);
+    let boot = |change: &Change| matches!(change, Change::Boot { host, .. } if host == name);
+    let mut missing = Vec::new();
     if changes.iter().any(supervisor) {
+        missing.push("supervisor".to_owned());
+    }
+    if changes.iter().any(boot) {
+        missing.push("what starts at boot".to_owned());
+    }
+    if !missing.is_empty() {
         let kind = StepKind::Supervise { host: name.clone() };
-        let reason = vec![Reason::Missing(vec!["supervisor".to_owned()])];
+        let reason = vec![Reason::Missing(missing)];
         sequence.add(Draft::new(format!("supervise {name}"), kind, reason), ready);
     }
     written
@@ -118,4 +127,29 @@ fn software(
         _ => None,
     });
     differs.filter(|(folder, _)| used(folder) || own.contains(folder)).collect()
+}
+
+/// The supervisors that end: another one is declared, and everything that runs under them is moved by these steps.
+pub(super) fn retired(
+    input: &PlanInput<'_>,
+    changes: &[Change],
+    moved: &BTreeSet<InstanceId>,
+) -> (Vec<Draft>, BTreeSet<HostName>) {
+    let (mut drafts, mut hosts) = (Vec::new(), BTreeSet::new());
+    for change in changes {
+        let Change::Supervisor { host, how: SupervisorChange::Superseded } = change else { continue };
+        let Some(observed) = facts::observed(input, host) else { continue };
+        let asked = input.options.only.is_empty() || moved.iter().any(|id| id.host == *host);
+        let left = observed.instances.iter().any(|(role, found)| {
+            let under = matches!(&found.process, ProcessObservation::Running(running)
+                if running.supervised == Some(SupervisorKind::Supervisord));
+            under && !moved.iter().any(|id| id.host == *host && id.role.as_str() == role)
+        });
+        if asked && !left {
+            let kind = StepKind::Retire { host: host.clone() };
+            drafts.push(Draft::new(format!("retire {host}"), kind, vec![Reason::Leftover]));
+            hosts.insert(host.clone());
+        }
+    }
+    (drafts, hosts)
 }

@@ -59,8 +59,10 @@ pub enum StepKind {
     Assemble { host: HostName, folder: String },
     /// Writes a generation's files aside and renames.
     Render { instance: InstanceId, generation: Digest },
-    /// Starts the supervisor, or writes its configuration.
+    /// Starts the supervisor, or writes its configuration; writes what starts everything at boot.
     Supervise { host: HostName },
+    /// Ends a supervisor of ours that is not declared any more, once nothing runs under it.
+    Retire { host: HostName },
     /// Puts back a setting that an interrupted run left changed.
     Undo { host: HostName, record: String, service: ServiceName, setting: Name },
     /// Repairs a cluster-level setting.

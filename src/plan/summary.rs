@@ -31,6 +31,20 @@ pub(super) fn switched(drafts: &[Draft]) -> BTreeSet<HostName> {
     drafts.iter().flat_map(|draft| rolls(&draft.kind)).filter(switch).map(|roll| roll.instance.host.clone()).collect()
 }
 
+/// Instances that are surely stopped and started: not those that only some of several candidates are taken of.
+pub(super) fn moved(drafts: &[Draft]) -> BTreeSet<InstanceId> {
+    let whole = |draft: &&Draft| match &draft.kind {
+        // The rest of a role takes what its canary has left of the same candidates.
+        StepKind::PickNext { candidates, take, except, .. } => {
+            except.is_some() || usize::try_from(*take).is_ok_and(|take| take >= candidates.len())
+        }
+        _ => true,
+    };
+    let starts = |roll: &&Roll| roll.actions.iter().any(|action| matches!(action, Action::Start { .. }));
+    let rolls = drafts.iter().filter(whole).flat_map(|draft| rolls(&draft.kind));
+    rolls.filter(starts).map(|roll| roll.instance.clone()).collect()
+}
+
 /// Instances that something may be done to.
 pub(super) fn touched(drafts: &[Draft]) -> BTreeSet<InstanceId> {
     drafts.iter().flat_map(|draft| rolls(&draft.kind)).map(|roll| roll.instance.clone()).collect()

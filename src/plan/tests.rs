@@ -172,7 +172,7 @@ fn a_broken_instance_goes_first_with_its_change_and_uses_up_no_budget() {
 fn what_runs_without_a_supervisor_is_replaced_one_by_one() {
     let mut before = converged(&desired(&platform()));
     for role in ["coord", "store-hot", "store-lead", "view"] {
-        process(&mut before, &format!("{role}@node1")).supervised = false;
+        process(&mut before, &format!("{role}@node1")).supervised = None;
     }
     at(&mut before, "node1").supervisor.pid = None;
     let (_, _, text) = checked(&platform(), &before, &free());

@@ -57,9 +57,7 @@ impl<T: Transport> Machine<T> {
     /// Notes where the supervisor of this host listens.
     fn note(&self, host: &DesiredHost) {
         let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        if socket.as_ref() != Some(&host.supervisor.socket) {
-            *socket = Some(host.supervisor.socket.clone());
-        }
+        *socket = Some(host.supervisord().socket);
     }
 
     /// An error about this host.
@@ -114,7 +112,20 @@ impl<T: Transport> Machine<T> {
         stdin: Vec<u8>,
         time: Duration,
     ) -> Result<Vec<u8>, HostError> {
-        let sh = format!("{CHANGE}cd {}\n{}", sh_quote(prefix), calls.text);
+        self.change_with("", what, prefix, calls, stdin, time).await
+    }
+
+    /// The same with more functions.
+    pub(super) async fn change_with(
+        &self,
+        functions: &str,
+        what: &str,
+        prefix: &str,
+        calls: &Calls,
+        stdin: Vec<u8>,
+        time: Duration,
+    ) -> Result<Vec<u8>, HostError> {
+        let sh = format!("{CHANGE}{functions}cd {}\n{}", sh_quote(prefix), calls.text);
         self.script(what, Script::with_stdin(sh, stdin), time).await
     }
 }
@@ -187,6 +198,7 @@ impl<T: Transport> Host for Machine<T> {
             Op::Assemble { host, software } => self.assemble(host, software).await,
             Op::Render { host, instance } => self.render(host, instance).await,
             Op::Supervise { host } => self.supervise(host).await,
+            Op::Retire { host } => self.retire(host).await,
             Op::Switch { host, instance, to } => self.switch(host, instance, *to).await,
             Op::Stop { host, instance, within } => self.stop(host, instance, *within).await,
             Op::StopUnsupervised { host, instance, within } => self.stop_unsupervised(host, instance, *within).await,

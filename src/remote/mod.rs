@@ -8,6 +8,8 @@ mod machine;
 mod processes;
 mod records;
 mod software;
+mod supervisord;
+mod systemd;
 mod transport;
 
 pub use local::Local;

@@ -1,23 +1,24 @@
-//! Processes: the supervisor, starts, stops and reloads, and what can be said of one that runs or does not.
+//! Processes: starts, stops and reloads, and what can be said of one that runs or does not. Who runs an instance is what
+//! its current generation says; who stops it is whoever watches it now. So one operation moves it from one supervisor to
+//! the other, and a rollback moves it back.
 
 use super::machine::{Calls, Machine, Socket};
-use super::{Bytes, Put, Script, Transport};
+use super::systemd::UnitState;
+use super::{Script, Transport, supervisord};
 use crate::desired::{DesiredHost, DesiredInstance};
 use crate::host::{Failure, HostError, Life};
 use crate::inventory::{ProcessObservation, Running, life_request, parse_life};
-use crate::model::Digest;
-use crate::supervisor::{ProcessInfo, State, Supervisor, SupervisorError};
+use crate::model::SupervisorKind;
+use crate::supervisor::{Supervisor, SupervisorError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// A look, a signal, a small file.
-const SHORT: Duration = Duration::from_secs(30);
-/// Half a second is usual; a machine that starts everything at once may need longer.
-const SUPERVISOR_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const SHORT: Duration = Duration::from_secs(30);
 /// From the supervisor's word to the launcher's record: some milliseconds, longer under load.
 const START_WITHIN: Duration = Duration::from_mins(1);
 /// How often a process is looked up while it starts or ends.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The prefix that an instance is below: its configuration is in `{prefix}/conf/<role>`.
 pub(super) fn prefix_of(instance: &DesiredInstance) -> &str {
@@ -27,68 +28,6 @@ pub(super) fn prefix_of(instance: &DesiredInstance) -> &str {
 }
 
 impl<T: Transport> Machine<T> {
-    fn socket(&self, host: &DesiredHost) -> Socket<'_, T> {
-        Socket { transport: &self.transport, path: host.supervisor.socket.clone() }
-    }
-
-    /// Writes the supervisor's configuration; starts it when nothing answers at its socket. One that runs only reads it
-    /// again: to restart it would restart every service under it.
-    pub(super) async fn supervise(&self, host: &DesiredHost) -> Result<(), HostError> {
-        let wanted = &host.supervisor;
-        let sha256 = Digest::of(wanted.config.as_bytes());
-        let old = self.transport.read(&wanted.config_path, wanted.config.len()).await;
-        if !matches!(&old, Ok(Some(old)) if Digest::of(old) == sha256) {
-            let from = Bytes::Given(wanted.config.clone().into_bytes());
-            let put = Put { from, path: wanted.config_path.clone(), mode: 0o644, sha256 };
-            let written = self.transport.put(&put).await;
-            written.map_err(|error| self.transport_error("writing the supervisor's configuration", &error))?;
-        }
-        let socket = self.socket(host);
-        let supervisor = Supervisor::new(&socket);
-        if supervisor.version().await.is_ok() {
-            return supervisor.reread().await.map_err(|error| self.supervisor_error(&error));
-        }
-        self.remember_supervisor(host, &format!("{sha256}\n")).await?;
-        let said = format!("{}/run/supervisord.out", host.prefix);
-        let mut words = vec![said.clone()];
-        words.extend(wanted.env.iter().map(|(name, value)| format!("{name}={value}")));
-        words.extend(wanted.command.iter().cloned());
-        let calls = Calls::one("launch", words.iter().map(String::as_str));
-        self.change("starting the supervisor", &host.prefix, &calls, Vec::new(), SHORT).await?;
-        let version = self.await_supervisor(host, &supervisor, &said).await?;
-        self.remember_supervisor(host, &format!("{sha256}\n{version}\n")).await
-    }
-
-    /// What the supervisor was started with, for the next observation.
-    async fn remember_supervisor(&self, host: &DesiredHost, text: &str) -> Result<(), HostError> {
-        let calls = Calls::one("write", ["run/supervisord.config"]);
-        let stdin = text.as_bytes().to_vec();
-        self.change("recording the supervisor", &host.prefix, &calls, stdin, SHORT).await.map(|_| ())
-    }
-
-    async fn await_supervisor(
-        &self,
-        host: &DesiredHost,
-        supervisor: &Supervisor<'_>,
-        said: &str,
-    ) -> Result<String, HostError> {
-        let until = Instant::now() + SUPERVISOR_WITHIN;
-        loop {
-            match supervisor.version().await {
-                Ok(version) => return Ok(version),
-                Err(error) if Instant::now() >= until => {
-                    let said = self.transport.read(said, 64 * 1024).await.ok().flatten().unwrap_or_default();
-                    let said = String::from_utf8_lossy(&said).into_owned();
-                    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-                    let command = host.supervisor.command.join(" ");
-                    let message = format!("{error}; `{command}` said: {last}");
-                    return Err(self.error(Failure::Stop, message));
-                }
-                Err(_) => sleep(LOOK_EVERY).await,
-            }
-        }
-    }
-
     /// Starts an instance; returns when its process record is there.
     pub(super) async fn start(
         &self,
@@ -99,15 +38,20 @@ impl<T: Transport> Machine<T> {
         let (role, program) = (instance.id.role.as_str(), instance.process.program.as_str());
         let flag = format!("run/{role}.first");
         let mut calls = Calls::default();
-        calls.add(if first { "write" } else { "erase" }, [flag.as_str()]).add("reloaded", [role]);
-        self.change(&format!("preparing the start of {role}"), &host.prefix, &calls, Vec::new(), SHORT).await?;
-        let socket = self.socket(host);
-        let supervisor = Supervisor::new(&socket);
-        let started = supervisor.start(program, instance.process.stop_within).await;
-        started.map_err(|error| self.supervisor_error(&error))?;
+        calls.add(if first { "write" } else { "erase" }, [flag.as_str()]).add("reloaded", [role]).add("entry", [role]);
+        let what = format!("starting {role}");
+        let said = self.units(&what, &host.prefix, &calls, Vec::new(), SHORT).await?;
+        if said.starts_with(SupervisorKind::Systemd.word().as_bytes()) {
+            let calls = Calls::one("start_unit", [instance.process.unit.as_str()]);
+            self.units(&what, &host.prefix, &calls, Vec::new(), START_WITHIN).await?;
+        } else {
+            let socket = self.socket(host);
+            let started = Supervisor::new(&socket).start(program, instance.process.stop_within).await;
+            started.map_err(|error| self.supervisor_error(&error))?;
+        }
         let until = Instant::now() + START_WITHIN;
         loop {
-            match self.life_below(&host.prefix, &host.supervisor.socket, instance).await? {
+            match self.life_below(&host.prefix, &host.supervisord().socket, instance).await? {
                 Life::Running { .. } => return Ok(()),
                 Life::Down { gave_up: true, why } => {
                     return Err(self.error(Failure::Stop, format!("{role} does not start: {why}")));
@@ -121,19 +65,28 @@ impl<T: Transport> Machine<T> {
         }
     }
 
-    /// Asks for a clean stop through the supervisor and waits; then the record is removed.
+    /// Asks for a clean stop through whoever watches it and waits; then the record is removed.
     pub(super) async fn stop(
         &self,
         host: &DesiredHost,
         instance: &DesiredInstance,
         within: Duration,
     ) -> Result<(), HostError> {
-        let (role, socket) = (instance.id.role.as_str(), self.socket(host));
-        let stopped = Supervisor::new(&socket).stop(&instance.process.program, within).await;
-        match stopped {
+        let (role, until) = (instance.id.role.as_str(), Instant::now() + within);
+        let unit = self.watched(host, instance).await?;
+        if unit.may_start() {
+            self.stop_unit(host, instance, within).await?;
+        }
+        let socket = self.socket(host);
+        let left = until.saturating_duration_since(Instant::now());
+        match Supervisor::new(&socket).stop(&instance.process.program, left).await {
             // Without a supervisor there is nothing to stop, unless the process outlived it: that is looked up below.
             Ok(()) | Err(SupervisorError::Silent { .. }) => {}
             Err(error) => return Err(self.supervisor_error(&error)),
+        }
+        if unit.holds_process {
+            // What systemd has forgotten, or never knew, in a unit of ours is asked by its record.
+            return self.stop_unsupervised(host, instance, until.saturating_duration_since(Instant::now())).await;
         }
         if let Some(running) = self.recorded(&host.prefix, instance).await? {
             let pid = running.pid;
@@ -142,6 +95,30 @@ impl<T: Transport> Machine<T> {
             return Err(self.error(Failure::Stop, message));
         }
         self.forget(&host.prefix, role).await
+    }
+
+    /// Waits until a unit that was asked to stop has.
+    async fn stop_unit(
+        &self,
+        host: &DesiredHost,
+        instance: &DesiredInstance,
+        within: Duration,
+    ) -> Result<(), HostError> {
+        let (role, unit) = (instance.id.role.as_str(), instance.process.unit.as_str());
+        let until = Instant::now() + within;
+        let calls = Calls::one("stop_unit", [unit]);
+        self.units(&format!("stopping {role}"), &host.prefix, &calls, Vec::new(), SHORT).await?;
+        while self.watched(host, instance).await?.may_start() {
+            if Instant::now() >= until {
+                let within = within.as_secs();
+                let message = format!(
+                    "{role} has not ended after {within} s: it was asked and goes on ending; nothing is forced"
+                );
+                return Err(self.error(Failure::Stuck, message));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Forgets the record of a process that is gone.
@@ -211,36 +188,22 @@ impl<T: Transport> Machine<T> {
         if let Some(running) = self.recorded(prefix, instance).await? {
             return Ok(Life::Running { pid: running.pid, start_time: running.start_time });
         }
+        let role = instance.id.role.as_str();
+        let mut calls = Calls::one("entry", [role]);
+        calls.add("show", [instance.process.unit.as_str()]);
+        let said = self.units("looking at a process", prefix, &calls, Vec::new(), SHORT).await?;
+        let said = String::from_utf8_lossy(&said);
+        if let Some(unit) = said.strip_prefix(SupervisorKind::Systemd.word()) {
+            return Ok(UnitState::read(unit).down());
+        }
         let socket = Socket { transport: self.transport.as_ref(), path: socket.to_owned() };
         match Supervisor::new(&socket).info(&instance.process.program).await {
-            Ok(Some(info)) => Ok(down(&info)),
+            Ok(Some(info)) => Ok(supervisord::down(&info)),
             Ok(None) => Ok(Life::Down { gave_up: true, why: "the supervisor does not know it".to_owned() }),
             Err(SupervisorError::Silent { .. }) => {
                 Ok(Life::Down { gave_up: true, why: "the supervisor does not run".to_owned() })
             }
             Err(error) => Err(self.supervisor_error(&error)),
         }
-    }
-}
-
-/// What the supervisor's state means for a process that does not run.
-fn down(info: &ProcessInfo) -> Life {
-    let ended = match info.exit_status {
-        -1 => "a signal ended it".to_owned(),
-        status => format!("it ended with status {status}"),
-    };
-    let why = |state: &str| match info.spawn_error.as_str() {
-        "" => format!("{state}; {ended}"),
-        error => format!("{state}: {}", crate::inventory::printable(error, 200)),
-    };
-    match info.state {
-        State::Fatal => Life::Down { gave_up: true, why: why("it ended too quickly too often") },
-        // An unexpected end is followed by another start at once; status 0 is the launcher or the service saying so.
-        State::Exited => Life::Down { gave_up: info.exit_status == 0, why: why("it ended") },
-        State::Stopped => Life::Down { gave_up: true, why: "it was stopped".to_owned() },
-        State::Backoff => Life::Down { gave_up: false, why: why("it ends too quickly and is tried again") },
-        State::Stopping => Life::Down { gave_up: false, why: "it is stopping".to_owned() },
-        State::Starting | State::Running => Life::Down { gave_up: false, why: "it has just been started".to_owned() },
-        State::Unknown => Life::Down { gave_up: false, why: "the supervisor does not know its state".to_owned() },
     }
 }

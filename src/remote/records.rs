@@ -2,7 +2,7 @@
 
 use super::machine::{Calls, Machine};
 use super::{Script, Transport};
-use crate::desired::{DesiredHost, DesiredInstance};
+use crate::desired::{DesiredHost, DesiredInstance, UNIT_FOLDER};
 use crate::host::{Failure, HostError};
 use crate::inventory::{Held, UndoRecord, printable};
 use crate::model::sh_quote;
@@ -92,6 +92,12 @@ impl<T: Transport> Machine<T> {
                 "if [ -s {word} ]; then printf '%s\\n' {title}; tail -c {TAIL_BYTES} <{word} | tail -n {lines}; echo; fi"
             );
         }
+        let unit = sh_quote(&instance.process.unit);
+        _ = writeln!(
+            sh,
+            "if [ -d /run/systemd/system ] && [ -e {UNIT_FOLDER}/{unit} ]; then echo \"--- journal of \"{unit}; \
+             journalctl -q --no-pager -o short-iso -n {lines} -u {unit} 2>/dev/null | tail -c {TAIL_BYTES}; fi"
+        );
         let said = self.script("reading the logs", Script::new(sh), RECORD_WITHIN).await?;
         let said = String::from_utf8_lossy(&said);
         Ok(said.lines().filter(|line| !line.is_empty()).map(|line| printable(line, TAIL_WIDTH)).collect())

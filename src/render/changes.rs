@@ -5,7 +5,7 @@ use super::text::{DiffStyle, Pen};
 use super::{fold, words};
 use crate::diff::{Change, FileDiff, SupervisorChange};
 use crate::inventory::{Held, HeldWhat, printable};
-use crate::model::{HostName, InstanceId, OnChange, RoleId, ServiceName};
+use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, SupervisorKind};
 use crate::plan::Plan;
 use std::collections::BTreeMap;
 
@@ -134,6 +134,10 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
         }
         Change::Supervisor { how: SupervisorChange::Down, .. } => line('!', "the supervisor does not run", pen),
         Change::Supervisor { how: SupervisorChange::Config, .. } => line('~', "configuration of the supervisor", pen),
+        Change::Supervisor { how: SupervisorChange::Superseded, .. } => {
+            line('-', "the supervisor that was declared before still runs", pen)
+        }
+        Change::Boot { path, from, to, .. } => outside(path, *from, *to, "starts everything at boot", pen),
         Change::SoftwareMissing { folder, bytes: 0, .. } => line('+', &format!("software {folder}"), pen),
         Change::SoftwareMissing { folder, bytes, .. } => {
             line('+', &format!("software {folder}, {} to copy", words::bytes(*bytes)), pen)
@@ -169,7 +173,7 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
         }
         Change::ProcessDefinition { instance } => {
             let mut lines = line('~', "process definition, needs a restart", pen);
-            for path in ["launch", "supervisor.conf"] {
+            for path in ["launch", SupervisorKind::Supervisord.entry(), SupervisorKind::Systemd.entry()] {
                 lines.extend(diff_of(instance, path, diffs, pen));
             }
             lines
@@ -177,10 +181,12 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
         Change::Unsupervised { pid, .. } => {
             line('!', &format!("unsupervised: process {pid} runs, and no supervisor watches it"), pen)
         }
-        Change::NotReady { says, .. } => line('!', &format!("does not serve: {}", printable(says, LONGEST)), pen),
-        Change::Unproven { .. } => {
-            line('!', "changed by a run that was lost before it was seen to be healthy", pen)
+        Change::OtherSupervisor { from, to, .. } => {
+            line('~', &format!("moves from {} to {}, needs a restart", from.word(), to.word()), pen)
         }
+        Change::Unit { path, from, to, .. } => outside(path, *from, *to, "outside the prefix", pen),
+        Change::NotReady { says, .. } => line('!', &format!("does not serve: {}", printable(says, LONGEST)), pen),
+        Change::Unproven { .. } => line('!', "changed by a run that was lost before it was seen to be healthy", pen),
         Change::ReloadOwed { .. } => line('!', "reload pending: it was never told to read its changed files", pen),
         Change::Held { held, .. } => line('=', &kept(held), pen),
         Change::NotHealthy { says, .. } => line('!', &format!("not healthy: {}", printable(says, LONGEST)), pen),
@@ -199,6 +205,16 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
             line('=', &format!("{} {runs} and is not declared", printable(role, LONGEST)), pen)
         }
     }
+}
+
+/// A file that is new, changed or not wanted any more, and what it is for.
+fn outside(path: &str, from: Option<Digest>, to: Option<Digest>, what: &str, pen: &Pen) -> Vec<String> {
+    let sign = match (from, to) {
+        (None, _) => '+',
+        (_, None) => '-',
+        _ => '~',
+    };
+    line(sign, &format!("{}, {what}", printable(path, LONGEST)), pen)
 }
 
 fn kept(held: &Held) -> String {

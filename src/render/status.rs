@@ -142,7 +142,7 @@ fn instance(desired: &Desired, wanted: &DesiredInstance, inventory: &Inventory) 
             status.state = "not ready";
             status.note = printable(&verdict.says, LONGEST);
         }
-        _ if !running.supervised => status.state = "unsupervised",
+        _ if running.supervised.is_none() => status.state = "unsupervised",
         _ => {
             status.state = "serves";
             status.healthy = true;

@@ -77,7 +77,8 @@ fn is_staging(kind: &StepKind) -> bool {
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
         | StepKind::Collect { .. } => true,
-        StepKind::Undo { .. }
+        StepKind::Retire { .. }
+        | StepKind::Undo { .. }
         | StepKind::Repair { .. }
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
@@ -87,12 +88,13 @@ fn is_staging(kind: &StepKind) -> bool {
 
 /// Everything that does not disturb, by kind.
 fn staged(plan: &Plan, pen: &Pen) -> String {
-    let (mut prepare, mut supervise, mut render) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut prepare, mut supervise, mut boot, mut render) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut unpack: BTreeMap<&str, Vec<&HostName>> = BTreeMap::new();
     for step in &plan.steps {
         match &step.kind {
             StepKind::Prepare { host, .. } => prepare.push(host),
-            StepKind::Supervise { host } => supervise.push(host),
+            StepKind::Supervise { host } if starts(step) => supervise.push(host),
+            StepKind::Supervise { host } => boot.push(host),
             StepKind::Assemble { host, folder } => unpack.entry(folder).or_default().push(host),
             StepKind::Render { instance, .. } => render.push(instance),
             _ => {}
@@ -109,6 +111,9 @@ fn staged(plan: &Plan, pen: &Pen) -> String {
     if !supervise.is_empty() {
         lines.push(format!("start the supervisor on {}", fold::hosts(supervise)));
     }
+    if !boot.is_empty() {
+        lines.push(format!("write what starts at boot on {}", fold::hosts(boot)));
+    }
     if lines.is_empty() {
         return String::new();
     }
@@ -117,6 +122,13 @@ fn staged(plan: &Plan, pen: &Pen) -> String {
         _ = writeln!(text, "      {}", wrapped(&line, 6, 8, pen.width));
     }
     text
+}
+
+/// Whether the supervisor itself is missing, and not only what starts it at boot.
+fn starts(step: &Step) -> bool {
+    let missing =
+        |reason: &Reason| matches!(reason, Reason::Missing(what) if what.iter().any(|one| one == "supervisor"));
+    step.reason.iter().any(missing)
 }
 
 /// A roll: joins the entry before it when it differs in its host alone.
@@ -183,6 +195,10 @@ fn other<'a>(kind: &'a StepKind, step: &Step) -> Option<Entry<'a>> {
             format!("put {setting} of {service} back as it was"),
             vec![format!("recorded on {host} by an interrupted run")],
         ),
+        StepKind::Retire { host } => (
+            format!("end the supervisor on {host} that was declared before"),
+            vec!["nothing runs under it any more".to_owned()],
+        ),
         StepKind::Repair { service, setting, value } => {
             let value = printable(&value.to_string(), 200);
             (
@@ -236,6 +252,8 @@ fn reason(reason: &Reason) -> Option<String> {
         Reason::NotRunning => "it does not run".to_owned(),
         Reason::NotReady(_) => "it does not serve".to_owned(),
         Reason::Unsupervised => "no supervisor watches it".to_owned(),
+        Reason::OtherSupervisor { from, to } => format!("it moves from {} to {}", from.word(), to.word()),
+        Reason::Unit => "its unit differs".to_owned(),
         Reason::SoftwareDamaged => "its software is damaged".to_owned(),
         Reason::Missing(what) => format!("{} is missing", words::and(what)),
         Reason::Leftover => "an interrupted run left it".to_owned(),

@@ -40,7 +40,7 @@ fn what_was_left_broken_is_told_as_what_it_is() {
     let mut before = converged(&desired(&platform()));
     kill(&mut before, "coord@node2");
     not_ready(&mut before, "store-hot@node3");
-    process(&mut before, "store-lead@node1").supervised = false;
+    process(&mut before, "store-lead@node1").supervised = None;
     process(&mut before, "view@node1").restart_generation = crate::model::Digest::of(b"older");
     before.services.get_mut(&service("store")).expect("store").settings.insert(name("moves"), Ok("off".into()));
     at(&mut before, "node1").debris = vec![".tmp-1".to_owned()];

@@ -1,13 +1,13 @@
 //! What each operation does to a simulated machine.
 
 use super::host::SimHost;
-use super::machine::{Generation, Instance, Machine, Process};
+use super::machine::{Generation, INIT, Instance, Machine, Process};
 use super::trace::Effect;
 use super::world::World;
-use crate::desired::{DesiredHost, DesiredInstance, Place, Software};
+use crate::desired::{DesiredHost, DesiredInstance, Place, Software, Supervisor, UNIT_FOLDER};
 use crate::host::{Failure, HostError, Op};
 use crate::inventory::{HeldWhat, SoftwareObservation};
-use crate::model::{Digest, OnChange};
+use crate::model::{Digest, OnChange, SupervisorKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -47,7 +47,7 @@ impl SimHost {
             let (stop, stuck) = (world.behaviour.stop, world.faults.stuck.contains(&instance.id));
             let supervisor = world.hosts.get(&self.name).and_then(|machine| machine.supervisor);
             let Some(process) = world.process(&instance.id) else { return Ok(()) };
-            if supervised && supervisor != Some(process.parent) {
+            if supervised && process.parent != INIT && supervisor != Some(process.parent) {
                 return Err(self.error(Failure::Stop, format!("{} is not under this supervisor", instance.id.role)));
             }
             if process.ends.is_none() {
@@ -114,9 +114,27 @@ impl SimHost {
             Op::Supervise { host } => {
                 let pid = world.pid();
                 let machine = world.hosts.get_mut(&self.name).ok_or_else(missing)?;
-                machine.supervisor.get_or_insert(pid);
-                machine.supervisor_config = Some(Digest::of(host.supervisor.config.as_bytes()));
-                wrote.push(host.supervisor.config_path.clone());
+                if let Supervisor::Supervisord(own) = &host.supervisor {
+                    machine.supervisor.get_or_insert(pid);
+                    machine.supervisor_config = Some(Digest::of(own.config.as_bytes()));
+                    wrote.push(own.config_path.clone());
+                }
+                let digest = |text: &String| Digest::of(text.as_bytes());
+                let boot = host.boot.as_ref();
+                let boot = boot.map(|boot| (host.boot_unit(), digest(&boot.script), digest(&boot.unit)));
+                if boot != machine.boot {
+                    machine.boot = boot;
+                    let unit = format!("{UNIT_FOLDER}/{}", host.boot_unit());
+                    wrote.extend([format!("{}/bin/boot", host.prefix), unit]);
+                }
+            }
+            Op::Retire { .. } => {
+                let own = machine.supervisor;
+                let under = |one: &&Instance| one.process.is_some_and(|process| Some(process.parent) == own);
+                if machine.instances.values().any(|one| under(&one)) {
+                    return Err(self.error(Failure::Stop, "something still runs under the supervisor"));
+                }
+                machine.supervisor = None;
             }
             Op::Switch { instance, to, .. } => {
                 world.note(Effect::Switch { instance: instance.id.clone(), to: *to });
@@ -192,6 +210,15 @@ impl SimHost {
                 }
             }
         }
+        let unit = new.files.get(SupervisorKind::Systemd.entry()).map(|file| file.0);
+        let name = instance.process.unit.clone();
+        if machine.units.get(&name).copied() != unit {
+            wrote.push(format!("{UNIT_FOLDER}/{name}"));
+        }
+        match unit {
+            Some(unit) => machine.units.insert(name, unit),
+            None => machine.units.remove(&name),
+        };
         let old = one.current.and_then(|current| one.generation(&current).cloned());
         let reloads = instance.files.iter().filter(|file| file.on_change == OnChange::Reload);
         for file in reloads {
@@ -223,7 +250,8 @@ impl SimHost {
         let pid = world.pid();
         let may_start = world.may_start();
         let machine = world.hosts.get_mut(&self.name).ok_or_else(|| stop("no such host"))?;
-        let parent = machine.supervisor.ok_or_else(|| stop("the supervisor does not run"))?;
+        let watcher = machine.supervisor;
+        let unit = machine.units.get(&instance.process.unit).copied();
         let intact = machine.software.clone();
         let one = machine.instances.entry(instance.id.role.to_string()).or_default();
         if one.process.is_some_and(|process| process.ends.is_none()) {
@@ -239,6 +267,16 @@ impl SimHost {
         {
             return Err(stop("its software is not there"));
         }
+        let parent = match generation.supervisor() {
+            SupervisorKind::Supervisord => watcher.ok_or_else(|| stop("the supervisor does not run"))?,
+            SupervisorKind::Systemd => {
+                let wanted = generation.files.get(SupervisorKind::Systemd.entry()).map(|file| file.0);
+                if unit != wanted {
+                    return Err(stop("its unit is not in place"));
+                }
+                INIT
+            }
+        };
         let id = instance.id.clone();
         world.note(Effect::Start { instance: id.clone(), generation: Some(current), first });
         if world.faults.bad.contains_key(&current) {

@@ -2,7 +2,7 @@
 
 use crate::host::Claim;
 use crate::inventory::{Held, SoftwareObservation, UndoRecord};
-use crate::model::Digest;
+use crate::model::{Digest, SupervisorKind};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
@@ -23,6 +23,12 @@ pub struct Machine {
     pub supervisor: Option<u32>,
     /// sha256 of the supervisor's configuration on disk.
     pub supervisor_config: Option<Digest>,
+    /// Units outside the prefix by name.
+    pub units: BTreeMap<String, Digest>,
+    /// What starts everything at boot: the unit's name, and sha256 of script and unit.
+    pub boot: Option<(String, Digest, Digest)>,
+    /// How many times it was booted again.
+    pub reboots: u32,
     /// Undo records by file name.
     pub undo: BTreeMap<String, UndoRecord>,
     /// Left by interrupted operations.
@@ -71,6 +77,17 @@ pub struct Generation {
     pub software: Vec<String>,
 }
 
+/// The pid of the host's own first process.
+pub(super) const INIT: u32 = 1;
+
+impl Generation {
+    /// Who runs it.
+    pub fn supervisor(&self) -> SupervisorKind {
+        let systemd = self.files.contains_key(SupervisorKind::Systemd.entry());
+        if systemd { SupervisorKind::Systemd } else { SupervisorKind::Supervisord }
+    }
+}
+
 /// A process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
@@ -82,7 +99,7 @@ pub struct Process {
     pub content: Digest,
     /// Its restart generation.
     pub restart: Digest,
-    /// The supervisor's pid when it was started.
+    /// The supervisor's pid when it was started; [`INIT`] for one that systemd started.
     pub parent: u32,
     /// It ends then.
     pub ends: Option<Instant>,

@@ -1,12 +1,13 @@
 //! What a look at a simulated machine sees.
 
-use super::machine::{Instance, Machine};
+use super::machine::{INIT, Instance, Machine};
 use crate::desired::{DesiredInstance, Place};
 use crate::host::Wanted;
 use crate::inventory::{
-    FileObservation, HostObservation, InstanceObservation, Previous, ProcessObservation, Running, SupervisorObservation,
+    FileObservation, HostObservation, InitObservation, InstanceObservation, Previous, ProcessObservation, Running,
+    SupervisorObservation,
 };
-use crate::model::Digest;
+use crate::model::{Digest, SupervisorKind};
 use std::collections::BTreeMap;
 
 /// Everything about one machine.
@@ -16,8 +17,8 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
         (role.clone(), look(machine, one, declared.map(AsRef::as_ref)))
     };
     HostObservation {
-        boot_id: "boot".to_owned(),
-        uid: 1000,
+        boot_id: format!("boot{}", ".again".repeat(machine.reboots as usize)),
+        uid: 0,
         memory: 1 << 40,
         disk_free: 1 << 40,
         prepared: machine.prepared,
@@ -31,8 +32,20 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
             running_config: machine.supervisor_config.filter(|_| machine.supervisor.is_some()),
             version: None,
         },
+        init: init(machine),
         undo: machine.undo.clone(),
         debris: machine.debris.iter().cloned().collect(),
+    }
+}
+
+fn init(machine: &Machine) -> InitObservation {
+    let boot = machine.boot.as_ref();
+    let units = machine.units.iter().map(|(name, digest)| (name.clone(), *digest));
+    InitObservation {
+        systemd: true,
+        units: units.chain(boot.map(|(name, _, unit)| (name.clone(), *unit))).collect(),
+        enabled: boot.is_some(),
+        script: boot.map(|(_, script, _)| *script),
     }
 }
 
@@ -46,7 +59,10 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
             start_time: u64::from(process.pid) * 1000,
             uptime: process.started.elapsed().as_secs(),
             restart_generation: process.restart,
-            supervised: machine.supervisor == Some(process.parent),
+            supervised: match process.parent {
+                INIT => Some(SupervisorKind::Systemd),
+                parent => (machine.supervisor == Some(parent)).then_some(SupervisorKind::Supervisord),
+            },
             reload_owed: one.reload_owed,
         }),
         (None, Some(restart)) => ProcessObservation::Dead { restart_generation: Some(*restart) },

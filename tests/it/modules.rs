@@ -126,7 +126,7 @@ fn every_module_renders_what_it_did() {
         golden(name, &text(instance));
     }
     let host = desired.hosts.values().next().expect("a host");
-    let supervisor = &host.supervisor;
+    let supervisor = host.supervisor.supervisord().expect("one of ours");
     let how = format!("{:?}\n{:?}\n{}\n{}\n", supervisor.command, supervisor.env, supervisor.socket, supervisor.config);
     golden("supervisor@node1", &how);
     let used: BTreeSet<String> =
@@ -134,7 +134,46 @@ fn every_module_renders_what_it_did() {
     let known = DiskFiles.list(&modules()).expect("modules");
     let known: BTreeSet<String> =
         known.iter().filter_map(|name| name.strip_suffix(".kdl")).map(str::to_owned).collect();
+    // It is the host's own, and no software of ours.
+    let known: BTreeSet<String> = known.into_iter().filter(|name| name != "systemd").collect();
     assert_eq!(used, known, "a module without a role in this test");
+}
+
+#[test]
+fn systemd_supervises_the_same_processes() {
+    let file = CLUSTER.replace(r#"supervisor "supervisord""#, r#"supervisor "systemd""#);
+    let (before, after) = (desired(&Golden(CLUSTER), "golden.kdl"), desired(&Golden(&file), "golden.kdl"));
+    for (id, instance) in &after.instances {
+        let old = &before.instances[id];
+        assert_ne!(old.restart_generation, instance.restart_generation, "{id} moves by a restart");
+        let text = |one: &DesiredInstance, path: &str| {
+            one.files
+                .iter()
+                .find(|file| file.place == Place::Generation(path.to_owned()))
+                .map(|file| file.content.clone())
+        };
+        assert_eq!(text(old, "launch"), text(instance, "launch"), "{id} is launched by the same script");
+        assert_eq!(text(instance, "supervisor.conf"), None);
+        assert!(text(old, "systemd.service").is_none() && text(instance, "systemd.service").is_some());
+    }
+    let unit = |name: &str| {
+        let one = after.instances.values().find(|one| one.id.to_string() == name).expect(name);
+        let file = one.files.iter().find(|file| file.place == Place::Generation("systemd.service".to_owned()));
+        format!("=== /etc/systemd/system/{}\n{}", one.process.unit, file.expect("a unit").content)
+    };
+    let host = after.hosts.values().next().expect("a host");
+    let boot = host.boot.as_ref().expect("it boots by itself");
+    let script = boot.script.lines().take(9).collect::<Vec<_>>().join("\n");
+    let both =
+        format!("=== bin/boot (its head)\n{script}\n=== /etc/systemd/system/{}\n{}", host.boot_unit(), boot.unit);
+    golden("systemd", &[unit("elasticsearch-master@node1"), unit("redis@node2"), both].join("\n"));
+    assert!(
+        before.hosts.values().all(|host| host.boot.is_none()),
+        "a supervisor of ours is started at boot when asked"
+    );
+    let file = CLUSTER.replace(r#"supervisor "supervisord""#, r#"supervisor "supervisord" boot=#true"#);
+    let boot = desired(&Golden(&file), "golden.kdl").hosts.values().next().and_then(|host| host.boot.clone());
+    golden("boot", &boot.map(|boot| format!("{}\n=== unit\n{}", boot.script, boot.unit)).expect("it boots by itself"));
 }
 
 #[test]
@@ -143,13 +182,10 @@ fn the_own_cluster_file_expands() {
     let desired = desired(&DiskFiles, &path);
     assert!(desired.instances.len() >= 10);
     for host in desired.hosts.values() {
-        assert!(
-            host.supervisor.config.contains(&format!("file={}\n", host.supervisor.socket)),
-            "{}",
-            host.supervisor.config
-        );
-        assert!(host.supervisor.config.contains(&format!("pidfile={}\n", host.supervisor.pidfile)));
-        assert!(host.supervisor.config.contains(&format!("files={}/conf/*/current/supervisor.conf\n", host.prefix)));
+        let own = host.supervisor.supervisord().expect("one of ours");
+        assert!(own.config.contains(&format!("file={}\n", own.socket)), "{}", own.config);
+        assert!(own.config.contains(&format!("pidfile={}\n", own.pidfile)));
+        assert!(own.config.contains(&format!("files={}/conf/*/current/supervisor.conf\n", host.prefix)));
     }
 }
 

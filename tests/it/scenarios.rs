@@ -66,7 +66,7 @@ fn converged(desired: &Desired) -> Inventory {
     for (name, seen) in &mut inventory.hosts {
         let (Seen::Seen(host), wanted) = (seen, &desired.hosts[name]) else { continue };
         host.prepared = true;
-        let config = Some(Digest::of(wanted.supervisor.config.as_bytes()));
+        let config = wanted.supervisor.supervisord().map(|own| Digest::of(own.config.as_bytes()));
         let version = Some("4.2.5".to_owned());
         host.supervisor = SupervisorObservation { pid: Some(100), config, running_config: config, version };
         host.software = wanted.software.keys().map(|folder| (folder.clone(), SoftwareObservation::Intact)).collect();
@@ -83,7 +83,7 @@ fn converged(desired: &Desired) -> Inventory {
                 start_time: 1000,
                 uptime: 93_784,
                 restart_generation: one.restart_generation,
-                supervised: true,
+                supervised: Some(wanted.supervisor.kind()),
                 reload_owed: false,
             });
             let observed = InstanceObservation {

@@ -109,7 +109,7 @@ impl FromKdl for Signal {
 }
 
 pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
-    let mut body = node.body(&["command", "first-start", "env", "stop", "reload", "limits", "log"]);
+    let mut body = node.body(&["command", "control", "first-start", "env", "stop", "reload", "limits", "log"]);
     let words = |child: &Node<'_>, what: &str| -> Vec<Template> {
         let words = child.args::<String>(0, what).into_iter().map(|text| scope.template(text, &[])).collect();
         if child.arg_count() == 0 {
@@ -120,6 +120,7 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
     };
     let command = body.one("command").map(|child| words(&child, "a word of the command"));
     let first_start = body.one("first-start").map(|child| words(&child, "a word of the command")).unwrap_or_default();
+    let control = body.one("control").map(|child| words(&child, "a word of the command")).unwrap_or_default();
     let mut env: IndexMap<String, Template> = IndexMap::new();
     for child in body.many("env") {
         for (name, value) in child.props::<String>() {
@@ -162,7 +163,7 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
         node.cx.report(diag);
         return None;
     };
-    Some(Process { command, first_start, env, stop_signal, stop_within, reload_signal, limits, logs })
+    Some(Process { command, control, first_start, env, stop_signal, stop_within, reload_signal, limits, logs })
 }
 
 fn is_variable(name: &str) -> bool {

@@ -107,7 +107,8 @@ fn software_is_named_by_what_it_is_made_of() {
 #[test]
 fn the_supervisor_is_on_every_host_and_no_instance() {
     let desired = World::tiny().expand();
-    let supervisor = &desired.hosts[&HostName::new("node1").expect("name")].supervisor;
+    let host = &desired.hosts[&HostName::new("node1").expect("name")];
+    let supervisor = host.supervisor.supervisord().expect("one of ours");
     assert_eq!(supervisor.config_path, "/opt/tiny/conf/supervisord/supervisord.conf");
     assert_eq!(supervisor.socket, "/opt/tiny/run/supervisord.sock");
     assert_eq!(supervisor.pidfile, "/opt/tiny/run/supervisord.pid");
@@ -118,7 +119,14 @@ fn the_supervisor_is_on_every_host_and_no_instance() {
     let larger =
         World::tiny().with("cluster.kdl", "roles {", "roles {\n    supervisord on=\"node1\" { log-size \"2m\"; }");
     let desired = larger.expand();
-    assert!(desired.hosts.values().next().is_some_and(|host| host.supervisor.config.contains("2097152")));
+    assert!(
+        desired
+            .hosts
+            .values()
+            .next()
+            .and_then(|host| host.supervisor.supervisord())
+            .is_some_and(|own| own.config.contains("2097152"))
+    );
     assert_eq!(desired.instances.len(), 6);
 }
 

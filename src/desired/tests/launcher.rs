@@ -29,6 +29,7 @@ impl Sandbox {
             first_start: vec!["--first".to_owned()],
             env: [("GREETING".to_owned(), "it's $HOME `x` \"y\"".to_owned())].into(),
             program: "store".to_owned(),
+            unit: "es_cluster-test:node1:store.service".to_owned(),
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(1),
             reload_signal: None,

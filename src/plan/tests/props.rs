@@ -96,7 +96,7 @@ fn strike(inventory: &mut Inventory, fault: &Fault, names: &[String]) {
         Fault::Killed(number) => _ = whole(inventory, *number).map(|name| kill(inventory, &name)),
         Fault::NotReady(number) => _ = whole(inventory, *number).map(|name| not_ready(inventory, &name)),
         Fault::Unsupervised(number) => {
-            _ = whole(inventory, *number).map(|name| process(inventory, &name).supervised = false);
+            _ = whole(inventory, *number).map(|name| process(inventory, &name).supervised = None);
         }
         Fault::OldProcess(number) => {
             let old = Digest::of(b"old");

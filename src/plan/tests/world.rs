@@ -2,7 +2,7 @@
 
 use crate::desired::{
     Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Part, Place, Software,
-    Supervisor,
+    Supervisor, Supervisord,
 };
 use crate::diag::Spanned;
 use crate::inventory::{
@@ -11,7 +11,8 @@ use crate::inventory::{
 };
 use crate::model::{
     Digest, Expr, Gate, Hook, HostName, HostNeeds, InstanceId, Module, ModuleName, Name, OnChange, Order, Parse, Per,
-    Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, ServiceName, Settled, Strategy, Transport, Version,
+    Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, ServiceName, Settled, Strategy, SupervisorKind, Transport,
+    Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -221,14 +222,18 @@ fn desired_host(at: &str) -> DesiredHost {
         transport: Transport::Local,
         user: None,
         software: BTreeMap::new(),
-        supervisor: Supervisor {
+        supervisor: Supervisor::Supervisord(Supervisord {
             command: vec!["supervise".to_owned()],
+            control: Vec::new(),
+            version: Version::parse("4.2").expect("version"),
             env: BTreeMap::new(),
             config_path: format!("{prefix}/conf/supervisord/supervisord.conf"),
             config: "[supervisor]\n".to_owned(),
             socket: format!("{prefix}/run/supervisord.sock"),
             pidfile: format!("{prefix}/run/supervisord.pid"),
-        },
+        }),
+        units: format!("es_cluster-test:{at}"),
+        boot: None,
         prefix,
     }
 }
@@ -276,6 +281,7 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
             first_start: vec![],
             env: BTreeMap::new(),
             program: spec.role.to_owned(),
+            unit: format!("es_cluster-test:{at}:{}.service", spec.role),
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(30),
             reload_signal: Some("HUP".to_owned()),
@@ -303,7 +309,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
     for (at, host) in &desired.hosts {
         let Some(Seen::Seen(seen)) = inventory.hosts.get_mut(at) else { continue };
         seen.prepared = true;
-        let config = Some(Digest::of(host.supervisor.config.as_bytes()));
+        let config = host.supervisor.supervisord().map(|own| Digest::of(own.config.as_bytes()));
         seen.supervisor =
             SupervisorObservation { pid: Some(1), config, running_config: config, version: Some("4.2".to_owned()) };
         seen.software = host.software.keys().map(|folder| (folder.clone(), SoftwareObservation::Intact)).collect();
@@ -339,7 +345,7 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
             start_time: 1,
             uptime: 3600,
             restart_generation: instance.restart_generation,
-            supervised: true,
+            supervised: Some(SupervisorKind::Supervisord),
             reload_owed: false,
         }),
         held: None,

@@ -67,7 +67,7 @@ fn hosts(running: &[usize]) -> BTreeMap<HostName, Seen<HostObservation>> {
                 start_time: 1,
                 uptime: 1,
                 restart_generation: Digest::of(b""),
-                supervised: true,
+                supervised: None,
                 reload_owed: false,
             })
         } else {

@@ -128,8 +128,6 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
 }
 
 fn host(name: &HostName) -> DesiredHost {
-    let (command, env) = (Vec::new(), BTreeMap::new());
-    let [config_path, config, socket, pidfile] = [const { String::new() }; 4];
     DesiredHost {
         name: name.clone(),
         address: "127.0.0.1".to_owned(),
@@ -137,7 +135,9 @@ fn host(name: &HostName) -> DesiredHost {
         prefix: "/nowhere".to_owned(),
         user: None,
         software: BTreeMap::new(),
-        supervisor: Supervisor { command, env, config_path, config, socket, pidfile },
+        supervisor: Supervisor::Systemd,
+        units: String::new(),
+        boot: None,
     }
 }
 
@@ -166,6 +166,7 @@ fn instance(id: &InstanceId, module: &Arc<Module>, port: u16, expected: usize) -
             first_start: Vec::new(),
             env: BTreeMap::new(),
             program: String::new(),
+            unit: String::new(),
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::ZERO,
             reload_signal: None,

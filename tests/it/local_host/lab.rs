@@ -1,7 +1,7 @@
 //! A sandbox host made by hand: a prefix in a temporary folder, a desired state without files of ours, a real supervisor.
 
 use es_cluster::desired::{
-    DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, Part, Place, Software, Supervisor,
+    DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, Part, Place, Software, Supervisor, Supervisord,
 };
 use es_cluster::host::{Host, HostError, Op, Wanted};
 use es_cluster::inventory::HostObservation;
@@ -69,7 +69,9 @@ impl Lab {
             transport: Transport::Local,
             user: None,
             software: BTreeMap::new(),
-            supervisor: Supervisor {
+            supervisor: Supervisor::Supervisord(Supervisord {
+                control: Vec::new(),
+                version: Version::parse("4.3.0").expect("version"),
                 command: words.iter().map(|word| (*word).to_owned()).collect(),
                 env: BTreeMap::from([
                     ("PYTHONPATH".to_owned(), supervisor_wheel().display().to_string()),
@@ -79,7 +81,9 @@ impl Lab {
                 config,
                 socket: format!("{prefix}/run/supervisord.sock"),
                 pidfile: format!("{prefix}/run/supervisord.pid"),
-            },
+            }),
+            units: "es_cluster-lab:node1".to_owned(),
+            boot: None,
             prefix: prefix.clone(),
         };
         let bundles: Arc<Mutex<BTreeMap<Digest, PathBuf>>> = Arc::default();
@@ -189,6 +193,7 @@ impl Lab {
                 first_start: Vec::new(),
                 env: BTreeMap::new(),
                 program: role.to_owned(),
+                unit: format!("es_cluster-lab:node1:{role}.service"),
                 stop_signal: "TERM".to_owned(),
                 stop_within: Duration::from_secs(20),
                 reload_signal: Some("HUP".to_owned()),

@@ -3,7 +3,7 @@
 use super::spec::{RoleSpec, SERVICES, ServiceSpec, Spec};
 use es_cluster::desired::{
     Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Part, Place, Software,
-    Supervisor,
+    Supervisor, Supervisord,
 };
 use es_cluster::diag::{Span, Spanned};
 use es_cluster::model::{
@@ -112,19 +112,23 @@ fn software(module: &str, version: u64) -> Arc<Software> {
 fn desired_host(name: HostName) -> DesiredHost {
     let prefix = format!("/hosts/{name}");
     DesiredHost {
+        units: format!("es_cluster-test:{name}"),
         name,
         address: "127.0.0.1".to_owned(),
         transport: Transport::Local,
         user: None,
         software: BTreeMap::new(),
-        supervisor: Supervisor {
+        supervisor: Supervisor::Supervisord(Supervisord {
             command: vec!["supervise".to_owned()],
+            control: Vec::new(),
+            version: Version::parse("4.2").expect("version"),
             env: BTreeMap::new(),
             config_path: format!("{prefix}/conf/supervisord/supervisord.conf"),
             config: "[supervisor]\n".to_owned(),
             socket: format!("{prefix}/run/supervisord.sock"),
             pidfile: format!("{prefix}/run/supervisord.pid"),
-        },
+        }),
+        boot: None,
         prefix,
     }
 }
@@ -200,6 +204,7 @@ fn instance(
         let parts = files.iter().filter(|file| wanted(file)).map(|file| format!("{:?} {}", file.place, file.sha256));
         Digest::of_parts(parts.collect::<Vec<_>>().iter().map(String::as_bytes))
     };
+    let unit = format!("es_cluster-test:{at}:{id}.service");
     let port = 1000 + u16::try_from(index * 10 + number).expect("small");
     DesiredInstance {
         id: InstanceId::new(RoleId::new(&id).expect("role"), at),
@@ -221,6 +226,7 @@ fn instance(
             first_start: vec![],
             env: BTreeMap::new(),
             program: id.clone(),
+            unit,
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(30),
             reload_signal: Some("HUP".to_owned()),

@@ -10,6 +10,7 @@ mod records;
 mod software;
 mod supervisord;
 mod systemd;
+pub mod spread;
 mod transport;
 
 pub use local::Local;

@@ -8,9 +8,9 @@ mod machine;
 mod processes;
 mod records;
 mod software;
+pub mod spread;
 mod supervisord;
 mod systemd;
-pub mod spread;
 mod transport;
 
 pub use local::Local;

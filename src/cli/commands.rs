@@ -85,7 +85,7 @@ pub(crate) fn open_cache() -> Result<Cache, CliError> {
 /// `esplan status`: every instance and a verdict per service.
 pub(crate) async fn status(args: &Esplan, terminal: &Terminal) -> Result<Exit, CliError> {
     let (desired, _) = load::desired(&args.common).await?;
-    let (inventory, _) = plan::look(&args.plan, &desired, &BTreeSet::new()).await?;
+    let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
     let status = render::status(&desired, &inventory);
     terminal.print(&match args.format {
         Format::Text => status.text(terminal.colour()),
@@ -113,7 +113,7 @@ pub(crate) fn explain(common: &Common, module: &str, terminal: &Terminal) -> Res
 /// `esplan observe --out FILE`: a snapshot.
 pub(crate) async fn observe(args: &Esplan, out: &Path, terminal: &Terminal) -> Result<Exit, CliError> {
     let (desired, _) = load::desired(&args.common).await?;
-    let (inventory, _) = plan::look(&args.plan, &desired, &BTreeSet::new()).await?;
+    let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
     let text = serde_json::to_string_pretty(&inventory).map_err(|cause| CliError::new(cause.to_string()))?;
     artifact::write_whole(out, text.as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
     let unseen: Vec<&str> =

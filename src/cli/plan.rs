@@ -68,7 +68,7 @@ pub(crate) async fn make(
         terminal.complain(&format!("warning: {warning}\n"));
     }
     let options = options(flags, canary_only, &desired)?;
-    let (inventory, world) = look(flags, &desired, &options.without).await?;
+    let (inventory, world) = look(common, flags, &desired, &options.without).await?;
     let (plan, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
     let violations = check(&plan, &desired, &inventory);
     if !violations.is_empty() {
@@ -84,11 +84,12 @@ pub(crate) async fn make(
 
 /// The platform, live or from a snapshot.
 pub(crate) async fn look(
+    common: &Common,
     flags: &PlanFlags,
     desired: &Desired,
     without: &BTreeSet<HostName>,
 ) -> Result<(Inventory, World), CliError> {
-    let world = World::new(desired, commands::open_cache()?)?;
+    let world = World::new(desired, commands::open_cache()?, &load::beside(&common.file, ""))?;
     let inventory = match &flags.observed {
         Some(path) => observe::snapshot(path)?,
         None => observe::inventory(desired, &world, without, flags.verify).await,

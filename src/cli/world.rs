@@ -6,8 +6,9 @@ use crate::desired::{Desired, Part};
 use crate::host::{Host, Platform, Services};
 use crate::model::{HostName, Transport as Reached};
 use crate::probe::{Prober, Tunnels};
-use crate::remote::{BundleSource, Local, Machine, Transport};
+use crate::remote::{BundleSource, Local, Machine, SettingsError, SshHosts, Transport};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Everything outside, reached over the declared transports.
@@ -17,12 +18,13 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A way to every host of the cluster. Contacts nobody yet.
-    pub(crate) fn new(desired: &Desired, cache: Cache) -> Result<Self, CliError> {
+    /// A way to every host of the cluster, with relative names of files below `base`. Contacts nobody yet.
+    pub(crate) fn new(desired: &Desired, cache: Cache, base: &Path) -> Result<Self, CliError> {
         let bundles: Arc<dyn BundleSource> =
             Arc::new(move |part: &Part| ensure_part(&cache, part).map_err(|error| error.to_string()));
         let mut hosts: BTreeMap<HostName, Arc<dyn Host>> = BTreeMap::new();
         let mut transports: BTreeMap<HostName, Arc<dyn Transport>> = BTreeMap::new();
+        let mut ssh: Option<SshHosts> = None;
         for (name, host) in &desired.hosts {
             match host.transport {
                 Reached::Local => {
@@ -31,10 +33,14 @@ impl World {
                     hosts.insert(name.clone(), Arc::new(Machine::new(name.clone(), local, bundles.clone())));
                 }
                 Reached::Ssh => {
-                    return Err(CliError::with_hint(
-                        format!("{name}: this version reaches sandbox hosts only, not yet hosts over ssh"),
-                        "say transport=\"local\" at the host, with a loopback address of its own",
-                    ));
+                    let ssh = match &mut ssh {
+                        Some(ssh) => ssh,
+                        none => none.insert(SshHosts::of_operator(base).map_err(|error| unusable(&error))?),
+                    };
+                    let way =
+                        Arc::new(ssh.host(name.as_str(), &host.address, &host.ssh).map_err(|error| unusable(&error))?);
+                    transports.insert(name.clone(), way.clone());
+                    hosts.insert(name.clone(), Arc::new(Machine::new(name.clone(), way, bundles.clone())));
                 }
             }
         }
@@ -42,6 +48,10 @@ impl World {
         let services = Arc::new(Prober::new(Arc::new(desired.clone()), dial));
         Ok(Self { hosts, services })
     }
+}
+
+fn unusable(error: &SettingsError) -> CliError {
+    CliError::new(error.to_string())
 }
 
 impl Platform for World {

@@ -2,11 +2,12 @@
 
 use super::reader::{Body, Node};
 use super::report::{duplicate, suggest};
+use super::ssh::{Login, ssh};
 use super::typed;
-use super::values::{Expected, FromKdl, Port, Raw};
+use super::values::{Expected, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};
 use crate::model::{
-    ModuleName, Name, OnFailure, Rollout, Scope, SecretSource, SecretSpec, SshDefaults, SupervisorKind, Version,
+    ModuleName, Name, OnFailure, Rollout, Scope, SecretSource, SecretSpec, SshOptions, SupervisorKind, Version,
     VersionSpec,
 };
 use indexmap::IndexMap;
@@ -26,7 +27,7 @@ pub(super) struct Head {
     pub(super) user: Option<String>,
     pub(super) supervisor: Option<Spanned<Name>>,
     pub(super) boot: bool,
-    pub(super) ssh: SshDefaults,
+    pub(super) ssh: SshOptions,
 }
 
 /// An absolute path.
@@ -37,23 +38,6 @@ impl FromKdl for Path {
     const WHAT: &'static str = "an absolute path";
     fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
         typed::path(&String::from_kdl(raw)?).map(Self)
-    }
-}
-
-/// Login names of people and services, as `useradd` accepts them.
-#[derive(Debug, Clone)]
-struct Login(String);
-
-impl FromKdl for Login {
-    const WHAT: &'static str = "a login name";
-    fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
-        let text = String::from_kdl(raw)?;
-        let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if starts && text.len() <= 32 && text.chars().all(safe) {
-            return Ok(Self(text));
-        }
-        Err(Expected::new(Self::WHAT).help("letters, digits, '-', '_' and '.', and a letter first"))
     }
 }
 
@@ -92,17 +76,6 @@ pub(super) fn head(node: &Node<'_>) -> Head {
     let ssh = body.one("ssh").map(|child| ssh(&child)).unwrap_or_default();
     node.finish();
     Head { name, prefix, user, supervisor, boot, ssh }
-}
-
-fn ssh(node: &Node<'_>) -> SshDefaults {
-    let ssh = SshDefaults {
-        user: node.prop::<Login>("user").map(|value| value.value.0),
-        port: node.prop::<Port>("port").map(|value| value.value.0),
-        identity: node.prop::<String>("identity").map(|value| value.value),
-        known_hosts: node.prop::<String>("known-hosts").map(|value| value.value),
-    };
-    node.finish();
-    ssh
 }
 
 /// The section `versions`. Every name must be that of a module that exists. The flag says that no line was wrong.

@@ -2,11 +2,12 @@
 
 use super::cluster::Path;
 use super::range::{self, MOST_HOSTS};
-use super::reader::{Cx, Node};
+use super::reader::{Body, Cx, Node};
 use super::report::{duplicate, listed, suggest};
+use super::ssh::ssh;
 use super::values::{Expected, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned, nearest};
-use crate::model::{HostName, HostSpec, Transport};
+use crate::model::{HostName, HostSpec, SshOptions, Transport};
 use core::net::IpAddr;
 use indexmap::IndexMap;
 
@@ -125,7 +126,9 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Option<Vec<HostSpec>> {
     let transport = transport.map_or(Transport::Ssh, |transport| transport.value);
     let prefix = node.prop::<Path>("prefix");
     let number = node.prop::<u32>("number");
-    let labels = labels(node);
+    let mut body = node.body(&["label", "ssh"]);
+    let ssh = own_ssh(node, body.one("ssh"), transport);
+    let labels = labels(body);
     let names = match range::expand(node.name(), span) {
         Ok(names) => names,
         Err(diag) => {
@@ -185,21 +188,33 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Option<Vec<HostSpec>> {
             name: Spanned::new(host, span),
             address: Spanned::new(text, address.span),
             transport,
+            ssh: ssh.clone(),
             labels: labels.clone(),
         });
     }
     Some(hosts)
 }
 
-fn labels(node: &Node<'_>) -> IndexMap<String, String> {
+/// What a host says about the way to it.
+fn own_ssh(node: &Node<'_>, child: Option<Node<'_>>, transport: Transport) -> SshOptions {
+    let Some(child) = child else { return SshOptions::default() };
+    if transport == Transport::Local {
+        let message = format!("the sandbox host `{}` is not reached over ssh", node.name());
+        let diag = Diag::at(Code::WrongType, child.span(), message).label("this has no meaning here");
+        node.cx.report(diag.help("leave `ssh` out, or leave `transport=\"local\"` out"));
+    }
+    ssh(&child)
+}
+
+fn labels(body: Body<'_>) -> IndexMap<String, String> {
     let mut labels: IndexMap<String, Spanned<String>> = IndexMap::new();
-    for child in node.body(&["label"]).rest() {
+    for child in body.rest() {
         for (key, value) in child.props::<Label>() {
             if let Some(first) = labels.get(&key.value) {
                 let what = format!("the label `{key}`");
                 // Twice in one node is reported by the node itself.
                 if !same_line(&child, first.span) {
-                    node.cx.report(duplicate(&what, key.span, first.span, "keep one of them"));
+                    child.cx.report(duplicate(&what, key.span, first.span, "keep one of them"));
                 }
                 continue;
             }

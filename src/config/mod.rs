@@ -15,6 +15,7 @@ mod range;
 mod reader;
 mod report;
 mod roles;
+mod ssh;
 #[cfg(test)]
 mod tests;
 mod typed;

@@ -236,6 +236,7 @@ fn hosts(
             name: name.clone(),
             address: host.address.value.clone(),
             transport: host.transport,
+            ssh: host.ssh.clone().or(&cluster.ssh),
             prefix: draft::prefix(cluster, host),
             user: cluster.user.clone(),
             software,

@@ -21,8 +21,8 @@ pub use expand::expand;
 
 use crate::expr::Context;
 use crate::model::{
-    Digest, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, ServiceName, SupervisorKind, Transport,
-    Value, Version,
+    Digest, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, ServiceName, SshOptions, SupervisorKind,
+    Transport, Value, Version,
 };
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -66,6 +66,8 @@ pub struct DesiredHost {
     pub address: String,
     /// How it is reached.
     pub transport: Transport,
+    /// What the file says about the way to it, the host's own words first.
+    pub ssh: SshOptions,
     /// The folder that everything is below, absolute.
     pub prefix: String,
     /// The user that services run as when we are root there.

@@ -12,6 +12,7 @@ fn host() -> DesiredHost {
         name: HostName::new("node1").expect("name"),
         address: "127.0.0.1".to_owned(),
         transport: Transport::Local,
+        ssh: crate::model::SshOptions::default(),
         prefix: "/p".to_owned(),
         user: None,
         software: BTreeMap::new(),

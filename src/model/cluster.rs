@@ -1,6 +1,6 @@
 //! What `cluster.kdl` says, after decoding and type checks against the modules.
 
-use super::{HostName, ModuleName, Name, RoleId, ServiceName, Value, Version};
+use super::{HostName, ModuleName, Name, RoleId, ServiceName, SshOptions, Value, Version};
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub struct Cluster {
     pub supervisor: Spanned<Name>,
     /// Whether a host that boots starts its instances by itself; when the file does not say, what supervises decides.
     pub boot: bool,
-    /// Defaults for ssh hosts.
-    pub ssh: SshDefaults,
+    /// How ssh hosts are reached, unless they say otherwise.
+    pub ssh: SshOptions,
     /// Default versions.
     pub versions: IndexMap<ModuleName, VersionSpec>,
     /// How changes are rolled out.
@@ -30,19 +30,6 @@ pub struct Cluster {
     pub roles: Vec<Role>,
     /// Declared secrets.
     pub secrets: IndexMap<String, SecretSpec>,
-}
-
-/// Connection defaults.
-#[derive(Debug, Clone, Default)]
-pub struct SshDefaults {
-    /// Login name.
-    pub user: Option<String>,
-    /// Port; 22 when absent.
-    pub port: Option<u16>,
-    /// Private key file.
-    pub identity: Option<String>,
-    /// Known hosts file.
-    pub known_hosts: Option<String>,
 }
 
 /// A version with the plugins that go with it.
@@ -102,6 +89,8 @@ pub struct HostSpec {
     pub address: Spanned<String>,
     /// How it is reached.
     pub transport: Transport,
+    /// What it says itself about the way to it.
+    pub ssh: SshOptions,
     /// Its own prefix, when it differs from the cluster's.
     pub prefix: Option<String>,
     /// Labels for selectors.

@@ -7,14 +7,14 @@ mod module;
 mod names;
 mod probe;
 mod quote;
+mod ssh;
 mod supervisor;
 mod value;
 mod version;
 
 pub use artifact::{Artifact, Plugins, Source, SourceKind};
 pub use cluster::{
-    Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, SshDefaults, Transport,
-    VersionSpec,
+    Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, Transport, VersionSpec,
 };
 pub use digest::{BadDigest, Digest};
 pub use module::{
@@ -24,6 +24,7 @@ pub use module::{
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};
 pub use quote::sh_quote;
+pub use ssh::SshOptions;
 pub use supervisor::SupervisorKind;
 pub use value::{Secret, SecretRef, Value};
 pub use version::{BadVersion, Version};

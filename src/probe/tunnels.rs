@@ -63,10 +63,12 @@ fn failed(error: TransportError) -> DialError {
     match error {
         TransportError::Io { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused => DialError::Refused,
         TransportError::Io { what, source } => DialError::Failed(format!("{what}: {source}")),
-        TransportError::Unreachable { why } => DialError::Unreachable(why),
+        TransportError::Unreachable { why } | TransportError::Lost { why } => DialError::Unreachable(why),
         TransportError::TimedOut { limit } => DialError::TooLong(limit),
         TransportError::TooMuch { limit } => DialError::TooMuch(limit),
-        other @ TransportError::WrongBytes { .. } => DialError::Failed(other.to_string()),
+        other @ (TransportError::WrongBytes { .. } | TransportError::Refused { .. }) => {
+            DialError::Failed(other.to_string())
+        }
     }
 }
 

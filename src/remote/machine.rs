@@ -68,11 +68,12 @@ impl<T: Transport> Machine<T> {
     /// What a failure of the transport means for the rollout.
     pub(super) fn transport_error(&self, what: &str, error: &TransportError) -> HostError {
         let kind = match error {
-            TransportError::Unreachable { .. } => Failure::Unreachable,
+            TransportError::Unreachable { .. } | TransportError::Lost { .. } => Failure::Unreachable,
             TransportError::TimedOut { .. } => Failure::TryAgain,
-            TransportError::TooMuch { .. } | TransportError::WrongBytes { .. } | TransportError::Io { .. } => {
-                Failure::Stop
-            }
+            TransportError::Refused { .. }
+            | TransportError::TooMuch { .. }
+            | TransportError::WrongBytes { .. }
+            | TransportError::Io { .. } => Failure::Stop,
         };
         self.error(kind, format!("{what}: {error}"))
     }
@@ -184,7 +185,7 @@ impl<T: Transport> Host for Machine<T> {
             .map_err(|error| self.error(Failure::Stop, error.to_string()))?;
         let time = if wanted.verify { VERIFY_WITHIN } else { OBSERVE_WITHIN };
         let limits = Limits { time, stdout: ANSWER_LIMIT };
-        let output = self.transport.exec(&Script::new(sh), limits).await;
+        let output = self.transport.exec(&Script::new(sh).repeatable(), limits).await;
         let output = output.map_err(|error| self.transport_error("looking at the host", &error))?;
         parse(&output.stdout, &wanted.host, &wanted.instances)
             .map_err(|error| self.error(Failure::Stop, format!("looking at the host: {error}")))

@@ -9,12 +9,14 @@ mod processes;
 mod records;
 mod software;
 pub mod spread;
+mod ssh;
 mod supervisord;
 mod systemd;
 mod transport;
 
 pub use local::Local;
 pub use machine::{BundleSource, Machine};
+pub use ssh::{SettingsError, Ssh, SshHosts};
 pub use transport::{
     Bytes, Endpoint, Limits, Output, Put, STDERR_LIMIT, Script, Session, Stream, Transport, TransportError,
 };

@@ -17,17 +17,25 @@ pub struct Script {
     pub sh: String,
     /// Standard input, then its end.
     pub stdin: Vec<u8>,
+    /// It only looks: when the connection is lost in the middle it may be run again.
+    pub repeatable: bool,
 }
 
 impl Script {
     /// A script without input.
     pub fn new(sh: impl Into<String>) -> Self {
-        Self { sh: sh.into(), stdin: Vec::new() }
+        Self { sh: sh.into(), ..Self::default() }
     }
 
     /// A script with input.
     pub fn with_stdin(sh: impl Into<String>, stdin: Vec<u8>) -> Self {
-        Self { sh: sh.into(), stdin }
+        Self { sh: sh.into(), stdin, ..Self::default() }
+    }
+
+    /// The same script, known to change nothing.
+    #[must_use]
+    pub fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
     }
 }
 
@@ -108,6 +116,18 @@ pub enum TransportError {
     #[error("it can't be reached: {why}")]
     Unreachable {
         /// What was seen.
+        why: String,
+    },
+    /// The connection was lost while something ran there.
+    #[error("the connection was lost in the middle, so whether it was done is not known: {why}")]
+    Lost {
+        /// What was seen.
+        why: String,
+    },
+    /// The host does not allow what is needed.
+    #[error("{why}")]
+    Refused {
+        /// What, and what to do about it.
         why: String,
     },
     /// It took too long; what was started was killed.

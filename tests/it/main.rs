@@ -26,4 +26,5 @@ mod platform;
 mod props;
 mod regressions;
 mod scenarios;
+mod ssh_host;
 mod tidy;

@@ -220,6 +220,7 @@ fn desired_host(at: &str) -> DesiredHost {
         name: host(at),
         address: "127.0.0.1".to_owned(),
         transport: Transport::Local,
+        ssh: crate::model::SshOptions::default(),
         user: None,
         software: BTreeMap::new(),
         supervisor: Supervisor::Supervisord(Supervisord {

@@ -132,6 +132,7 @@ fn host(name: &HostName) -> DesiredHost {
         name: name.clone(),
         address: "127.0.0.1".to_owned(),
         transport: Transport::Local,
+        ssh: crate::model::SshOptions::default(),
         prefix: "/nowhere".to_owned(),
         user: None,
         software: BTreeMap::new(),

@@ -67,6 +67,7 @@ impl Lab {
             name: HostName::new("node1").expect("name"),
             address: "127.0.0.1".to_owned(),
             transport: Transport::Local,
+            ssh: SshOptions::default(),
             user: None,
             software: BTreeMap::new(),
             supervisor: Supervisor::Supervisord(Supervisord {

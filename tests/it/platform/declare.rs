@@ -116,6 +116,7 @@ fn desired_host(name: HostName) -> DesiredHost {
         name,
         address: "127.0.0.1".to_owned(),
         transport: Transport::Local,
+        ssh: es_cluster::model::SshOptions::default(),
         user: None,
         software: BTreeMap::new(),
         supervisor: Supervisor::Supervisord(Supervisord {

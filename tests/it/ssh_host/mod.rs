@@ -1,0 +1,5 @@
+//! Hosts over SSH, against a real OpenSSH server that each test starts for itself.
+
+mod commands;
+mod lost;
+mod server;

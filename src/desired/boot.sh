@@ -71,17 +71,20 @@ start_unit() { systemctl reset-failed "$1" 2>/dev/null; systemctl start --no-blo
 
 now() { read -r up _ </proc/uptime && printf '%s' "${up%.*}"; }
 
-# missing: starts what does not run, in the order of the services; whether there was any
+# missing: names what should run and does not, in the order of the services
 missing() {
-    found=1
     for role in $roles; do
-        ! wanted "$role" || runs "$role" && continue
-        found=0
+        ! wanted "$role" || runs "$role" || printf '%s ' "$role"
+    done
+}
+
+start_missing() {
+    begin
+    for role in $(missing); do
         say "starting $role"
         # Its generation says who runs it.
         if [ -e "conf/$role/current/systemd.service" ]; then start_unit "$units:$role.service"; else start "$role"; fi
-    done >&2 9>&-
-    return "$found"
+    done >&2
 }
 
 cd "$prefix" || exit 1
@@ -90,14 +93,17 @@ command -v flock >/dev/null || { say 'there is no program flock' && exit 1; }
 until=$(($(now) + limit)) looks=0
 while [ "$looks" -lt "$calm" ]; do
     looks=$((looks + 1))
-    exec 9>>run/lock
-    flock -n 9 || { say 'a run of es_cluster is at work here: what starts is its to say' && exit 0; }
-    printf '{"who":"the boot of this host","why":"bin/boot","since":"now"}\n' >run/.tmp-lock.owner 2>/dev/null &&
-        mv -f run/.tmp-lock.owner run/lock.owner
-    begin 9>&-
-    missing && looks=0
-    rm -f run/lock.owner
-    exec 9>&-
+    if [ -n "$(missing)" ]; then
+        looks=0
+        # Only one at a time starts or stops something here.
+        exec 9>>run/lock
+        flock -n 9 || { say 'a run of es_cluster is at work here: what starts is its to say' && exit 0; }
+        printf '{"who":"the boot of this host","why":"bin/boot","since":"now"}\n' >run/.tmp-lock.owner &&
+            mv -f run/.tmp-lock.owner run/lock.owner
+        start_missing 9>&-
+        rm -f run/lock.owner
+        exec 9>&-
+    fi
     [ "$(now)" -lt "$until" ] || { say "not everything runs after $limit s: see esplan" && exit 1; }
     sleep "$pause"
 done

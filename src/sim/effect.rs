@@ -23,6 +23,14 @@ impl SimHost {
             }
             _ => None,
         };
+        if let Op::Switch { instance, to, .. } = op
+            && let Some(machine) = self.cluster.world().hosts.get_mut(&self.name)
+        {
+            // Pointed, and the unit not yet put in place.
+            let units = machine.units.clone();
+            let _ = self.switch(machine, instance, *to);
+            machine.units = units;
+        }
         if let (Some(left), Some(machine)) = (left, self.cluster.world().hosts.get_mut(&self.name)) {
             machine.debris.insert(left);
         }
@@ -122,11 +130,14 @@ impl SimHost {
                 let digest = |text: &String| Digest::of(text.as_bytes());
                 let boot = host.boot.as_ref();
                 let boot = boot.map(|boot| (host.boot_unit(), digest(&boot.script), digest(&boot.unit)));
-                if boot != machine.boot {
-                    machine.boot = boot;
-                    let unit = format!("{UNIT_FOLDER}/{}", host.boot_unit());
-                    wrote.extend([format!("{}/bin/boot", host.prefix), unit]);
-                }
+                let (script, unit) = (format!("{}/bin/boot", host.prefix), host.boot_unit());
+                let part = |boot: &Option<(String, Digest, Digest)>| {
+                    boot.as_ref().map_or((None, None), |(_, script, unit)| (Some(*script), Some(*unit)))
+                };
+                let (is, will) = (part(&machine.boot), part(&boot));
+                wrote.extend((is.0 != will.0).then_some(script));
+                wrote.extend((is.1 != will.1).then(|| format!("{UNIT_FOLDER}/{unit}")));
+                machine.boot = boot;
             }
             Op::Retire { .. } => {
                 let own = machine.supervisor;

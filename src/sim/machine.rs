@@ -1,7 +1,7 @@
 //! One simulated host: what is on its disk, and what runs.
 
 use crate::host::Claim;
-use crate::inventory::{Held, SoftwareObservation, UndoRecord};
+use crate::inventory::{Held, HeldWhat, SoftwareObservation, UndoRecord};
 use crate::model::{Digest, SupervisorKind};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
@@ -103,6 +103,32 @@ pub struct Process {
     pub parent: u32,
     /// It ends then.
     pub ends: Option<Instant>,
+}
+
+impl Machine {
+    /// It boots again, with these process ids for its supervisor and its instances.
+    pub(super) fn reboot(&mut self, own: u32, pids: &[u32]) {
+        self.reboots += 1;
+        let boots = self.boot.is_some();
+        let had = self.supervisor.take().is_some();
+        // The script starts the supervisor that was declared when it was written.
+        self.supervisor = Some(own).filter(|_| boots && had);
+        for (one, pid) in self.instances.values_mut().zip(pids) {
+            one.die();
+            let stopped = one.held.as_ref().is_some_and(|held| held.what == HeldWhat::Stopped);
+            let Some(generation) = one.current.and_then(|current| one.generation(&current)).filter(|_| !stopped) else {
+                continue;
+            };
+            let parent = match generation.supervisor() {
+                SupervisorKind::Systemd => Some(INIT),
+                SupervisorKind::Supervisord => self.supervisor,
+            };
+            let Some(parent) = parent.filter(|_| boots) else { continue };
+            let (content, restart) = (generation.content, generation.restart);
+            let process = Process { pid: *pid, started: Instant::now(), content, restart, parent, ends: None };
+            (one.process, one.dead, one.reload_owed) = (Some(process), None, false);
+        }
+    }
 }
 
 impl Instance {

@@ -102,6 +102,18 @@ impl Cluster {
         });
     }
 
+    /// The host boots again: every process is gone; where something starts at boot, it starts what is not held, each at its
+    /// current generation.
+    pub fn reboot(&self, host: &HostName) {
+        let mut world = self.world();
+        let own = world.pid();
+        let count = world.hosts.get(host).map_or(0, |machine| machine.instances.len());
+        let pids: Vec<u32> = (0..count).map(|_| world.pid()).collect();
+        if let Some(machine) = world.settled().hosts.get_mut(host) {
+            machine.reboot(own, &pids);
+        }
+    }
+
     /// A setting of a service.
     pub fn setting(&self, service: &ServiceName, setting: &Name) -> Value {
         self.world().settings.get(&(service.clone(), setting.clone())).cloned().unwrap_or(Value::Null)

@@ -173,7 +173,9 @@ fn systemd_supervises_the_same_processes() {
     );
     let file = CLUSTER.replace(r#"supervisor "supervisord""#, r#"supervisor "supervisord" boot=#true"#);
     let boot = desired(&Golden(&file), "golden.kdl").hosts.values().next().and_then(|host| host.boot.clone());
-    golden("boot", &boot.map(|boot| format!("{}\n=== unit\n{}", boot.script, boot.unit)).expect("it boots by itself"));
+    let boot = boot.expect("it boots by itself");
+    let script = boot.script.lines().take(14).collect::<Vec<_>>().join("\n");
+    golden("boot", &format!("{script}\n…\n\n=== unit\n{}", boot.unit));
 }
 
 #[test]

@@ -290,6 +290,43 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(150))]
+
+    /// A host that boots, after whatever was changed, comes back as it was: nothing is left to do. Without what starts at
+    /// boot it waits for a run, which has only to start things.
+    #[test]
+    fn a_host_that_boots_comes_back(
+        spec in spec(), changes in changes(), behaviour in behaviour(), seed in any::<u64>(), which in 0_usize..8,
+    ) {
+        paused(async {
+            let (cluster, desired) = changed(&spec, &changes, &[], &behaviour, seed).await;
+            let applied = converge(&cluster, &desired, &How::default()).await;
+            if applied.outcome.as_ref().expect("alive").exit_code() != 0 {
+                return;
+            }
+            nothing_left(&cluster, &desired, true).await;
+            drive::drift(&cluster, &desired, Drift::Reboot(which));
+            drive::settle(&cluster).await;
+            if desired.hosts.values().all(|host| host.boot.is_some()) {
+                assert_eq!(left_to_do(&cluster, &desired).await, [""; 0]);
+            } else {
+                assert!(!left_to_do(&cluster, &desired).await.is_empty(), "everything on that host is down");
+                let applied = converge(&cluster, &desired, &How::default()).await;
+                assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+                nothing_left(&cluster, &desired, true).await;
+            }
+            for id in desired.instances.keys() {
+                let machine = cluster.machine(&id.host).expect("a machine");
+                let one = &machine.instances[id.role.as_str()];
+                let runs = one.process.map(|process| process.content);
+                let same = runs == one.current || id.host != *desired.hosts.keys().nth(which % desired.hosts.len()).expect("one");
+                assert!(same, "{id} runs {runs:?} and not {:?}", one.current);
+            }
+        });
+    }
+}
+
 /// A node's children in an order that the keys give.
 fn shuffled(document: &str, keys: &[u64]) -> String {
     let mut document = kdl::KdlDocument::parse_v2(document).expect("the base scenario");

@@ -1,15 +1,15 @@
 //! What a [`Spec`] means, as the stages before the planner would say it.
 
-use super::spec::{RoleSpec, SERVICES, ServiceSpec, Spec};
+use super::spec::{SERVICES, ServiceSpec, Spec};
 use es_cluster::desired::{
-    Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Part, Place, Software,
-    Supervisor, Supervisord,
+    Boot, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Part, Place,
+    Software, Supervisor, Supervisord,
 };
 use es_cluster::diag::{Span, Spanned};
 use es_cluster::model::{
     Digest, Expr, Gate, Hook, HostName, HostNeeds, InstanceId, Module, ModuleName, Name, OnChange, OnFailure, Order,
     Parse, Per, Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, SafetyRule, Scope, ServiceName, Settled, Strategy,
-    Transport, Version,
+    SupervisorKind, Transport, Version,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +109,7 @@ fn software(module: &str, version: u64) -> Arc<Software> {
     Arc::new(Software { folder, module: ModuleName::new(module).expect("name"), version, parts: vec![part] })
 }
 
-fn desired_host(name: HostName) -> DesiredHost {
+fn desired_host(name: HostName, spec: &Spec) -> DesiredHost {
     let prefix = format!("/hosts/{name}");
     DesiredHost {
         units: format!("es_cluster-test:{name}"),
@@ -119,17 +119,21 @@ fn desired_host(name: HostName) -> DesiredHost {
         ssh: es_cluster::model::SshOptions::default(),
         user: None,
         software: BTreeMap::new(),
-        supervisor: Supervisor::Supervisord(Supervisord {
-            command: vec!["supervise".to_owned()],
-            control: Vec::new(),
-            version: Version::parse("4.2").expect("version"),
-            env: BTreeMap::new(),
-            config_path: format!("{prefix}/conf/supervisord/supervisord.conf"),
-            config: "[supervisor]\n".to_owned(),
-            socket: format!("{prefix}/run/supervisord.sock"),
-            pidfile: format!("{prefix}/run/supervisord.pid"),
-        }),
-        boot: None,
+        supervisor: if spec.systemd {
+            Supervisor::Systemd
+        } else {
+            Supervisor::Supervisord(Supervisord {
+                command: vec!["supervise".to_owned()],
+                control: Vec::new(),
+                version: Version::parse("4.2").expect("version"),
+                env: BTreeMap::new(),
+                config_path: format!("{prefix}/conf/supervisord/supervisord.conf"),
+                config: "[supervisor]\n".to_owned(),
+                socket: format!("{prefix}/run/supervisord.sock"),
+                pidfile: format!("{prefix}/run/supervisord.pid"),
+            })
+        },
+        boot: spec.boot.then(|| Boot { script: format!("start {}", spec.systemd), unit: "[Service]".to_owned() }),
         prefix,
     }
 }
@@ -160,8 +164,8 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
         let mut members = Vec::new();
         for (number, role) in service.roles.iter().enumerate() {
             for at in &role.hosts {
-                let instance = instance(index, service, number, role, host(*at), &module, &folders);
-                let entry = desired.hosts.entry(host(*at)).or_insert_with_key(|name| desired_host(name.clone()));
+                let instance = instance(spec, index, number, host(*at), &module, &folders);
+                let entry = desired.hosts.entry(host(*at)).or_insert_with_key(|name| desired_host(name.clone(), spec));
                 entry.software.extend(folders.iter().map(|one| (one.folder.clone(), Arc::clone(one))));
                 members.push(instance.id.clone());
                 desired.instances.insert(instance.id.clone(), instance);
@@ -174,15 +178,16 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
 }
 
 fn instance(
+    spec: &Spec,
     index: usize,
-    service: &ServiceSpec,
     number: usize,
-    role: &RoleSpec,
     at: HostName,
     module: &Arc<Module>,
     software: &[Arc<Software>],
 ) -> DesiredInstance {
+    let (service, role) = (&spec.services[index], &spec.services[index].roles[number]);
     let tier = ["a", "b"][number];
+    let kind = if spec.systemd { SupervisorKind::Systemd } else { SupervisorKind::Supervisord };
     let id = format!("{}-{tier}", SERVICES[index]);
     let prefix = format!("/hosts/{at}");
     let data_dir = format!("{prefix}/data/{id}");
@@ -198,6 +203,7 @@ fn instance(
         file(inside("live.conf"), format!("live={}\n", role.live), OnChange::Reload, false),
         file(inside("notes"), format!("note={}\n", role.note), OnChange::Nothing, false),
         file(inside("launch"), format!("exec {} as {id}\n", folders.join(" ")), OnChange::Restart, false),
+        file(inside(kind.entry()), format!("run {id}\n"), OnChange::Restart, false),
         file(placed("extra"), format!("placed={}\n", role.placed), OnChange::Restart, false),
         file(placed("id"), format!("{at}\n"), OnChange::Restart, true),
     ];

@@ -236,6 +236,12 @@ pub(crate) fn drift(cluster: &Cluster, desired: &Desired, drift: Drift) {
             }
         }),
         Drift::KillSupervisor(index) => cluster.by_hand(host(index), |machine| machine.supervisor = None),
+        Drift::EditUnit(index) => cluster.by_hand(&instance(index).id.host, |machine| {
+            if let Some(unit) = machine.units.get_mut(&instance(index).process.unit) {
+                *unit = Digest::of(b"by hand");
+            }
+        }),
+        Drift::Reboot(index) => cluster.reboot(host(index)),
         Drift::Setting(index) => {
             let one = instance(index);
             if !one.module.settled.is_empty() {
@@ -267,15 +273,15 @@ pub(crate) fn state(cluster: &Cluster, desired: &Desired) -> BTreeMap<String, St
     for name in desired.hosts.keys() {
         let Some(machine) = cluster.machine(name) else { continue };
         let (prepared, supervisor) = (machine.prepared, machine.supervisor.is_some());
-        let rest = (&machine.undo, &machine.debris, &machine.software, &machine.lock);
+        let (units, boot) = (&machine.units, &machine.boot);
+        let rest = (units, boot, &machine.undo, &machine.debris, &machine.software, &machine.lock);
         state.insert(name.to_string(), format!("{prepared} {supervisor} {rest:?}"));
         for (role, one) in &machine.instances {
             let generations: BTreeSet<Digest> = one.generations.iter().map(|generation| generation.content).collect();
             let current = one.current.and_then(|current| one.generation(&current));
             let files = current.map(|generation| &generation.files);
-            let runs = one
-                .process
-                .map(|process| (process.content, process.restart, Some(process.parent) == machine.supervisor));
+            let watched = |parent: u32| (parent == 1, Some(parent) == machine.supervisor);
+            let runs = one.process.map(|process| (process.content, process.restart, watched(process.parent)));
             let held = one.held.as_ref().map(|held| (&held.what, held.from, held.to));
             let text = format!("{:?} {runs:?} {held:?} {files:?} {:?} {generations:?}", one.current, one.placed);
             state.insert(format!("{role}@{name}"), text);

@@ -16,6 +16,10 @@ pub(crate) struct Spec {
     pub(crate) scope_host: bool,
     /// Version of the software that services share.
     pub(crate) runtime: u64,
+    /// What supervises.
+    pub(crate) systemd: bool,
+    /// Whether hosts start everything by themselves when they boot.
+    pub(crate) boot: bool,
     pub(crate) services: Vec<ServiceSpec>,
 }
 
@@ -57,6 +61,10 @@ pub(crate) enum Change {
     Note(usize, usize),
     Placed(usize, usize),
     NewHost(usize, usize, u8),
+    /// The other supervisor.
+    Supervisor,
+    /// Starting at boot, or no longer.
+    Boot,
 }
 
 /// Something that somebody, or an accident, has done to a host.
@@ -67,6 +75,8 @@ pub(crate) enum Drift {
     EditNote(usize),
     DamageSoftware(usize),
     KillSupervisor(usize),
+    EditUnit(usize),
+    Reboot(usize),
     Setting(usize),
     UndoLeft(usize),
     Debris(usize),
@@ -89,6 +99,8 @@ impl Spec {
                 spec.services[service].version += 1;
             }
             Change::Runtime => spec.runtime += 1,
+            Change::Supervisor => spec.systemd = !spec.systemd,
+            Change::Boot => spec.boot = !spec.boot,
             Change::Conf(service, which) => role(&mut spec, service, which, &|role| role.conf += 1),
             Change::Live(service, which) => role(&mut spec, service, which, &|role| role.live += 1),
             Change::Note(service, which) => role(&mut spec, service, which, &|role| role.note += 1),
@@ -128,23 +140,20 @@ pub(crate) fn example() -> Spec {
         roles: vec![role(), role()],
         ..coord.clone()
     };
-    Spec { canary: 1, batch: 1, soak: 4, scope_host: false, runtime: 1, services: vec![coord, store] }
+    let services = vec![coord, store];
+    Spec { canary: 1, batch: 1, soak: 4, scope_host: false, runtime: 1, systemd: false, boot: false, services }
 }
 
 /// A platform of 1 to 6 hosts and 1 to 4 services.
 pub(crate) fn spec() -> impl Strategy<Value = Spec> {
     (1_u8..=6).prop_flat_map(|hosts| {
         let services = prop::collection::vec(service(hosts), 1..=4);
-        (0_u32..=2, 1_u32..=2, 0_u64..=4, prop::bool::weighted(0.2), services).prop_map(
-            |(canary, batch, soak, scope_host, services)| Spec {
-                canary,
-                batch,
-                soak,
-                scope_host,
-                runtime: 1,
-                services,
-            },
-        )
+        let rollout = (0_u32..=2, 1_u32..=2, 0_u64..=4, prop::bool::weighted(0.2));
+        let watched = (prop::bool::weighted(0.3), any::<bool>());
+        (rollout, watched, services).prop_map(|((canary, batch, soak, scope_host), (systemd, boot), services)| {
+            let runtime = 1;
+            Spec { canary, batch, soak, scope_host, runtime, systemd, boot, services }
+        })
     })
 }
 
@@ -191,6 +200,8 @@ pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
         1 => (0_usize..4, 0_usize..2).prop_map(|(service, role)| Change::Note(service, role)),
         1 => (0_usize..4, 0_usize..2).prop_map(|(service, role)| Change::Placed(service, role)),
         1 => (0_usize..4, 0_usize..2, 1_u8..=6).prop_map(|(service, role, host)| Change::NewHost(service, role, host)),
+        2 => Just(Change::Supervisor),
+        1 => Just(Change::Boot),
     ];
     prop::collection::vec(change, 1..=3)
 }
@@ -203,6 +214,8 @@ pub(crate) fn drift() -> impl Strategy<Value = Vec<Drift>> {
         1 => (0_usize..8).prop_map(Drift::EditNote),
         1 => (0_usize..8).prop_map(Drift::DamageSoftware),
         1 => (0_usize..8).prop_map(Drift::KillSupervisor),
+        1 => (0_usize..8).prop_map(Drift::EditUnit),
+        1 => (0_usize..8).prop_map(Drift::Reboot),
         1 => (0_usize..8).prop_map(Drift::Setting),
         1 => (0_usize..8).prop_map(Drift::UndoLeft),
         1 => (0_usize..8).prop_map(Drift::Debris),

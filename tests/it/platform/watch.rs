@@ -4,6 +4,7 @@
 use super::declare::CHANGED;
 use super::drive::Applied;
 use es_cluster::desired::{Desired, DesiredInstance};
+use es_cluster::diff::Change;
 use es_cluster::model::{Digest, HostName, InstanceId, Per, RoleId, Scope, Strategy};
 use es_cluster::sim::{Behaviour, Effect, Traced};
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,7 +183,15 @@ impl Watch<'_> {
         for traced in &applied.trace {
             let (Effect::Wrote { host, paths } | Effect::Removed { host, paths }) = &traced.effect else { continue };
             let Some(prefix) = self.desired.hosts.get(host).map(|host| &host.prefix) else { continue };
-            for path in paths {
+            let listed = |path: &&String| {
+                let names = |change: &Change| match change {
+                    Change::Unit { instance, path: at, .. } => instance.host == *host && at == *path,
+                    Change::Boot { host: on, path: at, .. } => on == host && at == *path,
+                    _ => false,
+                };
+                path.starts_with("/etc/systemd/system/") && applied.plan.changes.iter().any(names)
+            };
+            for path in paths.iter().filter(|path| !listed(path)) {
                 let below = path.strip_prefix(prefix.as_str());
                 if !below.is_some_and(|rest| rest.is_empty() || (rest.starts_with('/') && !rest.contains(".."))) {
                     found.push(format!("{host} {path} is outside {prefix}"));

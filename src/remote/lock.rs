@@ -25,16 +25,20 @@ const LONGEST_LINE: u64 = 16 * 1024;
 const HOLDER: &str = r#"
 set -u
 umask 022
-mkdir -p -- "$prefix/run" && cd "$prefix/run" || { echo 'failed: the folder run/ can not be made'; exit 1; }
-command -v flock >/dev/null || { echo 'failed: there is no program flock'; exit 1; }
-exec 9>>lock || { echo 'failed: run/lock can not be opened'; exit 1; }
+failed() { echo "failed: $1: $(printf %s "$said" | tr '\n' ' ')"; exit 1; }
+said=$(mkdir -p -- "$prefix/run" 2>&1) && said=$(cd "$prefix/run" 2>&1) || failed 'the folder run/ can not be made'
+cd "$prefix/run" || exit 1
+said=$(command -v flock 2>&1) || failed 'there is no program flock'
+said=$( { : >>lock; } 2>&1 ) || failed 'run/lock can not be opened'
+exec 9>>lock
 if ! flock -n 9; then
     printf 'held '
     head -c 4096 lock.owner 2>/dev/null | tr '\n' ' ' 9>&-
     echo
     exit 0
 fi
-printf '%s\n' "$claim" >.tmp-lock.owner && mv -f .tmp-lock.owner lock.owner || { echo 'failed: the claim can not be written'; exit 1; }
+# Not by the shell itself: not every shell says that a disk is full.
+said=$( { printf '%s\n' "$claim" | cat >.tmp-lock.owner && mv -f .tmp-lock.owner lock.owner; } 2>&1 9>&-) || failed 'the claim can not be written'
 trap '' HUP INT
 echo locked
 while [ "$(timeout 30 dd bs=1 count=1 2>/dev/null 9>&-)" = . ]; do
@@ -75,7 +79,7 @@ impl<T: Transport> Machine<T> {
             return Err(self.error(Failure::Locked, format!("locked by {}", describe(owner))));
         }
         if first != "locked" {
-            return Err(self.error(Failure::Stop, format!("taking the lock: {first}")));
+            return Err(self.error(Failure::Stop, format!("taking the lock: {}", printable(first, 400))));
         }
         let held = Arc::new(AtomicBool::new(true));
         let (beating, dropped) = tokio::sync::oneshot::channel();

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const CLUSTER: &str = r#"
+pub const CLUSTER: &str = r#"
 cluster "{cluster}" { user "es_cluster"; supervisor "supervisord"; }
 versions { supervisord "4.3.0"; redis "6.2.7"; }
 rollout { canary 1 soak="1s"; batch 1; on-failure "rollback"; }
@@ -17,7 +17,11 @@ roles { redis on="node[1-3]" { databases 16; }; }
 
 /// A converged platform of three Redis servers, whose module knows an older version and waits a few seconds only.
 pub fn platform(name: &str) -> Lab {
-    let lab = Lab::new(name, CLUSTER);
+    converged(Lab::new(name, CLUSTER))
+}
+
+/// The same wherever the hosts are.
+pub fn converged(lab: Lab) -> Lab {
     let path = lab.controller.join("modules/redis.kdl");
     let module = fs::read_to_string(&path).expect("the module");
     let old = r#"version-map "6.2.14"="6.2.912183""#;
@@ -62,18 +66,22 @@ pub fn all_answer(lab: &Lab) {
 
 #[test]
 fn what_can_go_wrong_with_a_canary() {
-    let lab = platform("canary");
-    all_answer(&lab);
-    refused_at_start(&lab);
-    never_answers(&lab);
-    unhealthy_in_the_soak(&lab);
-    corrupt_artifact(&lab);
-    interrupted(&lab);
-    rollback_fails(&lab);
-    bad_plans(&lab);
-    old_configuration(&lab);
-    software_file(&lab);
-    killed_process(&lab);
+    every_failure(&platform("canary"));
+}
+
+/// The same wherever the hosts are.
+pub fn every_failure(lab: &Lab) {
+    all_answer(lab);
+    refused_at_start(lab);
+    never_answers(lab);
+    unhealthy_in_the_soak(lab);
+    corrupt_artifact(lab);
+    interrupted(lab);
+    rollback_fails(lab);
+    bad_plans(lab);
+    old_configuration(lab);
+    software_file(lab);
+    killed_process(lab);
 }
 
 /// The service refuses its configuration and crash-loops: rolled back, and its own reason is shown.

@@ -1,6 +1,7 @@
 //! A lab: a cluster file in a folder of its own, sandbox hosts on loopback addresses of their own, and both programs.
 //! Dropping it ends every process it started, by its record, and removes everything.
 
+use crate::machines::Machines;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -44,7 +45,7 @@ impl Ran {
     }
 }
 
-/// A cluster on sandbox hosts.
+/// A cluster on sandbox hosts, or on machines that are reached over SSH.
 pub struct Lab {
     /// The folder of `cluster.kdl`: one controller.
     pub controller: PathBuf,
@@ -54,6 +55,8 @@ pub struct Lab {
     pub cluster: String,
     /// `127.0.N`: hosts have the addresses `127.0.N.1` and so on.
     pub network: String,
+    /// The machines, when the hosts are not sandbox hosts.
+    pub machines: Option<Machines>,
 }
 
 static NEXT: AtomicU8 = AtomicU8::new(0);
@@ -82,11 +85,26 @@ impl Lab {
         // Where sandbox hosts are by default; the controller's folder is elsewhere and nobody else's.
         let hosts = Path::new("/var/tmp/es_cluster").join(&cluster);
         let controller = std::env::temp_dir().join(&cluster).join("controller");
-        let lab = Self { controller, hosts, network: free_network(), cluster };
-        fs::create_dir_all(&lab.controller).expect("controller folder");
-        Self::prepare(&lab.controller);
-        lab.write(text);
-        lab
+        Self { controller, hosts, network: free_network(), cluster, machines: None }.begin(text)
+    }
+
+    /// The same on machines of their own: what the file says of sandbox hosts is said of hosts reached over SSH.
+    pub fn over_ssh(name: &str, text: &str, machines: Machines) -> Self {
+        let cluster = format!("test-{name}-{}", std::process::id());
+        let controller = std::env::temp_dir().join(&cluster).join("controller");
+        let (hosts, network) = (machines.folder.join("hosts"), machines.network.clone());
+        let cluster_node = "cluster \"{cluster}\" {";
+        assert!(text.contains(cluster_node), "{text}");
+        let reached = format!("{cluster_node}\n    {}\n   ", machines.ssh_node());
+        let text = text.replace(" transport=\"local\"", "").replace(cluster_node, &reached);
+        Self { controller, hosts, network, cluster, machines: Some(machines) }.begin(&text)
+    }
+
+    fn begin(self, text: &str) -> Self {
+        fs::create_dir_all(&self.controller).expect("controller folder");
+        Self::prepare(&self.controller);
+        self.write(text);
+        self
     }
 
     /// Links modules and the vendor folder into a controller's folder.
@@ -169,9 +187,19 @@ impl Lab {
         self.run("esapply", &[&["--yes"], args].concat())
     }
 
-    /// The prefix of a host.
+    /// The prefix of a host, as a folder of this machine.
     pub fn prefix(&self, host: &str) -> PathBuf {
-        self.hosts.join(host)
+        self.machines.as_ref().map_or_else(|| self.hosts.join(host), |machines| machines.prefix(host))
+    }
+
+    /// The `/proc` in which the pids of a host's records count.
+    pub fn proc(&self, host: &str) -> PathBuf {
+        self.machines.as_ref().map_or_else(|| PathBuf::from("/proc"), |machines| machines.proc(host))
+    }
+
+    /// The pid on this machine of what has another one on its host.
+    pub fn process(&self, host: &str, pid: u32) -> u32 {
+        self.machines.as_ref().map_or(pid, |machines| machines.outside(host, pid))
     }
 
     /// The address of `nodeN`.
@@ -182,7 +210,8 @@ impl Lab {
     /// The pid of an instance, from its record.
     #[track_caller]
     pub fn pid(&self, role: &str, host: &str) -> u32 {
-        record(&self.prefix(host).join("run").join(format!("{role}.proc")), "pid").expect("a process record")
+        let pid = record(&self.prefix(host).join("run").join(format!("{role}.proc")), "pid").expect("a process record");
+        self.process(host, pid)
     }
 
     /// Pids of all instances of a role on three hosts.
@@ -221,6 +250,13 @@ pub fn until(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if self.machines.is_some() {
+            // They end by themselves, with everything on them.
+            if !std::thread::panicking() {
+                let _ = self.controller.parent().map(fs::remove_dir_all);
+            }
+            return;
+        }
         let mut pids = Vec::new();
         for host in fs::read_dir(&self.hosts).into_iter().flatten().flatten() {
             let run = host.path().join("run");

@@ -47,9 +47,15 @@ impl Load {
             ("zookeeper", "zookeeper", 2181, "!srvr!Mode"),
         ] {
             for host in 1..=3u8 {
-                let record = lab.prefix(&format!("node{host}")).join("run").join(format!("{role}.proc"));
+                let name = format!("node{host}");
+                let record = lab.prefix(&name).join("run").join(format!("{role}.proc"));
+                let proc = lab.proc(&name);
                 let address = lab.address(host);
-                watched.push(format!("{service}={role}@node{host}={address}:{port}{path}={}", record.display()));
+                watched.push(format!(
+                    "{service}={role}@{name}={address}:{port}{path}={}={}",
+                    record.display(),
+                    proc.display()
+                ));
             }
         }
         let watcher = python(&tool("watch.py"), &watched, &folder.join("watch.log"));

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 #[test]
 fn a_controller_that_dies_over_its_canary() {
-    let mut lab = platform("lost");
+    whoever_comes_finishes(platform("lost"));
+}
+
+/// The same wherever the hosts are.
+pub fn whoever_comes_finishes(mut lab: Lab) {
     dies_in_the_soak(&mut lab);
     for (round, moment) in ["hold", "roll back: stop", "roll back: switch", "roll back: start"].iter().enumerate() {
         dies_in_the_rollback(&mut lab, round, moment);

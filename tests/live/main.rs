@@ -13,10 +13,13 @@
 
 mod artifact;
 mod canary;
+mod faults;
 mod lab;
 mod lab_hosts;
 mod load;
 mod look;
 mod lost;
+mod machines;
 mod platform;
+mod ssh;
 mod upgrade;

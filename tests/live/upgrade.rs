@@ -9,7 +9,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 /// The demo platform at the versions before the upgrade.
-fn before() -> String {
+pub fn before() -> String {
     demo()
         .replace("jdk \"11.0.13\"", "jdk \"11.0.9\"")
         .replace("kafka \"2.1.1\"", "kafka \"1.1.0\"")
@@ -32,7 +32,11 @@ fn settings(lab: &Lab) -> serde_json::Value {
 
 #[test]
 fn an_upgrade_under_load() {
-    let lab = Lab::new("upgrade", &before());
+    upgraded_under_load(&Lab::new("upgrade", &before()));
+}
+
+/// The same wherever the hosts are.
+pub fn upgraded_under_load(lab: &Lab) {
     let valid = lab.esplan(&["validate"]).expect(0);
     assert!(
         valid.stderr.contains("warning:"),
@@ -41,8 +45,8 @@ fn an_upgrade_under_load() {
     );
     lab.esplan(&["lock"]).expect(0);
     lab.esapply(&[]).expect(0);
-    let load = Load::start(&lab);
-    edit_versions(&lab);
+    let load = Load::start(lab);
+    edit_versions(lab);
     lab.esplan(&["lock"]).expect(0);
     let plan = lab.esplan(&["--detailed-exitcode"]).expect(2);
     assert!(!plan.stdout.contains("does not serve"), "what runs an older version is not broken:\n{}", plan.stdout);
@@ -80,7 +84,11 @@ const KILLS: &[&str] = &[
 
 #[test]
 fn a_controller_that_dies_again_and_again() {
-    let mut lab = Lab::new("crash", &before());
+    dies_again_and_again(Lab::new("crash", &before()));
+}
+
+/// The same wherever the hosts are.
+pub fn dies_again_and_again(mut lab: Lab) {
     lab.esplan(&["lock"]).expect(0);
     lab.esapply(&[]).expect(0);
     // An operator has set something on purpose.

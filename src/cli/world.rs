@@ -6,7 +6,7 @@ use crate::desired::{Desired, Part};
 use crate::host::{Host, Platform, Services};
 use crate::model::{HostName, Transport as Reached};
 use crate::probe::{Prober, Tunnels};
-use crate::remote::{BundleSource, Local, Machine, SettingsError, SshHosts, Transport};
+use crate::remote::{BundleSource, Courier, Local, Machine, SettingsError, SshHosts, Transport};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,24 +24,28 @@ impl World {
             Arc::new(move |part: &Part| ensure_part(&cache, part).map_err(|error| error.to_string()));
         let mut hosts: BTreeMap<HostName, Arc<dyn Host>> = BTreeMap::new();
         let mut transports: BTreeMap<HostName, Arc<dyn Transport>> = BTreeMap::new();
-        let mut ssh: Option<SshHosts> = None;
-        for (name, host) in &desired.hosts {
-            match host.transport {
-                Reached::Local => {
-                    let local = Arc::new(Local);
-                    transports.insert(name.clone(), local.clone());
-                    hosts.insert(name.clone(), Arc::new(Machine::new(name.clone(), local, bundles.clone())));
-                }
-                Reached::Ssh => {
-                    let ssh = match &mut ssh {
-                        Some(ssh) => ssh,
-                        none => none.insert(SshHosts::of_operator(base).map_err(|error| unusable(&error))?),
-                    };
-                    let way =
-                        Arc::new(ssh.host(name.as_str(), &host.address, &host.ssh).map_err(|error| unusable(&error))?);
-                    transports.insert(name.clone(), way.clone());
-                    hosts.insert(name.clone(), Arc::new(Machine::new(name.clone(), way, bundles.clone())));
-                }
+        let (mut operator, mut ways) = (None, BTreeMap::new());
+        let mut courier = Courier::default();
+        for (name, host) in desired.hosts.iter().filter(|(_, host)| host.transport == Reached::Ssh) {
+            let operator = match &mut operator {
+                Some(operator) => operator,
+                none => none.insert(SshHosts::of_operator(base).map_err(|error| unusable(&error))?),
+            };
+            let way = operator.host(name.as_str(), &host.address, &host.ssh).map_err(|error| unusable(&error))?;
+            let way = Arc::new(way);
+            courier.add(name.clone(), Arc::clone(&way), &host.prefix);
+            ways.insert(name, way);
+        }
+        let courier = Arc::new(courier);
+        for name in desired.hosts.keys() {
+            if let Some(way) = ways.remove(name) {
+                let machine = Machine::new(name.clone(), Arc::clone(&way), bundles.clone());
+                transports.insert(name.clone(), way);
+                hosts.insert(name.clone(), Arc::new(machine.supplied_by(Arc::clone(&courier))));
+            } else {
+                let local = Arc::new(Local);
+                transports.insert(name.clone(), local.clone());
+                hosts.insert(name.clone(), Arc::new(Machine::new(name.clone(), local, bundles.clone())));
             }
         }
         let dial = Arc::new(Tunnels::new(transports));

@@ -1,6 +1,6 @@
 //! A host as the executor sees it: observations and operations, each one request.
 
-use super::{Endpoint, Limits, Script, Transport, TransportError, processes};
+use super::{Courier, Endpoint, Limits, Script, Transport, TransportError, processes};
 use crate::desired::{DesiredHost, DesiredInstance, Part};
 use crate::host::{Claim, Failure, Host, HostError, Life, LockGuard, Op, Wanted};
 use crate::inventory::{ANSWER_LIMIT, HostObservation, parse, printable, request};
@@ -44,6 +44,8 @@ pub struct Machine<T> {
     pub(super) name: HostName,
     pub(super) transport: Arc<T>,
     pub(super) bundles: Arc<dyn BundleSource>,
+    /// Hosts that pass on what they have.
+    pub(super) courier: Arc<Courier>,
     /// The supervisor's socket, as the last request named it: a look at one process does not name its host.
     socket: Mutex<Option<String>>,
 }
@@ -51,7 +53,14 @@ pub struct Machine<T> {
 impl<T: Transport> Machine<T> {
     /// A host of this name at the other end of a transport. Other readers (probes) may share the transport.
     pub fn new(name: HostName, transport: Arc<T>, bundles: Arc<dyn BundleSource>) -> Self {
-        Self { name, transport, bundles, socket: Mutex::new(None) }
+        Self { name, transport, bundles, courier: Arc::default(), socket: Mutex::new(None) }
+    }
+
+    /// The same, with artifacts passed on from host to host.
+    #[must_use]
+    pub fn supplied_by(mut self, courier: Arc<Courier>) -> Self {
+        self.courier = courier;
+        self
     }
 
     /// Notes where the supervisor of this host listens.
@@ -187,8 +196,10 @@ impl<T: Transport> Host for Machine<T> {
         let limits = Limits { time, stdout: ANSWER_LIMIT };
         let output = self.transport.exec(&Script::new(sh).repeatable(), limits).await;
         let output = output.map_err(|error| self.transport_error("looking at the host", &error))?;
-        parse(&output.stdout, &wanted.host, &wanted.instances)
-            .map_err(|error| self.error(Failure::Stop, format!("looking at the host: {error}")))
+        let seen = parse(&output.stdout, &wanted.host, &wanted.instances)
+            .map_err(|error| self.error(Failure::Stop, format!("looking at the host: {error}")))?;
+        self.courier.seen(&self.name, &seen.artifacts);
+        Ok(seen)
     }
 
     async fn run(&self, op: &Op) -> Result<(), HostError> {

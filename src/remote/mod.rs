@@ -1,6 +1,7 @@
 //! [`crate::host::Host`] over a [`Transport`]: every operation becomes one POSIX shell script, a copied file, or a call
 //! to the supervisor through a tunnel. Nothing of ours stays on a host, and no value gets into a script unquoted.
 
+mod courier;
 mod generation;
 mod local;
 mod lock;
@@ -14,9 +15,10 @@ mod supervisord;
 mod systemd;
 mod transport;
 
+pub use courier::Courier;
 pub use local::Local;
 pub use machine::{BundleSource, Machine};
-pub use ssh::{SettingsError, Ssh, SshHosts};
+pub use ssh::{Passed, SettingsError, Ssh, SshHosts};
 pub use transport::{
     Bytes, Endpoint, Limits, Output, Put, STDERR_LIMIT, Script, Session, Stream, Transport, TransportError,
 };

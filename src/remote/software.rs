@@ -66,7 +66,7 @@ impl<T: Transport> Machine<T> {
             let from = self.bundles.path(part).map_err(|why| self.error(Failure::Stop, why))?;
             let path = format!("{}/install/{}", host.prefix, part.file_name());
             let put = Put { from: Bytes::File(from), path, mode: 0o644, sha256: part.bundle };
-            let copied = self.transport.put(&put).await;
+            let copied = self.courier.bring(&self.name, &put, &*self.transport).await;
             copied.map_err(|error| self.transport_error(&format!("copying {}", part.name), &error))?;
         }
         Ok(())

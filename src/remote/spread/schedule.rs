@@ -59,8 +59,11 @@ impl Schedule {
     ) -> Option<Source> {
         let (sending, failures) = (&self.sending, &self.failures);
         let copies = self.artifacts.entry(artifact).or_default();
+        // Who has not been reached by two others is reached from here, or not at all.
+        let remote = copies.failed.iter().filter(|(_, receiver)| receiver == to).count() >= FAILURES as usize;
         let able = |host: &&HostName| {
             *host != to
+                && !remote
                 && passes(host)
                 && failures.get(*host).copied().unwrap_or(0) < FAILURES
                 && !copies.failed.contains(&((*host).clone(), to.clone()))

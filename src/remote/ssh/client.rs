@@ -1,8 +1,10 @@
 //! Our end of a connection: judges the host's key, and remembers why the connection ended.
 
+use super::errand::Errand;
 use super::known_hosts::{KnownHosts, Verdict, fingerprint, name_of};
 use crate::inventory::printable;
-use russh::client::{DisconnectReason, Handler};
+use russh::Channel;
+use russh::client::{ChannelOpenHandle, DisconnectReason, Handler, Msg, Session};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +21,10 @@ pub(super) struct Told {
     pub(super) ended: OnceLock<String>,
     /// What the server says before somebody is let in.
     banner: Mutex<String>,
+    /// The key that the host has shown, and that was found to be good.
+    pub(super) key: OnceLock<PublicKey>,
+    /// What this host may have signed now.
+    lent: Mutex<Option<Errand>>,
 }
 
 impl Told {
@@ -27,9 +33,27 @@ impl Told {
         self.banner.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Lets the host have a login signed, until what is given back is dropped.
+    pub(super) fn lend(self: &Arc<Self>, errand: Errand) -> Lent {
+        *self.lent.lock().unwrap_or_else(PoisonError::into_inner) = Some(errand);
+        Lent { told: Arc::clone(self) }
+    }
+
     /// Why the connection ended, as far as it is known.
     pub(super) fn end(&self) -> String {
         self.ended.get().cloned().unwrap_or_else(|| "the connection was closed".to_owned())
+    }
+}
+
+/// While this lives, the host may have one login signed.
+#[derive(Debug)]
+pub(super) struct Lent {
+    told: Arc<Told>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        *self.told.lent.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -87,7 +111,12 @@ impl Handler for Client {
             PublicKeyOrCertificate::Certificate(_) => Err("it shows a certificate that nobody asked for".to_owned()),
         };
         match judged {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if let PublicKeyOrCertificate::PublicKey { key, .. } = key {
+                    _ = self.told.key.set(key.clone());
+                }
+                Ok(true)
+            }
             Err(why) => {
                 _ = self.told.refused.set(why);
                 Ok(false)
@@ -95,8 +124,23 @@ impl Handler for Client {
         }
     }
 
-    async fn auth_banner(&mut self, banner: &str, _: &mut russh::client::Session) -> Result<(), russh::Error> {
+    async fn auth_banner(&mut self, banner: &str, _: &mut Session) -> Result<(), russh::Error> {
         *self.told.banner.lock().unwrap_or_else(PoisonError::into_inner) = printable(banner.trim(), SAID);
+        Ok(())
+    }
+
+    /// A program on the host asks for signatures. Only while it was sent on an errand; otherwise the channel is refused.
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        let errand = self.told.lent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(errand) = errand {
+            reply.accept().await;
+            tokio::spawn(async move { errand.serve(channel.into_stream()).await });
+        }
         Ok(())
     }
 

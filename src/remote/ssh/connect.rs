@@ -2,6 +2,7 @@
 //! a limit of its own, and says what was seen when it passes.
 
 use super::client::{Client, Told};
+use super::errand::Signer;
 use super::identity::{BadKey, Held, Identities, KeyFile, Offer, agent, offers};
 use super::known_hosts::KnownHosts;
 use super::settings::Settings;
@@ -67,6 +68,8 @@ impl NoConnection {
 pub(super) struct Connected {
     pub(super) handle: Handle<Client>,
     pub(super) told: Arc<Told>,
+    /// The key that the host has accepted.
+    pub(super) signer: Option<Signer>,
 }
 
 /// Opens a TCP connection.
@@ -138,7 +141,7 @@ pub(super) async fn connect(
             )));
         }
     };
-    let mut connected = Connected { handle, told };
+    let mut connected = Connected { handle, told, signer: None };
     authenticate(&mut connected, settings, keys).await?;
     Ok(connected)
 }
@@ -254,6 +257,7 @@ async fn one_key(
             Some(keys.open(path, text).await.map_err(|bad| bad.to_string())?)
         }
     };
+    let mut signer = None;
     let shown = async {
         let public = private.as_ref().map(|key| key.public_key()).or(offer.public.as_ref());
         let rsa = public.is_some_and(|key| key.algorithm().is_rsa());
@@ -262,11 +266,14 @@ async fn one_key(
         let hash = rsa.then(|| hash.unwrap_or(HashAlg::Sha512));
         let answer = match (private, agent) {
             (Some(key), _) => {
+                signer = Some(Signer::Key(Arc::clone(&key)));
                 let key = PrivateKeyWithHashAlg::new(key, hash);
                 handle.authenticate_publickey(&settings.user, key).await.map_err(|error| error.to_string())
             }
             (None, Some(agent)) => {
                 let public = offer.public.clone().ok_or("the agent's key is gone")?;
+                let socket = settings.agent.clone().unwrap_or_default();
+                signer = Some(Signer::Agent { socket, public: public.clone() });
                 let signed = handle.authenticate_publickey_with(&settings.user, public, hash, agent).await;
                 signed.map_err(|error| format!("{}: {error}", offer.name))
             }
@@ -279,7 +286,11 @@ async fn one_key(
         })
     };
     let limit = || format!("{}: no answer within {} s", offer.name, KEY_WITHIN.as_secs());
-    timeout(KEY_WITHIN, shown).await.unwrap_or_else(|_| Err(limit()))
+    let tried = timeout(KEY_WITHIN, shown).await.unwrap_or_else(|_| Err(limit()));
+    if matches!(tried, Ok(Tried::Accepted)) {
+        connected.signer = signer;
+    }
+    tried
 }
 
 fn refused(settings: &Settings, told: &Told, tried: &[String], problems: &[String]) -> String {

@@ -3,6 +3,7 @@
 
 use super::client::{Client, Told};
 use super::connect::{Connected, NoConnection, When, connect, tcp};
+use super::errand::Signer;
 use super::identity::Identities;
 use super::known_hosts::KnownHosts;
 use super::settings::Settings;
@@ -157,7 +158,9 @@ impl Connection {
 /// A connection that is there.
 pub(super) struct Live {
     handle: Handle<Client>,
-    told: Arc<Told>,
+    pub(super) told: Arc<Told>,
+    /// The key that the host has accepted.
+    pub(super) signer: Option<Signer>,
     sessions: Arc<Semaphore>,
     /// How many of them the host has turned out not to allow.
     too_many: AtomicUsize,
@@ -178,6 +181,7 @@ impl Live {
         Self {
             handle: connected.handle,
             told: connected.told,
+            signer: connected.signer,
             sessions: Arc::new(Semaphore::new(SESSIONS)),
             too_many: AtomicUsize::new(0),
             sockets: AtomicBool::new(false),

@@ -30,7 +30,7 @@ fn marker() -> &'static str {
 ///
 /// It is one line without backslashes, quotes inside quotes and exclamation marks: bash, dash, ash, zsh, fish and csh
 /// all take it as the same three words. `dd` counts in whole blocks where it can, and in bytes where it can't.
-fn command_line(length: usize, sudo: bool) -> String {
+pub(super) fn command_line(length: usize, sudo: bool) -> String {
     let marker = marker();
     let privileged = if sudo { "sudo -n -- " } else { "" };
     format!(
@@ -66,6 +66,24 @@ impl Processes {
             Some(group) => format!("kill -s KILL -- -{group}\n"),
             None => format!("kill -s KILL {}\n", self.pid),
         }
+    }
+}
+
+/// How a script runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum As {
+    /// As the user that logs in.
+    User,
+    /// With `sudo -n`.
+    Root,
+    /// As the user that logs in, with what our errand lets it have signed.
+    Errand,
+}
+
+impl As {
+    /// With `sudo -n`, or not.
+    pub(super) const fn privileged(sudo: bool) -> Self {
+        if sudo { Self::Root } else { Self::User }
     }
 }
 
@@ -114,10 +132,15 @@ async fn end(live: &Live, processes: Processes, sudo: bool) -> Option<()> {
 
 impl Program {
     /// Starts a shell that reads a script of this length.
-    pub(super) async fn start(live: &Arc<Live>, length: usize, sudo: bool) -> Result<Self, TransportError> {
+    pub(super) async fn start(live: &Arc<Live>, length: usize, run_as: As) -> Result<Self, TransportError> {
         let Opened { channel, permit } = live.session().await?;
         let (read, write) = channel.split();
-        let started = write.exec(true, command_line(length.max(1), sudo)).await;
+        let sudo = run_as == As::Root;
+        let forwarded = if run_as == As::Errand { write.agent_forward(false).await } else { Ok(()) };
+        let started = match forwarded {
+            Ok(()) => write.exec(true, command_line(length.max(1), sudo)).await,
+            failed => failed,
+        };
         let program = Self {
             live: Arc::clone(live),
             read,
@@ -235,11 +258,23 @@ impl Input for &[u8] {
 pub(super) async fn run(
     live: &Arc<Live>,
     sh: &str,
-    mut input: impl Input,
+    input: impl Input,
     stdout_limit: usize,
     sudo: bool,
 ) -> Result<Output, TransportError> {
-    let mut program = Program::start(live, sh.len(), sudo).await?;
+    run_as(live, sh, input, stdout_limit, As::privileged(sudo)).await
+}
+
+/// The same, as somebody.
+pub(super) async fn run_as(
+    live: &Arc<Live>,
+    sh: &str,
+    mut input: impl Input,
+    stdout_limit: usize,
+    run_as: As,
+) -> Result<Output, TransportError> {
+    let sudo = run_as == As::Root;
+    let mut program = Program::start(live, sh.len(), run_as).await?;
     let half = Arc::clone(&program.write);
     let limit = input.rest_within();
     let write = async {

@@ -6,10 +6,12 @@ mod client;
 mod config;
 mod connect;
 mod connection;
+mod errand;
 mod exec;
 mod hosts;
 mod identity;
 mod known_hosts;
+mod pass;
 mod passphrase;
 mod pattern;
 mod session;
@@ -18,6 +20,7 @@ mod tunnel;
 mod upload;
 
 pub use hosts::SshHosts;
+pub use pass::Passed;
 pub use settings::SettingsError;
 
 use super::transport::{Endpoint, Limits, Output, Put, Script, Session, Stream, Transport, TransportError};

@@ -57,18 +57,27 @@ struct Upload<'a> {
     size: u64,
 }
 
+/// What every script about a file begins with: variables and functions.
+fn start(path: &str, mode: u32, sha256: &Digest) -> String {
+    let (folder, name) = path.rsplit_once('/').unwrap_or((".", path));
+    let folder = if folder.is_empty() { "/" } else { folder };
+    format!(
+        "folder={} path={} aside={} mode={:o} sha256={sha256}\n{FUNCTIONS}",
+        sh_quote(folder),
+        sh_quote(path),
+        sh_quote(&format!("{folder}/.tmp-{name}")),
+        mode & 0o7777,
+    )
+}
+
+/// The script that writes a file from its standard input, anew.
+pub(super) fn script(path: &str, mode: u32, sha256: &Digest) -> String {
+    format!("{}anew\ncat >>\"$aside\"\nfinish\n", start(path, mode, sha256))
+}
+
 /// Writes a file.
 pub(super) async fn put(ssh: &Ssh, put: &Put) -> Result<(), TransportError> {
-    let (folder, name) = put.path.rsplit_once('/').unwrap_or((".", &put.path));
-    let folder = if folder.is_empty() { "/" } else { folder };
-    let start = format!(
-        "folder={} path={} aside={} mode={:o} sha256={}\n{FUNCTIONS}",
-        sh_quote(folder),
-        sh_quote(&put.path),
-        sh_quote(&format!("{folder}/.tmp-{name}")),
-        put.mode & 0o7777,
-        put.sha256
-    );
+    let start = start(&put.path, put.mode, &put.sha256);
     let size = match &put.from {
         Bytes::Given(bytes) => bytes.len() as u64,
         Bytes::File(file) => tokio::fs::metadata(file).await.map_err(|source| reading(file, source))?.len(),

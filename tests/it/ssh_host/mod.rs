@@ -2,4 +2,5 @@
 
 mod commands;
 mod lost;
+mod pass;
 mod server;

@@ -84,6 +84,18 @@ impl Server {
         self.wait();
     }
 
+    /// Another host listens there from now on; connections that stand are not cut.
+    pub(crate) fn replace_key(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+        for name in ["host_ed25519", "host_ed25519.pub"] {
+            std::fs::remove_file(self.at(name)).expect("removed");
+        }
+        keygen(&self.at("host_ed25519"), &["-t", "ed25519", "-N", ""]);
+        self.child = spawn(&self.at("config"), &self.at("log"));
+        self.wait();
+    }
+
     /// Ends the server's side of all its connections.
     pub(crate) fn cut(&self) {
         let mut ended = children(self.child.id());

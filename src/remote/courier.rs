@@ -55,9 +55,9 @@ impl Courier {
             let Some((host, sender)) = sender else {
                 let sent = direct.put(put).await;
                 if sent.is_ok() {
-                    turn.arrived()
+                    turn.arrived();
                 } else {
-                    turn.failed()
+                    turn.failed();
                 }
                 return sent;
             };

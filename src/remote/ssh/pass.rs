@@ -69,7 +69,7 @@ impl Ssh {
         let mut sh = String::new();
         for (name, value) in [
             ("from", file.from.as_str()),
-            ("known", &format!("{} {known}", ALIAS)),
+            ("known", &format!("{ALIAS} {known}")),
             ("alias", ALIAS),
             ("user", &settings.user),
             ("port", &settings.port.to_string()),

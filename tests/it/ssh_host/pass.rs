@@ -39,7 +39,8 @@ async fn a_file_goes_from_host_to_host_whole() {
     for _ in 0..3 {
         from.pass(&file, &to).await.expect("passed on");
     }
-    let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 5, "nothing is left aside: {left:?}");
 }
 

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// Steps at a time where the plan allows it.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 50;
 
 /// Events that may wait for their reader.
 const EVENTS: usize = 1024;
@@ -68,6 +68,9 @@ enum Step {
 /// One plan: made, shown, agreed to, applied.
 async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
     let mut planned = plan::make(&args.common, &args.plan, args.canary_only, terminal).await?;
+    if let Some(per_second) = args.limit_rate {
+        planned.world.limit(per_second);
+    }
     if let Some(path) = &args.saved {
         planned.plan = saved(path, &planned)?;
     }

@@ -89,6 +89,9 @@ pub struct Esapply {
     /// Change only the canary of each role.
     #[arg(long)]
     pub canary_only: bool,
+    /// Send no more than this a second to all hosts together, e.g. 500k, 10m (powers of 1024).
+    #[arg(long, value_name = "SIZE", value_parser = rate)]
+    pub limit_rate: Option<u64>,
     /// Print only problems and the outcome.
     #[arg(long, short)]
     pub quiet: bool,
@@ -152,4 +155,10 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// A size as in `cluster.kdl`, and not nothing.
+fn rate(text: &str) -> Result<u64, String> {
+    let text = text.strip_suffix("/s").unwrap_or(text);
+    crate::config::size(text).filter(|size| *size > 0).ok_or_else(|| "expected a size, e.g. 500k or 10m".to_owned())
 }

@@ -6,7 +6,7 @@ use crate::desired::{Desired, Part};
 use crate::host::{Host, Platform, Services};
 use crate::model::{HostName, Transport as Reached};
 use crate::probe::{Prober, Tunnels};
-use crate::remote::{BundleSource, Courier, Local, Machine, SettingsError, SshHosts, Transport};
+use crate::remote::{BundleSource, Courier, Local, Machine, Rate, SettingsError, SshHosts, Transport};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,16 +15,24 @@ use std::sync::Arc;
 pub(crate) struct World {
     hosts: BTreeMap<HostName, Arc<dyn Host>>,
     services: Arc<Prober>,
+    rate: Option<Arc<Rate>>,
 }
 
 impl World {
+    /// Sends no more bytes a second than these, over all hosts together.
+    pub(crate) fn limit(&self, per_second: u64) {
+        if let Some(rate) = &self.rate {
+            rate.limit(per_second);
+        }
+    }
+
     /// A way to every host of the cluster, with relative names of files below `base`. Contacts nobody yet.
     pub(crate) fn new(desired: &Desired, cache: Cache, base: &Path) -> Result<Self, CliError> {
         let bundles: Arc<dyn BundleSource> =
             Arc::new(move |part: &Part| ensure_part(&cache, part).map_err(|error| error.to_string()));
         let mut hosts: BTreeMap<HostName, Arc<dyn Host>> = BTreeMap::new();
         let mut transports: BTreeMap<HostName, Arc<dyn Transport>> = BTreeMap::new();
-        let (mut operator, mut ways) = (None, BTreeMap::new());
+        let (mut operator, mut ways): (Option<SshHosts>, _) = (None, BTreeMap::new());
         let mut courier = Courier::default();
         for (name, host) in desired.hosts.iter().filter(|(_, host)| host.transport == Reached::Ssh) {
             let operator = match &mut operator {
@@ -50,7 +58,7 @@ impl World {
         }
         let dial = Arc::new(Tunnels::new(transports));
         let services = Arc::new(Prober::new(Arc::new(desired.clone()), dial));
-        Ok(Self { hosts, services })
+        Ok(Self { hosts, services, rate: operator.map(|operator| operator.rate()) })
     }
 }
 

@@ -23,6 +23,7 @@ mod values;
 mod versions;
 
 pub use merge::{params_of, version_of};
+pub use values::size;
 
 use crate::diag::{Code, Diag, Diagnostics, Sources};
 use crate::model::{Cluster, Digest, Module, ModuleName};

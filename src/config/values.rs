@@ -182,7 +182,7 @@ pub(super) fn duration(text: &str) -> Option<u64> {
 }
 
 /// Bytes of `"512m"`, `"1g"`, `"1gb"`, `"64kib"`, `"1000"`: all units are powers of 1024, as a JVM reads them.
-pub(super) fn size(text: &str) -> Option<u64> {
+pub fn size(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text)?;
     let shift = match unit.to_ascii_lowercase().trim_end_matches("ib").trim_end_matches('b') {
         "" => 0,

@@ -7,6 +7,7 @@ mod local;
 mod lock;
 mod machine;
 mod processes;
+mod rate;
 mod records;
 mod software;
 pub mod spread;
@@ -18,6 +19,7 @@ mod transport;
 pub use courier::Courier;
 pub use local::Local;
 pub use machine::{BundleSource, Machine};
+pub use rate::Rate;
 pub use ssh::{Passed, SettingsError, Ssh, SshHosts};
 pub use transport::{
     Bytes, Endpoint, Limits, Output, Put, STDERR_LIMIT, Script, Session, Stream, Transport, TransportError,

@@ -7,7 +7,7 @@ use super::errand::Signer;
 use super::identity::Identities;
 use super::known_hosts::KnownHosts;
 use super::settings::Settings;
-use crate::remote::{Stream, TransportError};
+use crate::remote::{Rate, Stream, TransportError};
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelOpenFailure};
 use std::sync::Arc;
@@ -40,13 +40,15 @@ const BUSY: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(4
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     pub(super) keys: Identities,
+    /// How fast files go out.
+    pub(super) rate: Arc<Rate>,
 }
 
 /// The way to one host.
 pub(super) struct Connection {
     pub(super) settings: Settings,
     known: Arc<KnownHosts>,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     via: Option<Arc<Self>>,
     state: Mutex<State>,
 }

@@ -6,6 +6,7 @@ use super::connection::{Connection, Shared};
 use super::known_hosts::KnownHosts;
 use super::settings::{Operator, Resolver, Settings, SettingsError};
 use crate::model::SshOptions;
+use crate::remote::Rate;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +50,11 @@ impl SshHosts {
         let operator = Operator { home: home.to_owned(), user: user.to_owned(), agent, base: base.to_owned() };
         let resolver = Resolver { operator, config };
         Ok(Self { resolver, shared: Arc::default(), known: HashMap::new(), jumps: Vec::new() })
+    }
+
+    /// How fast files go out to all of these hosts together.
+    pub fn rate(&self) -> Arc<Rate> {
+        Arc::clone(&self.shared.rate)
     }
 
     /// The way to a host of the cluster.

@@ -4,7 +4,7 @@
 use super::exec::{self, Input};
 use super::{Ssh, failed};
 use crate::model::{Digest, sh_quote};
-use crate::remote::{Bytes, Limits, Put, Script, Transport as _, TransportError};
+use crate::remote::{Bytes, Rate, Limits, Put, Script, Transport as _, TransportError};
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::path::Path;
@@ -106,7 +106,8 @@ impl Upload<'_> {
         }
         let sh = format!("{}{}cat >>\"$aside\"\nfinish\n", self.start, if from == 0 { "anew\n" } else { "" });
         let (mut sent, live) = (Sent::default(), self.ssh.live().await?);
-        let input = Source { put: self.put, from, sent: &mut sent };
+        let rate = &*self.ssh.connection.shared.rate;
+        let input = Source { put: self.put, from, sent: &mut sent, rate };
         let output = exec::run(&live, &sh, input, 1024, self.ssh.sudo()).await;
         let ended = match (output, sent.problem) {
             (_, Some(problem)) => return Err(problem),
@@ -196,6 +197,7 @@ struct Source<'a> {
     put: &'a Put,
     from: u64,
     sent: &'a mut Sent,
+    rate: &'a Rate,
 }
 
 impl Input for Source<'_> {
@@ -203,7 +205,7 @@ impl Input for Source<'_> {
         let copied = match &self.put.from {
             Bytes::Given(bytes) => {
                 let rest = bytes.get(usize::try_from(self.from).unwrap_or(usize::MAX)..).unwrap_or_default();
-                copy(rest, to, &mut self.sent.hasher).await
+                copy(rest, to, &mut self.sent.hasher, self.rate).await
             }
             Bytes::File(file) => {
                 let open = async {
@@ -212,7 +214,7 @@ impl Input for Source<'_> {
                     Ok(open)
                 };
                 match open.await {
-                    Ok(open) => copy(open, to, &mut self.sent.hasher).await,
+                    Ok(open) => copy(open, to, &mut self.sent.hasher, self.rate).await,
                     Err(source) => Err(reading(file, source)),
                 }
             }
@@ -234,6 +236,7 @@ async fn copy(
     mut from: impl tokio::io::AsyncRead + Unpin,
     to: &mut (impl tokio::io::AsyncWrite + Unpin + Send),
     hasher: &mut Sha256,
+    rate: &Rate,
 ) -> Result<(), TransportError> {
     use tokio::io::AsyncWriteExt as _;
     let mut buffer = vec![0; CHUNK];
@@ -242,6 +245,7 @@ async fn copy(
             from.read(&mut buffer).await.map_err(|source| TransportError::Io { what: "reading".into(), source })?;
         let Some(chunk) = buffer.get(..count).filter(|chunk| !chunk.is_empty()) else { return Ok(()) };
         hasher.update(chunk);
+        rate.take(chunk.len()).await;
         match timeout(STALLED, to.write_all(chunk)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Ok(()),

@@ -7,6 +7,7 @@
 
 mod budget;
 mod order;
+mod outside;
 mod rolls;
 mod scope;
 #[cfg(test)]
@@ -62,6 +63,8 @@ pub enum Violation {
     NeverSwitched { instance: InstanceId },
     #[error("`{step}` may come before `{roll}`, which it is the end of")]
     EndsTooEarly { step: String, roll: String },
+    #[error("`{step}` writes {path} on {host}, which is outside the prefix and not listed")]
+    UnlistedFile { step: String, host: HostName, path: String },
     #[error("the plan is of format {format}")]
     BadFormat { format: u32 },
 }
@@ -82,6 +85,7 @@ pub fn check(plan: &Plan, desired: &Desired, inventory: &Inventory) -> Vec<Viola
     rolls::judge(&reading, &mut found);
     order::judge(&reading, &mut found);
     budget::judge(&reading, &mut found);
+    outside::judge(&reading, &mut found);
     found.sort();
     found.dedup();
     found

@@ -299,6 +299,10 @@ fn reasons(wanted: &DesiredInstance, changes: &[&Change]) -> Vec<Reason> {
             _ => {}
         }
     }
+    // A move explains what it changes.
+    if rest.iter().any(|reason| matches!(reason, Reason::OtherSupervisor { .. })) {
+        rest.retain(|reason| !matches!(reason, Reason::ProcessDefinition | Reason::Unit));
+    }
     let mut reasons = Vec::new();
     if !software.is_empty() {
         reasons.push(Reason::Software(software));

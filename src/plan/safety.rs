@@ -3,9 +3,9 @@
 
 use super::facts::{self, Facts};
 use super::{PlanInput, Refusal, Warning};
-use crate::desired::{DesiredService, Place, Supervisor};
-use crate::inventory::Seen;
-use crate::model::{HostName, InstanceId, Name, Per, Transport};
+use crate::desired::{DesiredService, Place, Supervisor, Supervisord};
+use crate::inventory::{Seen, SupervisorObservation};
+use crate::model::{Digest, HostName, InstanceId, Name, Per, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Collects refusals; the same one is said once.
@@ -81,6 +81,9 @@ fn supervisors(input: &PlanInput<'_>, safety: &mut Safety) {
             }
             Supervisor::Systemd | Supervisor::Supervisord(_) => {}
         }
+        if let Some(own) = host.supervisor.supervisord() {
+            older(name, own, &observed.supervisor, safety);
+        }
     }
 }
 
@@ -143,6 +146,20 @@ fn ports(input: &PlanInput<'_>, safety: &mut Safety) {
     for ((host, port), users) in taken.iter().filter(|(_, users)| users.len() > 1) {
         let message = format!("port {port} of {host} would be bound by {}", users.join(" and "));
         safety.refuse(Refusal::PORT_CONFLICT, message, "give one of them another port");
+    }
+}
+
+/// A supervisor that runs goes on as it was started, since its restart would end what runs under it.
+fn older(name: &HostName, own: &Supervisord, is: &SupervisorObservation, safety: &mut Safety) {
+    let config = is.running_config.is_some_and(|config| config != Digest::of(own.config.as_bytes()));
+    let version = is.version.as_deref().filter(|version| *version != own.version.as_str());
+    if is.pid.is_some() && (config || version.is_some()) {
+        let was = version.map_or_else(|| "its configuration".to_owned(), |version| format!("version {version}"));
+        let message = format!(
+            "{name}: the supervisor goes on as it was started ({was} differs); what is declared is taken up when it starts \
+             again, or by moving to supervisor \"systemd\" and back"
+        );
+        safety.warn("supervisor", message);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What plans look like, step by step.
 
 mod props;
+mod systemd;
 pub(crate) mod world;
 
 use super::*;

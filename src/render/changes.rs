@@ -137,7 +137,9 @@ fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
         Change::Supervisor { how: SupervisorChange::Superseded, .. } => {
             line('-', "the supervisor that was declared before still runs", pen)
         }
-        Change::Boot { path, from, to, .. } => outside(path, *from, *to, "starts everything at boot", pen),
+        Change::Boot { host, path, from, to } => {
+            outside(&path.replace(host.as_str(), "*"), *from, *to, "starts everything at boot", pen)
+        }
         Change::SoftwareMissing { folder, bytes: 0, .. } => line('+', &format!("software {folder}"), pen),
         Change::SoftwareMissing { folder, bytes, .. } => {
             line('+', &format!("software {folder}, {} to copy", words::bytes(*bytes)), pen)

@@ -39,6 +39,11 @@ pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
         let beside = before.is_some_and(|before| before.needs == step.needs);
         match &step.kind {
             StepKind::Roll(roll) => rolled(&mut entries, step, roll, beside, pen),
+            StepKind::Retire { .. } => {
+                if !before.is_some_and(|before| matches!(before.kind, StepKind::Retire { .. })) {
+                    entries.push(retire(plan));
+                }
+            }
             kind => entries.extend(other(kind, step)),
         }
         before = Some(step);
@@ -124,6 +129,17 @@ fn staged(plan: &Plan, pen: &Pen) -> String {
     text
 }
 
+/// The ends of supervisors that are not declared any more, which come together.
+fn retire(plan: &Plan) -> Entry<'_> {
+    let host = |step: &'_ Step| match &step.kind {
+        StepKind::Retire { host } => Some(host.clone()),
+        _ => None,
+    };
+    let hosts: Vec<HostName> = plan.steps.iter().filter_map(host).collect();
+    let head = format!("end the supervisor on {} that was declared before", fold::hosts(hosts.iter()));
+    Entry { head, lines: vec!["nothing runs under it any more".to_owned()], rolls: Vec::new(), key: None }
+}
+
 /// Whether the supervisor itself is missing, and not only what starts it at boot.
 fn starts(step: &Step) -> bool {
     let missing =
@@ -194,10 +210,6 @@ fn other<'a>(kind: &'a StepKind, step: &Step) -> Option<Entry<'a>> {
         StepKind::Undo { host, service, setting, .. } => (
             format!("put {setting} of {service} back as it was"),
             vec![format!("recorded on {host} by an interrupted run")],
-        ),
-        StepKind::Retire { host } => (
-            format!("end the supervisor on {host} that was declared before"),
-            vec!["nothing runs under it any more".to_owned()],
         ),
         StepKind::Repair { service, setting, value } => {
             let value = printable(&value.to_string(), 200);

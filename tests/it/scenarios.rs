@@ -67,8 +67,10 @@ fn converged(desired: &Desired) -> Inventory {
         let (Seen::Seen(host), wanted) = (seen, &desired.hosts[name]) else { continue };
         host.prepared = true;
         let config = wanted.supervisor.supervisord().map(|own| Digest::of(own.config.as_bytes()));
-        let version = Some("4.2.5".to_owned());
-        host.supervisor = SupervisorObservation { pid: Some(100), config, running_config: config, version };
+        let own = wanted.supervisor.supervisord();
+        let version = own.map(|own| own.version.to_string());
+        let pid = own.map(|_| 100);
+        host.supervisor = SupervisorObservation { pid, config, running_config: config, version };
         host.software = wanted.software.keys().map(|folder| (folder.clone(), SoftwareObservation::Intact)).collect();
         host.artifacts = wanted.software.values().flat_map(|one| &one.parts).map(Part::file_name).collect();
         let here = desired.instances.values().filter(|one| one.id.host == *name);

@@ -22,4 +22,5 @@ mod lost;
 mod machines;
 mod platform;
 mod ssh;
+mod systemd;
 mod upgrade;

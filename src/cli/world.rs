@@ -41,7 +41,9 @@ impl World {
             };
             let way = operator.host(name.as_str(), &host.address, &host.ssh).map_err(|error| unusable(&error))?;
             let way = Arc::new(way);
-            courier.add(name.clone(), Arc::clone(&way), &host.prefix);
+            if host.ssh.pass_on != Some(false) {
+                courier.add(name.clone(), Arc::clone(&way), &host.prefix);
+            }
             ways.insert(name, way);
         }
         let courier = Arc::new(courier);

@@ -69,6 +69,7 @@ pub(super) fn ssh(node: &Node<'_>) -> SshOptions {
         proxy_jump: node.prop::<Jumps>("proxy-jump").map(|value| value.value.0),
         accept_new: node.prop::<bool>("accept-new").map(|value| value.value),
         sudo: node.prop::<bool>("sudo").map(|value| value.value),
+        pass_on: node.prop::<bool>("pass-on").map(|value| value.value),
         connect_timeout: connect.map(|value| value.value).filter(|limit| !limit.is_zero()),
     };
     node.finish();

@@ -82,6 +82,9 @@ pub struct HostObservation {
     /// What the host itself starts and watches.
     #[serde(default)]
     pub init: InitObservation,
+    /// Whether it has an SSH client, with which it can pass artifacts on.
+    #[serde(default)]
+    pub ssh_client: bool,
     /// Undo records in `run/undo/`, by file name.
     pub undo: BTreeMap<String, UndoRecord>,
     /// Left by an interrupted run: paths below the prefix that are never used again (half-unpacked software, temporary files).

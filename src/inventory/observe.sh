@@ -18,6 +18,7 @@ machine() {
     while read -r key value _; do [ "$key" = MemTotal: ] && say "memory $value" && break; done </proc/meminfo
     read -r up _ </proc/uptime && say "uptime ${up%.*}"
     [ -d /run/systemd/system ] && say 'init systemd'
+    command -v ssh >/dev/null 2>&1 && say 'client ssh'
     [ -z "$1" ] || { found=$(id -u -- "$1" 2>/dev/null) && say "user $found"; }
 }
 

@@ -20,6 +20,8 @@ pub struct SshOptions {
     pub accept_new: Option<bool>,
     /// Whether everything on the host is done through `sudo -n`.
     pub sudo: Option<bool>,
+    /// Whether artifacts go to the host, and on from it, from host to host; yes when nothing is said.
+    pub pass_on: Option<bool>,
     /// How long a connection may take until the host has shown its key.
     pub connect_timeout: Option<Duration>,
 }
@@ -36,6 +38,7 @@ impl SshOptions {
             proxy_jump: self.proxy_jump.or_else(|| other.proxy_jump.clone()),
             accept_new: self.accept_new.or(other.accept_new),
             sudo: self.sudo.or(other.sudo),
+            pass_on: self.pass_on.or(other.pass_on),
             connect_timeout: self.connect_timeout.or(other.connect_timeout),
         }
     }

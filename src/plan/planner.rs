@@ -115,11 +115,39 @@ fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, F
             notes.push(Note::Blocked { by: failed.id().clone(), rest });
         }
     }
+    for told in [true, false] {
+        let hosts: Vec<HostName> = silent(input, changes, told).cloned().collect();
+        if !hosts.is_empty() {
+            notes.push(Note::PassesNothingOn { hosts, told });
+        }
+    }
     let unasked = all
         .values()
         .filter(|facts| facts.need != Need::Nothing && !input.options.selects(facts.id(), &facts.wanted.service));
     notes.extend(unasked.map(|facts| Note::NotSelected { instance: facts.id().clone() }));
     notes
+}
+
+/// Hosts that get artifacts over SSH and will not pass them on, because the file says so or for want of a client.
+fn silent<'a>(input: &PlanInput<'a>, changes: &[Change], told: bool) -> impl Iterator<Item = &'a HostName> {
+    let fetches: BTreeSet<&HostName> = changes
+        .iter()
+        .filter(|change| matches!(change, Change::SoftwareMissing { .. } | Change::SoftwareDamaged { .. }))
+        .filter_map(Change::host)
+        .collect();
+    let hosts: Vec<&'a HostName> = input
+        .desired
+        .hosts
+        .values()
+        .filter(|host| host.transport == crate::model::Transport::Ssh && fetches.contains(&host.name))
+        .filter(|host| {
+            let direct = host.ssh.pass_on == Some(false);
+            let client = facts::observed(input, &host.name).is_none_or(|seen| seen.ssh_client);
+            if told { direct } else { !direct && !client }
+        })
+        .map(|host| &host.name)
+        .collect();
+    hosts.into_iter()
 }
 
 struct Planner<'p, 'a> {

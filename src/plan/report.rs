@@ -34,6 +34,8 @@ pub enum Note {
     WaitsFor { service: ServiceName, on: ServiceName },
     /// An instance of ours that the file does not declare any more. Nothing is done to it.
     Orphan { host: HostName, role: String, running: bool },
+    /// Artifacts are fetched there, and these hosts pass none on: `told` by the file, or for want of an SSH client.
+    PassesNothingOn { hosts: Vec<HostName>, told: bool },
     /// It runs what it should and does not serve yet: it is waited for, and not restarted.
     WaitedFor { instance: InstanceId, says: String },
 }

@@ -3,9 +3,10 @@
 use super::spread::{Source, Spread};
 use super::ssh::Passed;
 use super::{Put, Ssh, Transport, TransportError};
+use crate::inventory::HostObservation;
 use crate::model::{Digest, HostName};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A host that can pass on what it has.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ struct Peer {
 pub struct Courier {
     spread: Spread,
     peers: BTreeMap<HostName, Peer>,
+    /// Hosts without an SSH client.
+    silent: Mutex<BTreeSet<HostName>>,
 }
 
 impl Courier {
@@ -30,11 +33,14 @@ impl Courier {
 
     /// What a host says to have in `install/`: names that begin with the sha256 of what they should hold. Whoever receives
     /// it verifies it.
-    pub fn seen<'a>(&self, host: &HostName, names: impl IntoIterator<Item = &'a String>) {
+    pub fn seen(&self, host: &HostName, seen: &HostObservation) {
         if !self.peers.contains_key(host) {
             return;
         }
-        for name in names {
+        if !seen.ssh_client {
+            self.silent.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
+        }
+        for name in &seen.artifacts {
             let digest = name.split_once('-').and_then(|(digest, _)| Digest::parse(digest).ok());
             if let Some(digest) = digest {
                 self.spread.has(host, digest);
@@ -42,12 +48,16 @@ impl Courier {
         }
     }
 
+    fn sends(&self, host: &HostName) -> bool {
+        self.peers.contains_key(host) && !self.silent.lock().unwrap_or_else(PoisonError::into_inner).contains(host)
+    }
+
     /// Brings an artifact to a host: `put` says what and where to, `direct` is our own way there.
     pub(super) async fn bring(&self, to: &HostName, put: &Put, direct: &impl Transport) -> Result<(), TransportError> {
         let Some(receiver) = self.peers.get(to) else { return direct.put(put).await };
         let name = put.path.rsplit('/').next().unwrap_or_default();
         loop {
-            let turn = self.spread.turn(put.sha256, to, |host| self.peers.contains_key(host)).await;
+            let turn = self.spread.turn(put.sha256, to, |host| self.sends(host)).await;
             let sender = match turn.from() {
                 Source::Controller => None,
                 Source::Host(host) => self.peers.get(host).map(|peer| (host.clone(), peer)),

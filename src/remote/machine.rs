@@ -198,7 +198,7 @@ impl<T: Transport> Host for Machine<T> {
         let output = output.map_err(|error| self.transport_error("looking at the host", &error))?;
         let seen = parse(&output.stdout, &wanted.host, &wanted.instances)
             .map_err(|error| self.error(Failure::Stop, format!("looking at the host: {error}")))?;
-        self.courier.seen(&self.name, &seen.artifacts);
+        self.courier.seen(&self.name, &seen);
         Ok(seen)
     }
 

@@ -62,6 +62,15 @@ fn told(note: &Note) -> Option<String> {
                 fold::instances(rest)
             )
         }
+        Note::PassesNothingOn { hosts, told: true } => {
+            format!("pass-on=#false: what {} lacks is sent from here", fold::hosts(hosts))
+        }
+        Note::PassesNothingOn { hosts, told: false } => {
+            format!(
+                "{} passes no artifacts on, having no ssh client: others send them, or this controller",
+                fold::hosts(hosts)
+            )
+        }
         Note::WaitsFor { service, on } => format!("{service} waits until {on} is complete"),
         Note::WaitedFor { instance, says } => {
             format!("{instance} runs what it should: it is waited for, not restarted ({})", printable(says, LONGEST))

@@ -17,6 +17,7 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
         (role.clone(), look(machine, one, declared.map(AsRef::as_ref)))
     };
     HostObservation {
+        ssh_client: true,
         boot_id: format!("boot{}", ".again".repeat(machine.reboots as usize)),
         uid: 0,
         memory: 1 << 40,

@@ -193,6 +193,7 @@ impl Resolver {
             let said = self.config.find(Query { names: &[host], user, local_user: &self.operator.user });
             let silent = said.identities.is_empty();
             let own = SshOptions {
+                pass_on: None,
                 user: user.map(str::to_owned).or_else(|| said.one("user").is_none().then(|| options.user.clone())?),
                 port,
                 identity: options.identity.clone().filter(|_| silent),

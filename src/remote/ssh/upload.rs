@@ -4,7 +4,7 @@
 use super::exec::{self, Input};
 use super::{Ssh, failed};
 use crate::model::{Digest, sh_quote};
-use crate::remote::{Bytes, Rate, Limits, Put, Script, Transport as _, TransportError};
+use crate::remote::{Bytes, Limits, Put, Rate, Script, Transport as _, TransportError};
 use sha2::{Digest as _, Sha256};
 use std::io;
 use std::path::Path;

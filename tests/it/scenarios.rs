@@ -54,7 +54,8 @@ pub(crate) fn desired(texts: &Texts, cluster: &str) -> Desired {
 pub(crate) fn nothing(desired: &Desired) -> Inventory {
     let empty = |name: &HostName| {
         let (boot_id, memory) = (format!("boot of {name}"), 16 << 30);
-        let host = HostObservation { boot_id, memory, user_exists: true, ..HostObservation::default() };
+        let host =
+            HostObservation { ssh_client: true, boot_id, memory, user_exists: true, ..HostObservation::default() };
         (name.clone(), Seen::Seen(host))
     };
     Inventory { hosts: desired.hosts.keys().map(empty).collect(), services: BTreeMap::new() }

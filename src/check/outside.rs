@@ -5,50 +5,60 @@ use super::{Reading, Violation, scope};
 use crate::desired::{DesiredInstance, Place, UNIT_FOLDER};
 use crate::diff::Change;
 use crate::model::{Digest, HostName, SupervisorKind};
-use crate::plan::{Action, Roll, Step, StepKind};
+use crate::plan::{Action, Roll, StepKind};
+use std::collections::BTreeSet;
+
+/// Files outside the prefix that the plan lists.
+type Listed<'a> = BTreeSet<(&'a HostName, &'a str)>;
 
 pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
+    let listed: Listed<'_> = reading.plan.changes.iter().filter_map(file).collect();
     for step in &reading.plan.steps {
-        if let StepKind::Supervise { host } = &step.kind {
-            boot(reading, step, host, found);
-        }
-        for roll in super::rolls(step) {
-            unit(reading, step, roll, found);
+        let boot = match &step.kind {
+            StepKind::Supervise { host } => boot(reading, host, &listed),
+            _ => None,
+        };
+        let units = super::rolls(step).iter().filter_map(|roll| unit(reading, roll, &listed));
+        for (host, path) in units.chain(boot) {
+            found.push(Violation::UnlistedFile { step: step.id.0.clone(), host, path });
         }
     }
 }
 
-/// The unit that a switch to what is declared puts in place.
-fn unit(reading: &Reading<'_>, step: &Step, roll: &Roll, found: &mut Vec<Violation>) {
-    let Some(declared) = reading.desired.instances.get(&roll.instance) else { return };
+/// The file outside the prefix that a difference names.
+fn file(change: &Change) -> Option<(&HostName, &str)> {
+    match change {
+        Change::Unit { instance, path, .. } => Some((&instance.host, path)),
+        Change::Boot { host, path, .. } => Some((host, path)),
+        _ => None,
+    }
+}
+
+/// The unit that a switch to what is declared puts in place, unless it is there or listed.
+fn unit(reading: &Reading<'_>, roll: &Roll, listed: &Listed<'_>) -> Option<(HostName, String)> {
+    let declared = reading.desired.instances.get(&roll.instance)?;
     let to_declared =
         |action: &Action| matches!(action, Action::Switch { to, .. } if *to == declared.content_generation);
-    let Some(wanted) = entry(declared).filter(|_| roll.actions.iter().any(to_declared)) else { return };
-    let is = scope::observed(reading, &roll.instance.host).and_then(|host| host.init.units.get(&declared.process.unit));
+    let wanted = entry(declared).filter(|_| roll.actions.iter().any(to_declared))?;
+    let host = &roll.instance.host;
+    let is = scope::observed(reading, host).and_then(|host| host.init.units.get(&declared.process.unit));
     let path = format!("{UNIT_FOLDER}/{}", declared.process.unit);
-    let listed = |change: &Change| matches!(change, Change::Unit { instance, path: at, .. } if *instance == roll.instance && *at == path);
-    if is != Some(&wanted) && !reading.plan.changes.iter().any(listed) {
-        found.push(Violation::UnlistedFile { step: step.id.0.clone(), host: roll.instance.host.clone(), path });
-    }
+    (is != Some(&wanted) && !listed.contains(&(host, path.as_str()))).then(|| (host.clone(), path))
 }
 
 /// The digest of the unit in an instance's generation.
 fn entry(declared: &DesiredInstance) -> Option<Digest> {
-    let unit = Place::Generation(SupervisorKind::Systemd.entry().to_owned());
-    declared.files.iter().find(|file| file.place == unit).map(|file| file.sha256)
+    let is_unit = |place: &Place| matches!(place, Place::Generation(path) if path == SupervisorKind::Systemd.entry());
+    declared.files.iter().find(|file| is_unit(&file.place)).map(|file| file.sha256)
 }
 
-fn boot(reading: &Reading<'_>, step: &Step, host: &HostName, found: &mut Vec<Violation>) {
-    let (Some(declared), Some(seen)) = (reading.desired.hosts.get(host), scope::observed(reading, host)) else {
-        return;
-    };
+/// The unit that starts everything at boot, unless it is there or listed.
+fn boot(reading: &Reading<'_>, host: &HostName, listed: &Listed<'_>) -> Option<(HostName, String)> {
+    let declared = reading.desired.hosts.get(host)?;
+    let seen = scope::observed(reading, host).filter(|seen| seen.may_write_units())?;
     let name = declared.boot_unit();
     let wanted = declared.boot.as_ref().map(|boot| Digest::of(boot.unit.as_bytes()));
     let same = seen.init.units.get(&name).copied() == wanted && seen.init.enabled == wanted.is_some();
     let path = format!("{UNIT_FOLDER}/{name}");
-    let listed =
-        |change: &Change| matches!(change, Change::Boot { host: at, path: of, .. } if at == host && *of == path);
-    if !same && seen.may_write_units() && !reading.plan.changes.iter().any(listed) {
-        found.push(Violation::UnlistedFile { step: step.id.0.clone(), host: host.clone(), path });
-    }
+    (!same && !listed.contains(&(host, path.as_str()))).then(|| (host.clone(), path))
 }

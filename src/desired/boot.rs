@@ -4,7 +4,7 @@
 
 use super::draft::Draft;
 use super::{Boot, DesiredHost, Supervisor};
-use crate::model::{InstanceId, Module, ModuleName, sh_quote};
+use crate::model::{HostName, InstanceId, Module, ModuleName, sh_quote};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -12,21 +12,39 @@ use std::sync::Arc;
 /// The fixed part of the script.
 const BODY: &str = include_str!("boot.sh");
 
-/// The script and the unit for a host with these instances.
-pub(super) fn of(host: &DesiredHost, drafts: &BTreeMap<InstanceId, Draft<'_>>) -> Boot {
-    let here = drafts.values().filter(|draft| draft.id.host == host.name && draft.module.process.is_some());
-    let modules: BTreeMap<&ModuleName, &Arc<Module>> =
-        drafts.values().map(|draft| (&draft.module.name.value, draft.module)).collect();
-    let place = |draft: &&Draft<'_>| {
-        let tiers = &draft.module.order.start;
-        let tier = tiers.iter().position(|tier| *tier == draft.tier).unwrap_or(tiers.len());
-        let depth = depth(&draft.module.name.value, &modules, &mut BTreeSet::new());
-        (depth, draft.role.service.clone(), tier, draft.id.role.clone())
-    };
-    let mut here: Vec<&Draft<'_>> = here.collect();
-    here.sort_by_key(place);
-    let roles: Vec<&str> = here.iter().map(|draft| draft.id.role.as_str()).collect();
-    Boot { script: script(host, &roles), unit: unit(host) }
+/// The roles of each host, in the order in which they start.
+pub(super) struct Order<'a>(BTreeMap<&'a HostName, Vec<&'a str>>);
+
+impl<'a> Order<'a> {
+    /// The order on all hosts.
+    pub(super) fn of(drafts: &'a BTreeMap<InstanceId, Draft<'_>>) -> Self {
+        let modules: BTreeMap<&ModuleName, &Arc<Module>> =
+            drafts.values().map(|draft| (&draft.module.name.value, draft.module)).collect();
+        let depths: BTreeMap<&ModuleName, usize> =
+            modules.keys().map(|name| (*name, depth(name, &modules, &mut BTreeSet::new()))).collect();
+        let mut all: Vec<_> = drafts
+            .values()
+            .filter(|draft| draft.module.process.is_some())
+            .map(|draft| {
+                let tiers = &draft.module.order.start;
+                let tier = tiers.iter().position(|tier| *tier == draft.tier).unwrap_or(tiers.len());
+                let depth = depths.get(&draft.module.name.value).copied().unwrap_or(0);
+                (depth, &draft.role.service, tier, &draft.id)
+            })
+            .collect();
+        all.sort_unstable();
+        let mut hosts: BTreeMap<&HostName, Vec<&str>> = BTreeMap::new();
+        for (.., id) in all {
+            hosts.entry(&id.host).or_default().push(id.role.as_str());
+        }
+        Self(hosts)
+    }
+
+    /// The script and the unit for a host.
+    pub(super) fn boot(&self, host: &DesiredHost) -> Boot {
+        let roles = self.0.get(&host.name).map_or(&[][..], Vec::as_slice);
+        Boot { script: script(host, roles), unit: unit(host) }
+    }
 }
 
 /// How many services one after the other come before those of a module. A circle is refused elsewhere; here it ends.

@@ -226,6 +226,7 @@ fn hosts(
         let folders = used.map(|software| (software.folder.clone(), Arc::clone(software)));
         software.entry(&draft.id.host).or_default().extend(folders);
     }
+    let order = cluster.boot.then(|| boot::Order::of(drafts));
     let mut hosts = BTreeMap::new();
     for (name, mut software) in software {
         let Some(host) = cluster.hosts.get(name) else { continue };
@@ -244,7 +245,7 @@ fn hosts(
             units: units(cluster, name),
             boot: None,
         };
-        desired.boot = cluster.boot.then(|| boot::of(&desired, drafts));
+        desired.boot = order.as_ref().map(|order| order.boot(&desired));
         hosts.insert(name.clone(), desired);
     }
     hosts

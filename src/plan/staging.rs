@@ -6,7 +6,7 @@ use super::{PlanInput, Reason, StepKind};
 use crate::desired::DesiredHost;
 use crate::diff::{Change, SupervisorChange};
 use crate::inventory::ProcessObservation;
-use crate::model::{HostName, InstanceId, SupervisorKind};
+use crate::model::{HostName, InstanceId, RoleId, SupervisorKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Stages every host that has something selected; the hosts that get new generations or software. What a later run
@@ -136,14 +136,16 @@ pub(super) fn retired(
     moved: &BTreeSet<InstanceId>,
 ) -> (Vec<Draft>, BTreeSet<HostName>) {
     let (mut drafts, mut hosts) = (Vec::new(), BTreeSet::new());
+    let on: BTreeSet<&HostName> = moved.iter().map(|id| &id.host).collect();
     for change in changes {
         let Change::Supervisor { host, how: SupervisorChange::Superseded } = change else { continue };
         let Some(observed) = facts::observed(input, host) else { continue };
-        let asked = input.options.only.is_empty() || moved.iter().any(|id| id.host == *host);
+        let asked = input.options.only.is_empty() || on.contains(host);
         let left = observed.instances.iter().any(|(role, found)| {
             let under = matches!(&found.process, ProcessObservation::Running(running)
                 if running.supervised == Some(SupervisorKind::Supervisord));
-            under && !moved.iter().any(|id| id.host == *host && id.role.as_str() == role)
+            let id = RoleId::new(role).map(|role| InstanceId::new(role, host.clone()));
+            under && !id.is_ok_and(|id| moved.contains(&id))
         });
         if asked && !left {
             let kind = StepKind::Retire { host: host.clone() };

@@ -28,7 +28,7 @@ async fn output_without_end_is_an_error_and_time_ends_everything_that_was_starte
     assert!(matches!(error, TransportError::TooMuch { .. }), "{error}");
     let beside = server.at("pids");
     let script = format!("(sleep 600 & echo $! >{0}; echo $$ >>{0}; wait)", beside.display());
-    let limits = Limits { time: Duration::from_secs(1), ..LIMITS };
+    let limits = Limits { time: Duration::from_secs(4), ..LIMITS };
     let error = ssh.exec(&Script::new(script), limits).await.unwrap_err();
     assert!(matches!(error, TransportError::TimedOut { .. }), "{error}");
     let pids = std::fs::read_to_string(beside).unwrap();

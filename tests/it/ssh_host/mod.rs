@@ -4,3 +4,6 @@ mod commands;
 mod lost;
 mod pass;
 mod server;
+mod trust;
+mod tunnels;
+mod uploads;

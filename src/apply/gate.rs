@@ -92,7 +92,7 @@ impl Run<'_> {
             let patience = end.saturating_duration_since(now).max(EVERY);
             let (verdict, life) = tokio::join!(timeout(patience, look()), self.life(wait.process));
             let verdict = verdict.unwrap_or_else(|_| Verdict { holds: false, says: "no answer".to_owned() });
-            self.locks_held()?;
+            self.locks_held().await?;
             if let Some(Err(dead)) = life.map(|life| watch.see(&life, RESTARTS)) {
                 let why = format!("{} is not {}: {dead}", wait.subject, wait.what);
                 return Err(Trouble::new(Cause::Gate, why).answered(verdict.says));
@@ -131,7 +131,7 @@ impl Run<'_> {
         let mut doubts = 0;
         loop {
             let now = Instant::now();
-            self.locks_held()?;
+            self.locks_held().await?;
             let life = self.life(wait.process).await;
             if let Some(Err(dead)) = life.map(|life| watch.see(&life, 0)) {
                 return Err(Trouble::new(Cause::Gate, format!("{} did not stay up: {dead}", wait.subject)));

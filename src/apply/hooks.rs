@@ -190,7 +190,7 @@ impl Run<'_> {
         let mut waited = Duration::ZERO;
         loop {
             let Err(says) = work().await else { return Ok(()) };
-            self.locks_held()?;
+            self.locks_held().await?;
             if waited >= wait.within {
                 return Err(Trouble::new(Cause::Setting, format!("{service} was not {what}: {says}")).answered(says));
             }

@@ -58,7 +58,7 @@ impl Run<'_> {
         action: &str,
         work: impl Future<Output = Result<T, Trouble>>,
     ) -> Result<T, Trouble> {
-        self.locks_held()?;
+        self.locks_held().await?;
         let begin = Record::Begin {
             at: self.millis(),
             step: step.clone(),

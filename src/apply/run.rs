@@ -37,7 +37,7 @@ pub(crate) struct Run<'a> {
     hosts: BTreeMap<HostName, Arc<DesiredHost>>,
     instances: BTreeMap<InstanceId, Arc<DesiredInstance>>,
     looked: BTreeMap<HostName, OnceCell<()>>,
-    locks: Mutex<Vec<(HostName, Box<dyn LockGuard>)>>,
+    locks: Mutex<Vec<(HostName, Arc<dyn LockGuard>)>>,
     state: Mutex<State>,
     /// One instance of the platform at a time is asked whether it may be stopped, so that two can't both be told yes.
     pub(crate) safety: tokio::sync::Mutex<()>,
@@ -189,16 +189,21 @@ impl<'a> Run<'a> {
     }
 
     pub(crate) fn keep_lock(&self, host: HostName, guard: Box<dyn LockGuard>) {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).push((host, guard));
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).push((host, Arc::from(guard)));
     }
 
-    /// An error when a lock was lost: then somebody else may be at work.
-    pub(crate) fn locks_held(&self) -> Result<(), Trouble> {
-        let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        match locks.iter().find(|(_, guard)| !guard.is_held()) {
-            Some((host, _)) => Err(Trouble::new(Cause::LockLost, format!("the lock of {host} was lost"))),
-            None => Ok(()),
+    /// An error when a lock was lost: then somebody else may be at work. Waits while one is taken again.
+    pub(crate) async fn locks_held(&self) -> Result<(), Trouble> {
+        let locks: Vec<(HostName, Arc<dyn LockGuard>)> = {
+            let locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            locks.iter().filter(|(_, guard)| !guard.is_held()).cloned().collect()
+        };
+        for (host, guard) in locks {
+            if !guard.settled().await {
+                return Err(Trouble::new(Cause::LockLost, format!("the lock of {host} was lost")));
+            }
         }
+        Ok(())
     }
 
     /// Looks at a host again, just before its first step: it must still be what the plan was made from.
@@ -231,7 +236,7 @@ impl<'a> Run<'a> {
                 Err(error) => error,
             };
             let again = matches!(error.kind, Failure::TryAgain | Failure::Unreachable);
-            if !again || attempt >= TRIES || self.locks_held().is_err() {
+            if !again || attempt >= TRIES || self.locks_held().await.is_err() {
                 return Err(error.into());
             }
             let (subject, why) = (Subject::Host(error.host.clone()), error.message);

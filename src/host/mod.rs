@@ -131,9 +131,15 @@ pub trait Host: Send + Sync {
 }
 
 /// A held lock.
+#[async_trait]
 pub trait LockGuard: Send + Sync {
-    /// Whether it is still held (a lost connection loses it).
+    /// Whether it is held now (a lost connection loses it).
     fn is_held(&self) -> bool;
+    /// Whether it is held, once that is settled: after a lost connection it is taken again, unless somebody else has had it
+    /// since. Takes a minute at most.
+    async fn settled(&self) -> bool {
+        self.is_held()
+    }
 }
 
 /// Who wants a lock.

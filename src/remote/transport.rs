@@ -174,6 +174,10 @@ pub trait Transport: Send + Sync + 'static {
     async fn put(&self, put: &Put) -> Result<(), TransportError>;
     /// Reads a file; `None` when there is none. A longer one than `limit` bytes is an error.
     async fn read(&self, path: &str, limit: usize) -> Result<Option<Vec<u8>>, TransportError>;
+    /// Whether a connection that was lost is opened again by the next request.
+    fn reconnects(&self) -> bool {
+        false
+    }
     /// Opens a stream to something that listens on the machine.
     async fn tunnel(&self, to: &Endpoint) -> Result<Box<dyn Stream>, TransportError>;
 }

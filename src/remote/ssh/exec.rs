@@ -43,10 +43,19 @@ pub(super) fn command_line(length: usize, sudo: bool) -> String {
 
 /// The processes of a script: what ends all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Processes {
+pub(super) struct Processes {
     pid: u32,
     /// Their group, when it is theirs alone.
     group: Option<u32>,
+    /// When the first of them was started, in ticks since boot: another process with its number has another.
+    started: Option<u64>,
+}
+
+/// What is known of a script that was not seen to its end.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    /// Its processes.
+    pub(super) processes: OnceLock<Processes>,
 }
 
 impl Processes {
@@ -54,18 +63,25 @@ impl Processes {
     fn parse(line: &str, sudo: bool) -> Option<Self> {
         let mut words = line.split_ascii_whitespace();
         let pid: u32 = words.next()?.parse().ok()?;
-        let mut rest = words.skip(1).map(|word| word.parse::<u32>().ok());
-        let (parent, group) = (rest.next().flatten(), rest.next().flatten());
+        let rest: Vec<Option<u64>> = words.map(|word| word.parse().ok()).collect();
+        let field = |index: usize| rest.get(index).copied().flatten();
+        let number = |index| field(index).and_then(|number| u32::try_from(number).ok());
+        let (parent, group) = (number(1), number(2));
         // A group that our shell does not lead may have others in it; `sudo` alone stands between.
         let ours = |group: &u32| *group > 1 && (*group == pid || sudo && Some(*group) == parent);
-        Some(Self { pid, group: group.filter(ours) })
+        Some(Self { pid, group: group.filter(ours), started: field(19) })
     }
 
-    fn end(self) -> String {
-        match self.group {
-            Some(group) => format!("kill -s KILL -- -{group}\n"),
-            None => format!("kill -s KILL {}\n", self.pid),
-        }
+    /// A script that ends them and waits until they are gone; nothing is done to others that have the same number now.
+    pub(super) fn end(self) -> String {
+        let pid = self.pid;
+        let whom = self.group.map_or_else(|| pid.to_string(), |group| format!("-- -{group}"));
+        let started =
+            self.started.map_or_else(String::new, |started| format!("[ \"${{20}}\" = {started} ] || exit 0\n"));
+        format!(
+            "x=; read -r x 2>/dev/null </proc/{pid}/stat || exit 0\nset -- ${{x##*)}}\n{started}kill -s KILL {whom}\n\
+             n=0; while kill -s 0 {whom} 2>/dev/null; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done\n"
+        )
     }
 }
 
@@ -261,8 +277,9 @@ pub(super) async fn run(
     input: impl Input,
     stdout_limit: usize,
     sudo: bool,
+    trace: &Trace,
 ) -> Result<Output, TransportError> {
-    run_as(live, sh, input, stdout_limit, As::privileged(sudo)).await
+    run_as(live, sh, input, stdout_limit, As::privileged(sudo), trace).await
 }
 
 /// The same, as somebody.
@@ -272,6 +289,7 @@ pub(super) async fn run_as(
     mut input: impl Input,
     stdout_limit: usize,
     run_as: As,
+    trace: &Trace,
 ) -> Result<Output, TransportError> {
     let sudo = run_as == As::Root;
     let mut program = Program::start(live, sh.len(), run_as).await?;
@@ -287,7 +305,7 @@ pub(super) async fn run_as(
     };
     let mut heard = Heard::default();
     {
-        let listen = listen(&mut program, &mut heard, stdout_limit);
+        let listen = listen(&mut program, &mut heard, stdout_limit, trace);
         tokio::pin!(write, listen);
         tokio::select! {
             biased;
@@ -309,12 +327,15 @@ pub(super) async fn run_as(
 }
 
 /// Hears everything until the channel ends.
-async fn listen(program: &mut Program, heard: &mut Heard, limit: usize) -> Result<(), TransportError> {
+async fn listen(program: &mut Program, heard: &mut Heard, limit: usize, trace: &Trace) -> Result<(), TransportError> {
     while let Some(message) = program.read.wait().await {
         match message {
             ChannelMsg::Data { data } => {
                 let line = heard.out(&data)?;
                 program.note(line.as_deref());
+                if let Some(processes) = program.processes {
+                    _ = trace.processes.set(processes);
+                }
                 if heard.stdout.len() > limit {
                     return Err(TransportError::TooMuch { limit });
                 }

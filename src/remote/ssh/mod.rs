@@ -27,19 +27,24 @@ use super::transport::{Endpoint, Limits, Output, Put, Script, Session, Stream, T
 use crate::model::sh_quote;
 use async_trait::async_trait;
 use connection::{Connection, Live};
+use exec::{Processes, Trace};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// Reading a file that is not large.
 const READ_WITHIN: Duration = Duration::from_mins(1);
+/// What is killed is gone at once, unless its disk hangs.
+const END_WITHIN: Duration = Duration::from_secs(20);
 /// Exit status of a script that says that there is no such file.
 const NO_SUCH_FILE: i32 = 44;
 
 /// A host over SSH. The connection is opened when it is first needed.
 pub struct Ssh {
     connection: Arc<Connection>,
+    /// What was not seen to its end and may still be running there.
+    orphans: Mutex<Vec<Processes>>,
 }
 
 impl std::fmt::Debug for Ssh {
@@ -51,7 +56,7 @@ impl std::fmt::Debug for Ssh {
 
 impl Ssh {
     fn new(connection: Arc<Connection>) -> Self {
-        Self { connection }
+        Self { connection, orphans: Mutex::default() }
     }
 
     fn sudo(&self) -> bool {
@@ -62,11 +67,42 @@ impl Ssh {
         self.connection.live().await
     }
 
+    /// Takes down what was not seen to its end.
+    fn left_behind(&self, trace: &Trace) {
+        let mut orphans = self.orphans.lock().unwrap_or_else(PoisonError::into_inner);
+        orphans.extend(trace.processes.get().copied());
+    }
+
+    /// The connection, once nothing that was cut off before runs there any more: two at the same thing would both be wrong.
+    async fn settled(&self) -> Result<Arc<Live>, TransportError> {
+        let live = self.live().await?;
+        loop {
+            let orphan = self.orphans.lock().unwrap_or_else(PoisonError::into_inner).last().copied();
+            let Some(orphan) = orphan else { return Ok(live) };
+            let trace = Trace::default();
+            let end = orphan.end();
+            let run = exec::run(&live, &end, &b""[..], 1024, self.sudo(), &trace);
+            let ended =
+                timeout(END_WITHIN, run).await.unwrap_or(Err(TransportError::TimedOut { limit: END_WITHIN }))?;
+            if ended.status != Some(0) {
+                let why =
+                    "what was running when the connection was lost does not end: look at the host's disk and load";
+                return Err(TransportError::Refused { why: why.to_owned() });
+            }
+            self.orphans.lock().unwrap_or_else(PoisonError::into_inner).retain(|one| *one != orphan);
+        }
+    }
+
     /// Runs a script once, on whatever connection there is.
     async fn once(&self, script: &Script, limits: Limits) -> Result<Output, TransportError> {
-        let live = self.live().await?;
-        let run = exec::run(&live, &script.sh, script.stdin.as_slice(), limits.stdout, self.sudo());
-        timeout(limits.time, run).await.unwrap_or(Err(TransportError::TimedOut { limit: limits.time }))
+        let live = if script.repeatable { self.live().await? } else { self.settled().await? };
+        let trace = Trace::default();
+        let run = exec::run(&live, &script.sh, script.stdin.as_slice(), limits.stdout, self.sudo(), &trace);
+        let ended = timeout(limits.time, run).await.unwrap_or(Err(TransportError::TimedOut { limit: limits.time }));
+        if ended.is_err() && !script.repeatable {
+            self.left_behind(&trace);
+        }
+        ended
     }
 }
 
@@ -101,6 +137,10 @@ impl Transport for Ssh {
             Some(NO_SUCH_FILE) => Ok(None),
             _ => Err(failed(&format!("reading {path}"), &output)),
         }
+    }
+
+    fn reconnects(&self) -> bool {
+        true
     }
 
     async fn tunnel(&self, to: &Endpoint) -> Result<Box<dyn Stream>, TransportError> {

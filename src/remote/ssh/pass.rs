@@ -81,7 +81,8 @@ impl Ssh {
         }
         sh.push_str(CLIENT);
         let _lent = here.told.lend(errand);
-        let run = exec::run_as(&here, &sh, &b""[..], ANSWER, As::Errand);
+        let trace = exec::Trace::default();
+        let run = exec::run_as(&here, &sh, &b""[..], ANSWER, As::Errand, &trace);
         let output = timeout(PASS_WITHIN, run).await.unwrap_or(Err(TransportError::TimedOut { limit: PASS_WITHIN }))?;
         if output.status == Some(0) {
             return Ok(());

@@ -1,6 +1,7 @@
 //! Streams to what listens on a host: through the SSH server, or through a program on the host where the server forbids it.
 
 use super::connection::Live;
+use super::exec::Trace;
 use super::session;
 use crate::model::sh_quote;
 use crate::remote::{Endpoint, Stream, TransportError};
@@ -60,7 +61,7 @@ fn what(to: &Endpoint) -> String {
 /// A socket that the server does not open: there is none, or the server forbids it.
 async fn socket(live: &Arc<Live>, path: &str, sudo: bool) -> Result<Box<dyn Stream>, TransportError> {
     let sh = format!("[ -S {} ]\n", sh_quote(path));
-    let there = timeout(OPEN_WITHIN, super::exec::run(live, &sh, &b""[..], 64, sudo)).await;
+    let there = timeout(OPEN_WITHIN, super::exec::run(live, &sh, &b""[..], 64, sudo, &Trace::default())).await;
     let there = there.unwrap_or(Err(TransportError::TimedOut { limit: OPEN_WITHIN }))?;
     let to = Endpoint::Unix(path.to_owned());
     if there.status != Some(0) {

@@ -1,7 +1,7 @@
 //! Files to a host: aside, verified there, synced, renamed. A transfer that was cut off goes on where it stopped, after
 //! what is there has been verified.
 
-use super::exec::{self, Input};
+use super::exec::{self, Input, Trace};
 use super::{Ssh, failed};
 use crate::model::{Digest, sh_quote};
 use crate::remote::{Bytes, Limits, Put, Rate, Script, Transport as _, TransportError};
@@ -105,10 +105,14 @@ impl Upload<'_> {
             (*best, *tries) = (from, 0);
         }
         let sh = format!("{}{}cat >>\"$aside\"\nfinish\n", self.start, if from == 0 { "anew\n" } else { "" });
-        let (mut sent, live) = (Sent::default(), self.ssh.live().await?);
+        let (mut sent, live) = (Sent::default(), self.ssh.settled().await?);
         let rate = &*self.ssh.connection.shared.rate;
         let input = Source { put: self.put, from, sent: &mut sent, rate };
-        let output = exec::run(&live, &sh, input, 1024, self.ssh.sudo()).await;
+        let trace = Trace::default();
+        let output = exec::run(&live, &sh, input, 1024, self.ssh.sudo(), &trace).await;
+        if output.is_err() {
+            self.ssh.left_behind(&trace);
+        }
         let ended = match (output, sent.problem) {
             (_, Some(problem)) => return Err(problem),
             (ended, None) => ended?,

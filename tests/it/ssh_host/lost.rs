@@ -52,3 +52,24 @@ async fn a_server_that_comes_back_is_waited_for() {
     server.restart();
     assert_eq!(ssh.exec(&Script::new("echo two"), LIMITS).await.unwrap().stdout, b"two\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_left_behind_is_ended_before_anything_else_is_done() {
+    let server = Server::start();
+    let ssh = std::sync::Arc::new(server.ssh());
+    let (began, ended) = (server.at("began"), server.at("ended"));
+    let sh = format!("echo $$ >'{}'; sleep 30; echo >'{}'", began.display(), ended.display());
+    let running = tokio::spawn({
+        let ssh = std::sync::Arc::clone(&ssh);
+        async move { ssh.exec(&Script::new(sh), LIMITS).await }
+    });
+    until_there(&began).await;
+    server.cut();
+    assert!(matches!(running.await.unwrap(), Err(TransportError::Lost { .. })));
+    let pid = std::fs::read_to_string(&began).unwrap();
+    let lives = || std::path::Path::new("/proc").join(pid.trim()).exists();
+    assert!(lives(), "a cut connection ends nothing by itself");
+    let sh = Script::new(format!("kill -s 0 {} 2>/dev/null || echo gone", pid.trim()));
+    assert_eq!(ssh.exec(&sh, LIMITS).await.unwrap().stdout, b"gone\n");
+    assert!(!lives() && !ended.exists());
+}

@@ -1,6 +1,7 @@
 //! Hosts over SSH, against a real OpenSSH server that each test starts for itself.
 
 mod commands;
+mod locks;
 mod lost;
 mod pass;
 mod server;

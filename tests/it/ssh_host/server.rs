@@ -109,6 +109,26 @@ impl Server {
         }
     }
 
+    /// Stops the processes that hold connections: nothing arrives and nothing is said, as with a cut cable.
+    pub(crate) fn freeze(&self) -> Vec<u32> {
+        let mut frozen = children(self.child.id());
+        frozen.extend(frozen.clone().into_iter().flat_map(children));
+        let named = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim().starts_with("sshd"))
+        };
+        frozen.retain(named);
+        for pid in &frozen {
+            _ = Command::new("kill").args(["-STOP", &pid.to_string()]).status();
+        }
+        frozen
+    }
+
+    pub(crate) fn thaw(&self, frozen: &[u32]) {
+        for pid in frozen {
+            _ = Command::new("kill").args(["-CONT", &pid.to_string()]).status();
+        }
+    }
+
     fn wait(&self) {
         use std::io::Read as _;
         let until = Instant::now() + Duration::from_secs(20);

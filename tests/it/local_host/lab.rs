@@ -1,12 +1,13 @@
 //! A sandbox host made by hand: a prefix in a temporary folder, a desired state without files of ours, a real supervisor.
 
+use super::shells::In;
 use es_cluster::desired::{
     DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, Part, Place, Software, Supervisor, Supervisord,
 };
 use es_cluster::host::{Host, HostError, Op, Wanted};
 use es_cluster::inventory::HostObservation;
 use es_cluster::model::*;
-use es_cluster::remote::{Local, Machine};
+use es_cluster::remote::Machine;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -43,13 +44,18 @@ pub(super) struct Lab {
     folder: tempfile::TempDir,
     pub(super) prefix: String,
     pub(super) host: Arc<DesiredHost>,
-    pub(super) machine: Machine<Local>,
+    pub(super) machine: Machine<In>,
     bundles: Arc<Mutex<BTreeMap<Digest, PathBuf>>>,
 }
 
 impl Lab {
     /// A host whose prefix has this name.
     pub(super) fn new(name: &str) -> Self {
+        Self::in_shell(name, "")
+    }
+
+    /// One whose scripts run in another shell: the words that start it.
+    pub(super) fn in_shell(name: &str, shell: &str) -> Self {
         let folder = tempfile::Builder::new().prefix("host").tempdir().expect("folder");
         // The user that services run as must reach it.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
@@ -92,7 +98,7 @@ impl Lab {
         let source = move |part: &Part| {
             known.lock().expect("lock").get(&part.bundle).cloned().ok_or_else(|| format!("{} is not cached", part.name))
         };
-        let machine = Machine::new(host.name.clone(), Arc::new(Local), Arc::new(source));
+        let machine = Machine::new(host.name.clone(), Arc::new(In(shell.to_owned())), Arc::new(source));
         Self { folder, prefix, host: Arc::new(host), machine, bundles }
     }
 

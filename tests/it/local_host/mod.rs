@@ -2,6 +2,7 @@
 
 mod lab;
 mod processes;
+mod shells;
 
 use es_cluster::desired::{DesiredFile, DesiredInstance, Place};
 use es_cluster::host::{Failure, Host, Op};

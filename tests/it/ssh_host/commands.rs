@@ -39,3 +39,36 @@ async fn output_without_end_is_an_error_and_time_ends_everything_that_was_starte
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// What a host's users have as login shells, as the server starts them; one greets everybody who comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_login_shell_understands_how_a_script_is_started() {
+    let shells = ["dash", "bash", "busybox ash", "fish", "zsh", "ksh", "tcsh"];
+    let needed = &shells[..3];
+    for shell in shells {
+        let program = shell.split(' ').next().unwrap();
+        let found = std::process::Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap();
+        if !found.status.success() {
+            assert!(!needed.contains(&shell), "apt-get install {program}");
+            continue;
+        }
+        let server = Server::with(&format!("ForceCommand exec {shell} -c \"$SSH_ORIGINAL_COMMAND\""));
+        let script = Script::with_stdin("cat; printf ' %s' \"$0\" \"$LC_ALL\"; pwd", b"in".to_vec());
+        let output = server.ssh().exec(&script, LIMITS).await.unwrap_or_else(|error| panic!("{shell}: {error}"));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "in /bin/sh C/\n", "{shell}");
+    }
+    let noisy = Server::with("ForceCommand echo; echo \"welcome @es- back\"; sh -c \"$SSH_ORIGINAL_COMMAND\"");
+    assert_eq!(noisy.ssh().exec(&Script::new("echo here"), LIMITS).await.unwrap().stdout, b"here\n");
+    let closed = Server::with("ForceCommand echo 'go \u{1b}[2J away'; exit 1");
+    let why = closed.ssh().exec(&Script::new("echo here"), LIMITS).await.unwrap_err().to_string();
+    assert!(why.contains("no shell starts there") && why.contains("away") && !why.contains('\u{1b}'), "{why}");
+}
+
+/// Nobody on the host reads a script, or what goes into it, in its list of processes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_script_stands_in_a_command_line() {
+    let server = Server::start();
+    let sh = "x='a secret''-word'; cat >/dev/null; cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -c '[s]ecret-word\\|a.[s]ecret'";
+    let output = server.ssh().exec(&Script::with_stdin(sh, b"a secret-word".to_vec()), LIMITS).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n");
+}

@@ -1,6 +1,6 @@
 //! The lock of a host over a connection that comes and goes.
 
-use super::server::Server;
+use super::server::{Server, thaw};
 use es_cluster::desired::Part;
 use es_cluster::host::{Claim, Failure, Host as _};
 use es_cluster::model::HostName;
@@ -56,14 +56,14 @@ async fn a_dead_controller_frees_its_lock_within_thirty_seconds() {
         let guard = machine(&server).lock(&prefix, &claim("one@a pid 1")).await.unwrap();
         let began = Instant::now();
         let stopped = if frozen { server.freeze() } else { Vec::new() };
-        if !frozen {
-            drop(guard);
-        } else {
+        if frozen {
             std::mem::forget(guard);
+        } else {
+            drop(guard);
         }
         // The other one has a connection of its own, which a frozen server child does not hold up.
         until("the free lock", async || two.lock(&prefix, &claim("two@b pid 2")).await.is_ok()).await;
         assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
-        server.thaw(&stopped);
+        thaw(&stopped);
     }
 }

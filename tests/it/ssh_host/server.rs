@@ -123,12 +123,6 @@ impl Server {
         frozen
     }
 
-    pub(crate) fn thaw(&self, frozen: &[u32]) {
-        for pid in frozen {
-            _ = Command::new("kill").args(["-CONT", &pid.to_string()]).status();
-        }
-    }
-
     fn wait(&self) {
         use std::io::Read as _;
         let until = Instant::now() + Duration::from_secs(20);
@@ -195,6 +189,13 @@ fn spawn(config: &Path, log: &Path) -> Child {
     let mut command = Command::new(SSHD);
     command.args(["-D", "-e", "-f"]).arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     command.spawn().expect("sshd starts")
+}
+
+/// Lets stopped processes go on.
+pub(crate) fn thaw(frozen: &[u32]) {
+    for pid in frozen {
+        _ = Command::new("kill").args(["-CONT", &pid.to_string()]).status();
+    }
 }
 
 /// The processes that a process has started and that it still has.

@@ -8,6 +8,16 @@ use std::time::Duration;
 
 const LIMITS: Limits = Limits { time: Duration::from_secs(20), stdout: 1 << 20 };
 
+/// A program that ends with the test, however that ends.
+struct Ended(std::process::Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
 async fn answers(ssh: &Ssh) -> Result<(), String> {
     let output = ssh.exec(&Script::new("echo here"), LIMITS).await.map_err(|error| error.to_string())?;
     assert_eq!(output.stdout, b"here\n");
@@ -92,22 +102,21 @@ async fn an_encrypted_key_is_used_through_the_agent_and_names_it_when_there_is_n
     let server = Server::start();
     let plain = server.at("id");
     let socket = server.at("agent");
-    let mut agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
-    let until = std::time::Instant::now() + Duration::from_secs(10);
-    while !socket.exists() {
-        assert!(std::time::Instant::now() < until, "no agent");
-        std::thread::sleep(Duration::from_millis(10));
+    let agent = Command::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
+    let agent = Ended(agent.expect("ssh-agent"));
+    let add =
+        || Command::new("ssh-add").arg("-q").arg(&plain).env("SSH_AUTH_SOCK", &socket).stderr(Stdio::null()).status();
+    let until = std::time::Instant::now() + Duration::from_secs(20);
+    while !add().expect("ssh-add").success() {
+        assert!(std::time::Instant::now() < until, "the agent takes no key");
+        std::thread::sleep(Duration::from_millis(20));
     }
-    let added = Command::new("ssh-add").arg("-q").arg(&plain).env("SSH_AUTH_SOCK", &socket).status().unwrap();
-    assert!(added.success());
     let locked = Command::new("ssh-keygen").args(["-q", "-p", "-N", "secret", "-f"]).arg(&plain).status().unwrap();
     assert!(locked.success());
     let of = |agent| SshHosts::of(&server.home(), &user(), agent, &server.home()).unwrap();
     let ssh = of(Some(socket)).host("node1", "127.0.0.1", &server.options()).unwrap();
-    let through_agent = answers(&ssh).await;
-    _ = agent.kill();
-    _ = agent.wait();
-    through_agent.unwrap();
+    answers(&ssh).await.unwrap();
+    drop(agent);
     // Without a terminal nobody can be asked; with one the test would ask whoever runs it.
     if std::fs::File::open("/dev/tty").is_err() {
         let ssh = of(None).host("node1", "127.0.0.1", &server.options()).unwrap();

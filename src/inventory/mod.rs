@@ -69,6 +69,9 @@ pub struct HostObservation {
     pub disk_free: u64,
     /// Whether the prefix and its folders exist with the right owner.
     pub prepared: bool,
+    /// The folder that we may not write: the prefix, or the one that it would be made in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<String>,
     /// Whether the declared user exists (true when none is declared, and when we are not root: it is not used then).
     pub user_exists: bool,
     /// File names in `install/` whose size is right.

@@ -27,6 +27,7 @@ disk() {
     at=$1
     while [ ! -d "$at" ] && [ -n "${at#/}" ]; do at=${at%/*}; done
     say "free $(stat -f -c '%a %S' -- "${at:-/}")"
+    [ -w "${at:-/}" ] || say "closed ${at:-/}"
 }
 
 folders() {

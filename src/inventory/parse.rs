@@ -99,6 +99,7 @@ pub(super) fn machine(
                 seen.disk_free = blocks.saturating_mul(size);
             }
             "user" => user = Some(id()?),
+            "closed" => seen.closed = Some(printable(value, 200)),
             "client" => seen.ssh_client = value == "ssh",
             "init" => seen.init.systemd = value == "systemd",
             _ => return Err(section.garbage(line)),

@@ -89,6 +89,13 @@ fn a_whole_answer_is_read() {
 }
 
 #[test]
+fn a_folder_that_we_may_not_write_is_told_without_its_escapes() {
+    let text = answer("").replacen("\nuid ", "\nclosed /a b\u{1b}[2J\nuid ", 1);
+    assert_eq!(seen(&text).closed.as_deref().map(|folder| folder.contains('\u{1b}')), Some(false));
+    assert_eq!(seen(&answer("")).closed, None);
+}
+
+#[test]
 fn a_record_is_believed_only_when_everything_matches() {
     let process = |record: String| seen(&answer(&record)).instances["one"].process.clone();
     assert_eq!(process(String::new()), ProcessObservation::Absent);

@@ -82,6 +82,8 @@ impl Refusal {
     pub const DOWNGRADE: &str = "downgrade";
     /// The declared supervisor can't be had on a host.
     pub const SUPERVISOR: &str = "supervisor";
+    /// What is to be made needs a privilege that we do not have.
+    pub const PRIVILEGE: &str = "privilege";
     /// Services that wait for each other in a circle.
     pub const CYCLE: &str = "cycle";
 

@@ -48,6 +48,28 @@ pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>
     ports(input, safety);
     memory(input, safety);
     supervisors(input, safety);
+    privileges(input, safety);
+}
+
+/// Whether we may make what is missing: said before anything runs, not by the first step that fails.
+fn privileges(input: &PlanInput<'_>, safety: &mut Safety) {
+    for host in input.desired.hosts.values() {
+        let Some(observed) = facts::observed(input, &host.name) else { continue };
+        let Some(folder) = observed.closed.as_ref().filter(|_| !observed.prepared) else { continue };
+        let (name, prefix) = (&host.name, &host.prefix);
+        let (message, help) = if observed.uid == 0 {
+            let message =
+                format!("{name}: {folder} can't be written, not even by root, and {prefix} is to be made ready");
+            (message, "look at its file system: is it mounted read-only?")
+        } else {
+            let message =
+                format!("{name}: user {} may not write {folder}, and {prefix} is to be made ready", observed.uid);
+            let help = "let that user own the prefix, or reach the host as root (`ssh user=\"root\"`) or through sudo \
+                        (`ssh sudo=#true`)";
+            (message, help)
+        };
+        safety.refuse(Refusal::PRIVILEGE, message, help);
+    }
 }
 
 /// Whether the declared supervisor can be had, and what starts at boot.

@@ -216,6 +216,15 @@ fn nothing_is_planned_on_a_host_that_was_not_observed() {
 }
 
 #[test]
+fn what_may_not_be_written_is_refused_before_anything_runs() {
+    let mut before = converged(&desired(&platform()));
+    at(&mut before, "node1").closed = Some("/opt".into());
+    assert!(checked(&platform(), &before, &free()).0.refusals.is_empty(), "nothing is to be made there");
+    at(&mut before, "node1").prepared = false;
+    assert_eq!(names(&checked(&platform(), &before, &free()).0), ["privilege"]);
+}
+
+#[test]
 fn a_quorum_of_two_is_an_outage_that_somebody_has_to_take_on() {
     let mut roles = vec![RoleSpec::new("coord", coord(), &["node1", "node2"])];
     let before = converged(&desired(&roles));

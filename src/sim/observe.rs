@@ -22,6 +22,7 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
         uid: 0,
         memory: 1 << 40,
         disk_free: 1 << 40,
+        closed: None,
         prepared: machine.prepared,
         user_exists: machine.prepared || wanted.host.user.is_none(),
         artifacts: machine.artifacts.clone(),

@@ -286,7 +286,7 @@ impl Run<'_> {
 
 /// The service's gate with the members that are expected then.
 pub(crate) fn healthy(roll: &Roll) -> Question {
-    Question::Service { service: roll.service.clone(), gate: GateKind::Healthy, members: roll.members.clone() }
+    Question::Service { service: roll.service.clone(), gate: GateKind::Healthy, members: roll.members.to_vec() }
 }
 
 /// Whether an action is a stop.

@@ -94,7 +94,7 @@ impl Run<'_> {
                 let work = self.gate(step, service, *gate, members, *within);
                 self.recorded(&at, &step.id, subject, gate_name(*gate), work).await
             }
-            StepKind::Roll(_) | StepKind::PickNext { .. } => Ok(()),
+            StepKind::Roll(_) | StepKind::PickNext { .. } | StepKind::Barrier => Ok(()),
         }
     }
 
@@ -158,6 +158,7 @@ impl Run<'_> {
             | StepKind::Undo { host, .. }
             | StepKind::Collect { host } => [host.clone()].into(),
             StepKind::Render { instance, .. } => [instance.host.clone()].into(),
+            StepKind::Barrier => BTreeSet::new(),
             StepKind::Roll(roll) => of_roll(roll).into_iter().collect(),
             StepKind::PickNext { candidates, .. } => candidates.iter().flat_map(of_roll).collect(),
             StepKind::Repair { service, .. } | StepKind::Gate { service, .. } => {
@@ -214,6 +215,7 @@ fn subject(step: &Step) -> Option<Subject> {
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
         | StepKind::Collect { host } => Some(Subject::Host(host.clone())),
+        StepKind::Barrier => None,
         StepKind::Render { instance, .. } => Some(Subject::Instance(instance.clone())),
         StepKind::Roll(roll) => Some(Subject::Instance(roll.instance.clone())),
         StepKind::PickNext { candidates, .. } => candidates.first().map(|roll| Subject::Service(roll.service.clone())),

@@ -4,44 +4,90 @@
 //! of the service that may be under way at the same time is down.
 
 use super::{Reading, Violation, scope};
+use crate::desired::DesiredService;
 use crate::inventory::ProcessObservation;
-use crate::model::{InstanceId, Per};
+use crate::model::{HostName, InstanceId, Per, ServiceName};
 use crate::plan::{Action, Refusal, Roll, Step, StepKind, Wave};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+/// Goes through the segments of the plan in order, and keeps what is down between them.
 pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
-    let steps = &reading.plan.steps;
-    for (number, step) in steps.iter().enumerate() {
-        // All are stopped on purpose, and the plan says so.
-        if step.wave == Some(Wave::Recreate) {
-            continue;
+    let mut services: BTreeMap<&ServiceName, Down<'_>> = BTreeMap::new();
+    for number in &reading.index.stops {
+        let Some(step) = reading.plan.steps.get(*number) else { continue };
+        for service in super::rolls(step).iter().map(|roll| &roll.service) {
+            if let Some(of) = reading.desired.services.get(service) {
+                services.entry(service).or_insert_with(|| Down::before(reading, of));
+            }
         }
-        let stopping: Vec<&Roll> =
-            super::rolls(step).iter().filter(|roll| stops_one_that_serves(reading, roll)).collect();
-        if let Some(first) = stopping.first() {
-            service(reading, number, step, first, &stopping, found);
+    }
+    for segment in reading.order.segments() {
+        let steps = reading.plan.steps.get(segment.clone()).unwrap_or_default();
+        let mut stopping: BTreeMap<&ServiceName, Vec<(usize, Vec<&Roll>)>> = BTreeMap::new();
+        for (number, step) in segment.clone().zip(steps) {
+            let mut own: BTreeMap<&ServiceName, Vec<&Roll>> = BTreeMap::new();
+            for roll in super::rolls(step).iter().filter(|roll| stops_one_that_serves(reading, roll)) {
+                own.entry(&roll.service).or_default().push(roll);
+            }
+            for (service, rolls) in own {
+                stopping.entry(service).or_default().push((number, rolls));
+            }
+        }
+        for (service, stopping) in &stopping {
+            if let Some(down) = services.get_mut(*service) {
+                of_service(reading, segment, down, stopping, found);
+            }
+        }
+        for roll in steps.iter().flat_map(|step| super::rolls(step).iter().map(move |roll| (step, roll))) {
+            let (step, roll) = roll;
+            if let Some(down) = services.get_mut(&roll.service) {
+                down.after(step, roll);
+            }
         }
     }
 }
 
-fn service(
-    reading: &Reading<'_>,
-    number: usize,
-    step: &Step,
-    first: &Roll,
-    stopping: &[&Roll],
+/// The steps of one segment that stop something of one service.
+fn of_service<'a>(
+    reading: &Reading<'a>,
+    segment: &Range<usize>,
+    down: &mut Down<'a>,
+    stopping: &[(usize, Vec<&'a Roll>)],
     found: &mut Vec<Violation>,
 ) {
-    let Some(of) = reading.desired.services.get(&first.service) else { return };
-    let mut down: BTreeSet<&InstanceId> =
-        of.instances.iter().filter(|id| !serves(reading, id) && !started_before(reading, number, id)).collect();
-    for (other, beside) in reading.plan.steps.iter().enumerate() {
-        if reading.order.may_overlap(number, other) {
-            let rolls = super::rolls(beside).iter().filter(|roll| roll.service == first.service);
-            down.extend(rolls.filter(|roll| stops_one_that_serves(reading, roll)).map(|roll| &roll.instance));
+    // All are stopped on purpose, and the plan says so.
+    let recreated = |number: usize| reading.plan.steps.get(number).is_none_or(|step| step.wave == Some(Wave::Recreate));
+    if reading.order.is_flat(segment) {
+        // Everything of the segment may be under way together.
+        let all = || stopping.iter().flat_map(|(_, rolls)| rolls).map(|roll| &roll.instance);
+        all().for_each(|id| down.tally.add(id));
+        for (number, rolls) in stopping.iter().filter(|(number, _)| !recreated(*number)) {
+            rolls.iter().for_each(|roll| down.tally.remove(&roll.instance));
+            one_step(reading, *number, rolls, down, found);
+            rolls.iter().for_each(|roll| down.tally.add(&roll.instance));
         }
+        all().for_each(|id| down.tally.remove(id));
+        return;
     }
-    down.extend(stopped_before(reading, number, of.instances.iter()));
+    for (number, rolls) in stopping.iter().filter(|(number, _)| !recreated(*number)) {
+        let mut then = down.clone();
+        for earlier in segment.clone().filter(|other| reading.order.is_before(*other, *number)) {
+            let Some(step) = reading.plan.steps.get(earlier) else { continue };
+            let same = super::rolls(step).iter().filter(|roll| roll.service == down.of.name);
+            same.for_each(|roll| then.after(step, roll));
+        }
+        for (_, beside) in stopping.iter().filter(|(other, _)| reading.order.may_overlap(*number, *other)) {
+            beside.iter().for_each(|roll| then.tally.add(&roll.instance));
+        }
+        one_step(reading, *number, rolls, &then, found);
+    }
+}
+
+/// One step, when those in the tally are down: the worst pick that it leaves open.
+fn one_step(reading: &Reading<'_>, number: usize, stopping: &[&Roll], down: &Down<'_>, found: &mut Vec<Violation>) {
+    let Some(step) = reading.plan.steps.get(number) else { return };
+    let (of, tally) = (down.of, &down.tally);
     let at_once = match &step.kind {
         StepKind::PickNext { budget, take, .. } => usize::try_from(*budget.min(take)).unwrap_or(usize::MAX),
         _ => 1,
@@ -49,29 +95,113 @@ fn service(
     let rolling = &of.module.rolling;
     let allowed = usize::try_from(rolling.max_unavailable).unwrap_or(usize::MAX);
     // The worst pick: candidates on as many hosts as can be, none of which is down already.
-    let fresh = stopping.iter().map(|roll| &roll.instance).filter(|id| !down.contains(*id));
+    let fresh: BTreeSet<&InstanceId> =
+        stopping.iter().map(|roll| &roll.instance).filter(|id| !tally.ids.contains_key(*id)).collect();
     let (already, more) = match rolling.per {
-        Per::Instance => (down.len(), fresh.collect::<BTreeSet<_>>().len()),
+        Per::Instance => (tally.ids.len(), fresh.len()),
         Per::Host => {
-            let hosts: BTreeSet<_> = down.iter().map(|id| &id.host).collect();
-            let more = fresh.map(|id| &id.host).filter(|host| !hosts.contains(*host)).collect::<BTreeSet<_>>().len();
-            (hosts.len(), more)
+            let hosts = fresh.iter().map(|id| &id.host).filter(|host| !tally.hosts.contains_key(*host));
+            (tally.hosts.len(), hosts.collect::<BTreeSet<_>>().len())
         }
     };
     let most = already + more.min(at_once);
     if more > 0 && most > allowed && !reading.waived(Refusal::MAX_UNAVAILABLE) {
-        let (step, service) = (step.id.0.clone(), first.service.clone());
+        let (step, service) = (step.id.0.clone(), of.name.clone());
         found.push(Violation::OverBudget { step, service, down: most, allowed });
     }
-    let votes = |id: &InstanceId| reading.desired.instances.get(id).is_some_and(|wanted| wanted.votes);
-    let voters = of.instances.iter().filter(|id| votes(id)).count();
-    let lost = down.iter().filter(|id| votes(id)).count();
-    let picked = stopping.iter().filter(|roll| votes(&roll.instance) && !down.contains(&roll.instance)).count();
+    let votes = |id: &InstanceId| down.voters.contains(id);
+    let picked = fresh.iter().filter(|id| votes(id)).count();
+    if picked == 0 {
+        return;
+    }
+    let lost = tally.ids.keys().filter(|id| votes(id)).count();
+    let voters = down.voters.len();
     let up = voters.saturating_sub(lost + picked.min(at_once));
     let waived = reading.waived(Refusal::QUORUM) || reading.waived(Refusal::QUORUM_OUTAGE);
-    if picked > 0 && up * 2 <= voters && !waived {
-        let (step, service) = (step.id.0.clone(), first.service.clone());
+    if up * 2 <= voters && !waived {
+        let (step, service) = (step.id.0.clone(), of.name.clone());
         found.push(Violation::LosesQuorum { step, service, up, voters });
+    }
+}
+
+/// What is down of one service at one time.
+#[derive(Clone)]
+struct Down<'a> {
+    of: &'a DesiredService,
+    voters: BTreeSet<&'a InstanceId>,
+    /// Down since an earlier segment, or before the plan.
+    ids: BTreeSet<&'a InstanceId>,
+    tally: Tally<'a>,
+}
+
+/// Counts of what is down, each instance as often as something says so.
+#[derive(Clone, Default)]
+struct Tally<'a> {
+    ids: BTreeMap<&'a InstanceId, usize>,
+    /// How many instances are down on a host.
+    hosts: BTreeMap<&'a HostName, usize>,
+}
+
+impl<'a> Tally<'a> {
+    fn add(&mut self, id: &'a InstanceId) {
+        let times = self.ids.entry(id).or_default();
+        *times += 1;
+        if *times == 1 {
+            *self.hosts.entry(&id.host).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, id: &'a InstanceId) {
+        if less(&mut self.ids, id) {
+            less(&mut self.hosts, &id.host);
+        }
+    }
+}
+
+/// One less of something; whether none is left.
+fn less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) -> bool {
+    let Some(count) = counts.get_mut(&key) else { return false };
+    *count = count.saturating_sub(1);
+    let none = *count == 0;
+    if none {
+        counts.remove(&key);
+    }
+    none
+}
+
+impl<'a> Down<'a> {
+    /// Before the plan.
+    fn before(reading: &Reading<'a>, of: &'a DesiredService) -> Self {
+        let votes = |id: &&InstanceId| reading.desired.instances.get(*id).is_some_and(|wanted| wanted.votes);
+        let voters = of.instances.iter().filter(votes).collect();
+        let mut down = Self { of, voters, ids: BTreeSet::new(), tally: Tally::default() };
+        of.instances.iter().filter(|id| !serves(reading, id)).for_each(|id| down.is_down(id));
+        down
+    }
+
+    fn is_down(&mut self, id: &'a InstanceId) {
+        if self.ids.insert(id) {
+            self.tally.add(id);
+        }
+    }
+
+    /// After a roll of a step: it is surely ready again, or stopped for others to start it. Of candidates that may be left
+    /// out, nothing is sure.
+    fn after(&mut self, step: &Step, roll: &'a Roll) {
+        let whole = match &step.kind {
+            StepKind::PickNext { candidates, take, .. } => {
+                usize::try_from(*take).is_ok_and(|take| take >= candidates.len())
+            }
+            _ => true,
+        };
+        let id = &roll.instance;
+        if whole && roll.actions.iter().any(|action| matches!(action, Action::AwaitReady { .. })) {
+            if self.ids.remove(id) {
+                self.tally.remove(id);
+            }
+        } else if stops(roll) && !roll.actions.iter().any(|action| matches!(action, Action::Start { .. })) {
+            self.is_down(id);
+        }
     }
 }
 
@@ -89,42 +219,4 @@ fn stops(roll: &Roll) -> bool {
 
 fn stops_one_that_serves(reading: &Reading<'_>, roll: &Roll) -> bool {
     stops(roll) && serves(reading, &roll.instance)
-}
-
-/// Whether an instance is surely ready again when a step begins: whoever may be picked by an earlier step has been, or
-/// was up anyway.
-fn started_before(reading: &Reading<'_>, number: usize, id: &InstanceId) -> bool {
-    let ready = |roll: &Roll| {
-        roll.instance == *id && roll.actions.iter().any(|action| matches!(action, Action::AwaitReady { .. }))
-    };
-    let whole = |step: &Step| match &step.kind {
-        StepKind::PickNext { candidates, take, .. } => {
-            usize::try_from(*take).is_ok_and(|take| take >= candidates.len())
-        }
-        _ => true,
-    };
-    let earlier = |(other, step): (usize, &Step)| {
-        reading.order.is_before(other, number) && whole(step) && super::rolls(step).iter().any(ready)
-    };
-    reading.plan.steps.iter().enumerate().any(earlier)
-}
-
-/// Those that an earlier step has stopped and that nothing has started again.
-fn stopped_before<'a>(
-    reading: &Reading<'_>,
-    number: usize,
-    all: impl Iterator<Item = &'a InstanceId>,
-) -> Vec<&'a InstanceId> {
-    let stopped = |id: &&InstanceId| {
-        let alone = |roll: &Roll| {
-            roll.instance == **id
-                && stops(roll)
-                && !roll.actions.iter().any(|action| matches!(action, Action::Start { .. }))
-        };
-        let earlier = |(other, step): (usize, &Step)| {
-            reading.order.is_before(other, number) && super::rolls(step).iter().any(alone)
-        };
-        reading.plan.steps.iter().enumerate().any(earlier) && !started_before(reading, number, id)
-    };
-    all.filter(stopped).collect()
 }

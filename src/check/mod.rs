@@ -6,12 +6,14 @@
 //! when. Where the planner reads intentions off differences, this reads effects off actions.
 
 mod budget;
+mod index;
 mod order;
 mod outside;
 mod rolls;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod waves;
 
 use crate::desired::Desired;
 use crate::inventory::Inventory;
@@ -80,10 +82,10 @@ pub fn check(plan: &Plan, desired: &Desired, inventory: &Inventory) -> Vec<Viola
         found.sort();
         return found;
     };
-    let reading = Reading { plan, desired, inventory, order };
+    let reading = Reading { plan, desired, inventory, order, index: index::Index::of(plan) };
     scope::judge(&reading, &mut found);
     rolls::judge(&reading, &mut found);
-    order::judge(&reading, &mut found);
+    waves::judge(&reading, &mut found);
     budget::judge(&reading, &mut found);
     outside::judge(&reading, &mut found);
     found.sort();
@@ -97,6 +99,7 @@ struct Reading<'a> {
     desired: &'a Desired,
     inventory: &'a Inventory,
     order: order::Order,
+    index: index::Index<'a>,
 }
 
 impl Reading<'_> {
@@ -117,6 +120,7 @@ fn rolls(step: &Step) -> &[Roll] {
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
         | StepKind::Retire { .. }
+        | StepKind::Barrier
         | StepKind::Undo { .. }
         | StepKind::Repair { .. }
         | StepKind::Gate { .. }

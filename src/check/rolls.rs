@@ -1,13 +1,13 @@
 //! That what happens to an instance is whole: asked, stopped once, switched to what is there, started, awaited, gated.
 
-use super::order::disturbs;
-use super::{Reading, Violation, scope};
+use super::{Reading, Violation, by_id, scope};
 use crate::model::{Digest, InstanceId};
-use crate::plan::{Action, GateKind, Roll, Step, StepKind, Wave};
+use crate::plan::{Action, Roll, Step, StepId, StepKind, Wave};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     let steps = &reading.plan.steps;
+    let ids = by_id(reading.plan);
     let mut stopped: BTreeMap<&InstanceId, usize> = BTreeMap::new();
     for (number, step) in steps.iter().enumerate() {
         for roll in super::rolls(step) {
@@ -29,7 +29,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 found.push(Violation::StopsTwice { step, instance });
             }
         }
-        pick(steps, step, found);
+        pick(reading, &ids, step, found);
     }
     written(reading, found);
 }
@@ -70,12 +70,8 @@ fn one(reading: &Reading<'_>, number: usize, step: &Step, roll: &Roll, found: &m
 
 /// Whether a later step starts what a step has stopped.
 fn starts_later(reading: &Reading<'_>, number: usize, instance: &InstanceId) -> bool {
-    let start = |roll: &Roll| {
-        roll.instance == *instance && roll.actions.iter().any(|action| matches!(action, Action::Start { .. }))
-    };
-    let later =
-        |(other, step): (usize, &Step)| reading.order.is_before(number, other) && super::rolls(step).iter().any(start);
-    reading.plan.steps.iter().enumerate().any(later)
+    let starts = reading.index.starts.get(instance);
+    starts.into_iter().flatten().any(|other| reading.order.is_before(number, *other))
 }
 
 /// Whether the service is gated after a roll and before anything else of it is disturbed, other than what goes together
@@ -88,41 +84,34 @@ fn gated(reading: &Reading<'_>, number: usize, roll: &Roll) -> bool {
     if roll.actions.iter().any(|action| matches!(action, Action::AwaitHealthy { .. })) {
         return true;
     }
-    let gate = |step: &Step| match &step.kind {
-        StepKind::Gate { service, gate: GateKind::Healthy, members, .. } => {
-            *service == roll.service && members.contains(&roll.instance)
-        }
-        _ => false,
+    let gates = reading.index.gates.get(&roll.service).into_iter().flatten();
+    let waits = |gate: &&(usize, BTreeSet<&InstanceId>)| {
+        reading.order.is_before(number, gate.0) && gate.1.contains(&roll.instance)
     };
-    let steps = &reading.plan.steps;
-    let gates: Vec<usize> = (0..steps.len())
-        .filter(|other| steps.get(*other).is_some_and(&gate) && reading.order.is_before(number, *other))
-        .collect();
-    // Only what starts together, or waits, may come between: stops may not.
-    let between = |other: usize, step: &Step| {
-        reading.order.is_before(number, other)
-            && !gates.iter().any(|gate| reading.order.is_before(*gate, other))
-            && super::rolls(step).iter().flat_map(|roll| &roll.actions).any(is_stop)
+    let gates: Vec<usize> = gates.filter(waits).map(|gate| gate.0).collect();
+    let Some(first) = gates.first() else { return false };
+    // Only what starts together, or waits, may come between: stops may not. Those in segments after the first gate's come
+    // after that gate anyway.
+    let stops = &reading.index.stops;
+    let until = reading.order.after_segment_of(*first);
+    let (from, until) = (stops.partition_point(|stop| *stop <= number), stops.partition_point(|stop| *stop < until));
+    let between = |other: &usize| {
+        reading.order.is_before(number, *other) && !gates.iter().any(|gate| reading.order.is_before(*gate, *other))
     };
-    !gates.is_empty() && !steps.iter().enumerate().any(|(other, step)| disturbs(step) && between(other, step))
+    !stops.get(from..until).unwrap_or_default().iter().any(between)
 }
 
 /// Whether a generation is on the host, or surely written before the step.
 fn is_there(reading: &Reading<'_>, number: usize, instance: &InstanceId, wanted: &Digest) -> bool {
     let seen = scope::instance(reading, instance);
     let there = seen.is_some_and(|seen| seen.current == Some(*wanted) || seen.generations.contains(wanted));
-    let renders = |(other, step): (usize, &Step)| match &step.kind {
-        StepKind::Render { instance: of, generation } => {
-            of == instance && generation == wanted && reading.order.is_before(other, number)
-        }
-        _ => false,
-    };
-    there || reading.plan.steps.iter().enumerate().any(renders)
+    let mut renders = reading.index.renders.get(instance).into_iter().flatten();
+    there || renders.any(|(other, generation)| generation == wanted && reading.order.is_before(*other, number))
 }
 
-fn pick(steps: &[Step], step: &Step, found: &mut Vec<Violation>) {
+fn pick(reading: &Reading<'_>, ids: &BTreeMap<&StepId, usize>, step: &Step, found: &mut Vec<Violation>) {
     let StepKind::PickNext { candidates, budget, take, except, .. } = &step.kind else { return };
-    let taken = except.as_ref().and_then(|except| steps.iter().find(|other| other.id == *except));
+    let taken = except.as_ref().and_then(|except| reading.plan.steps.get(*ids.get(except)?));
     let taken = match taken.map(|step| &step.kind) {
         Some(StepKind::PickNext { take, .. }) => usize::try_from(*take).unwrap_or(usize::MAX),
         Some(_) => 1,
@@ -149,11 +138,8 @@ fn written(reading: &Reading<'_>, found: &mut Vec<Violation>) {
         if scope::instance(reading, instance).is_some_and(|seen| seen.current == Some(*generation)) {
             continue;
         }
-        let switches = |roll: &Roll| {
-            let to = |action: &Action| matches!(action, Action::Switch { to, .. } if to == generation);
-            roll.instance == *instance && roll.actions.iter().any(to)
-        };
-        if !reading.plan.steps.iter().flat_map(super::rolls).any(switches) {
+        let switches = reading.index.switches.get(instance);
+        if !switches.into_iter().flatten().any(|to| to == generation) {
             found.push(Violation::NeverSwitched { instance: instance.clone() });
         }
     }

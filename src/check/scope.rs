@@ -65,6 +65,7 @@ fn host_of(step: &Step) -> Option<&HostName> {
         | StepKind::Undo { host, .. }
         | StepKind::Collect { host } => Some(host),
         StepKind::Render { .. }
+        | StepKind::Barrier
         | StepKind::Repair { .. }
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
@@ -83,6 +84,7 @@ fn service_of(step: &Step) -> Option<&ServiceName> {
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
         | StepKind::Retire { .. }
+        | StepKind::Barrier
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
         | StepKind::Collect { .. } => None,

@@ -46,6 +46,17 @@ pub struct Desired {
     pub services: BTreeMap<ServiceName, DesiredService>,
 }
 
+impl Desired {
+    /// Instances by host. One pass over all of them: for stages that go host by host.
+    pub fn by_host(&self) -> BTreeMap<&HostName, Vec<&DesiredInstance>> {
+        let mut hosts: BTreeMap<&HostName, Vec<&DesiredInstance>> = BTreeMap::new();
+        for instance in self.instances.values() {
+            hosts.entry(&instance.id.host).or_default().push(instance);
+        }
+        hosts
+    }
+}
+
 /// Digests of what a plan is made from.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Inputs {

@@ -1,15 +1,17 @@
 //! What differs at one host.
 
+use super::text::Texts;
 use super::{Change, FileDiff, SupervisorChange, instance};
-use crate::desired::{Desired, DesiredHost, Supervisor, UNIT_FOLDER};
+use crate::desired::{DesiredHost, DesiredInstance, Supervisor, UNIT_FOLDER};
 use crate::inventory::{HostObservation, Inventory, ProcessObservation, Seen, SoftwareObservation};
-use crate::model::{Digest, HostName};
+use crate::model::Digest;
 
 /// Compares one host with its observation.
 pub(super) fn compare(
-    desired: &Desired,
     host: &DesiredHost,
+    instances: &[&DesiredInstance],
     inventory: &Inventory,
+    texts: &mut Texts,
     changes: &mut Vec<Change>,
     diffs: &mut Vec<FileDiff>,
 ) {
@@ -28,12 +30,11 @@ pub(super) fn compare(
     folders(host, observed, changes);
     software(host, observed, changes);
     left_behind(host, observed, changes);
-    let here = |name: &HostName| *name == host.name;
-    for wanted in desired.instances.values().filter(|wanted| here(&wanted.id.host)) {
-        instance::compare(host, wanted, observed, inventory, changes, diffs);
+    for wanted in instances {
+        instance::compare(host, wanted, observed, inventory, texts, changes, diffs);
     }
     for (role, found) in &observed.instances {
-        let declared = desired.instances.keys().any(|id| here(&id.host) && id.role.as_str() == role);
+        let declared = instances.iter().any(|wanted| wanted.id.role.as_str() == role);
         let running = matches!(found.process, ProcessObservation::Running(_));
         if !declared {
             changes.push(Change::Orphan { host: host.name.clone(), role: role.clone(), running });

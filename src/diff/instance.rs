@@ -1,6 +1,7 @@
 //! What differs at one instance: its files, its software, its process.
 
-use super::{Change, FileDiff, text};
+use super::text::Texts;
+use super::{Change, FileDiff};
 use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
 use crate::inventory::{
     FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, version_in,
@@ -20,6 +21,7 @@ pub(super) fn compare(
     wanted: &DesiredInstance,
     observed: &HostObservation,
     inventory: &Inventory,
+    texts: &mut Texts,
     changes: &mut Vec<Change>,
     diffs: &mut Vec<FileDiff>,
 ) {
@@ -40,7 +42,7 @@ pub(super) fn compare(
     } else {
         let before = changes.len();
         software(host, wanted, found, changes);
-        files(wanted, found, changes, diffs);
+        files(wanted, found, texts, changes, diffs);
         let recorded = found.current == Some(wanted.content_generation)
             && found.current_restart == Some(wanted.restart_generation);
         if !recorded && changes.len() == before {
@@ -158,7 +160,14 @@ fn replaced<'a>(
     })
 }
 
-fn files(wanted: &DesiredInstance, found: &InstanceObservation, changes: &mut Vec<Change>, diffs: &mut Vec<FileDiff>) {
+fn files(
+    wanted: &DesiredInstance,
+    found: &InstanceObservation,
+    texts: &mut Texts,
+    changes: &mut Vec<Change>,
+    diffs: &mut Vec<FileDiff>,
+) {
+    let from = changes.len();
     let id = &wanted.id;
     let same_generation = found.current == Some(wanted.content_generation);
     let recorded = same_generation && found.current_restart == Some(wanted.restart_generation);
@@ -178,7 +187,7 @@ fn files(wanted: &DesiredInstance, found: &InstanceObservation, changes: &mut Ve
             _ if process_file && !definition_differs(wanted, found, file, old) => continue,
             _ if process_file => {
                 let change = Change::ProcessDefinition { instance: id.clone() };
-                if !changes.contains(&change) {
+                if !changes[from..].contains(&change) {
                     changes.push(change);
                 }
             }
@@ -195,7 +204,7 @@ fn files(wanted: &DesiredInstance, found: &InstanceObservation, changes: &mut Ve
             Some(old) => old.content.as_deref(),
             None => Some(""),
         };
-        let text = old_text.filter(|_| !file.secret).and_then(|old| text::unified(path, old, &file.content));
+        let text = old_text.filter(|_| !file.secret).and_then(|old| texts.unified(path, old, file));
         diffs.push(FileDiff { instance: id.clone(), path: (*path).to_owned(), text });
     }
     gone(wanted, found, &by_path, changes);

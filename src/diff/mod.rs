@@ -11,6 +11,8 @@ use crate::desired::Desired;
 use crate::inventory::{Held, Inventory};
 use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use text::Texts;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,15 +103,18 @@ pub struct FileDiff {
     /// Its path.
     pub path: String,
     /// The diff; `None` when it is masked (secret) or the old text was not available.
-    pub text: Option<String>,
+    pub text: Option<Arc<str>>,
 }
 
 /// Everything that differs, host by host, then service by service; and the unified diffs of the files among it.
 /// A host that could not be observed differs in that alone. What is held on purpose differs in that alone, too.
 pub fn diff(desired: &Desired, inventory: &Inventory) -> (Vec<Change>, Vec<FileDiff>) {
     let (mut changes, mut diffs) = (Vec::new(), Vec::new());
+    let by_host = desired.by_host();
+    let mut texts = Texts::default();
     for host in desired.hosts.values() {
-        host::compare(desired, host, inventory, &mut changes, &mut diffs);
+        let instances = by_host.get(&host.name).map_or(&[][..], Vec::as_slice);
+        host::compare(host, instances, inventory, &mut texts, &mut changes, &mut diffs);
     }
     for service in desired.services.values() {
         settled::compare(service, inventory, &mut changes);

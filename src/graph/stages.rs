@@ -26,6 +26,13 @@ pub struct Stage {
     pub instances: Vec<InstanceId>,
 }
 
+impl Stage {
+    /// Whether an instance belongs to it.
+    pub fn has(&self, instance: &InstanceId) -> bool {
+        self.instances.binary_search(instance).is_ok()
+    }
+}
+
 /// All stages, each after those that it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stages {

@@ -1,10 +1,10 @@
 //! What each instance is and needs: read off the observation and the changes once, before anything is decided.
 
 use super::{PlanInput, Reason};
-use crate::desired::{DesiredInstance, Place};
+use crate::desired::{DesiredInstance, DesiredService, Place};
 use crate::diff::Change;
 use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running, version_in};
-use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, SupervisorKind, Version};
+use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, SupervisorKind, Version};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -326,7 +326,18 @@ fn shown(wanted: &DesiredInstance, path: &str) -> String {
 /// The instances of one service.
 pub(super) fn of_service<'a, 'f>(
     facts: &'f BTreeMap<InstanceId, Facts<'a>>,
-    service: &'f ServiceName,
+    service: &'f DesiredService,
 ) -> impl Iterator<Item = &'f Facts<'a>> {
-    facts.values().filter(move |facts| facts.wanted.service == *service)
+    service.instances.iter().filter_map(|id| facts.get(id))
+}
+
+/// Facts by host.
+pub(super) fn by_host<'a, 'f>(
+    facts: &'f BTreeMap<InstanceId, Facts<'a>>,
+) -> BTreeMap<&'f HostName, Vec<&'f Facts<'a>>> {
+    let mut hosts: BTreeMap<&HostName, Vec<&Facts<'a>>> = BTreeMap::new();
+    for facts in facts.values() {
+        hosts.entry(&facts.id().host).or_default().push(facts);
+    }
+    hosts
 }

@@ -6,6 +6,7 @@
 mod facts;
 mod fingerprint;
 mod input;
+mod members;
 mod planner;
 mod reason;
 mod recreate;
@@ -25,6 +26,7 @@ mod waves;
 
 pub use fingerprint::fingerprint;
 pub use input::{PlanInput, PlanOptions, Target, UnknownTarget};
+pub use members::Members;
 pub use planner::plan;
 pub use reason::{Reason, Refusal, Summary, Warning};
 pub use report::{Note, PlanReport};
@@ -33,15 +35,17 @@ pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};
 
 use crate::desired::Inputs;
 use crate::diff::{Change, FileDiff};
-use crate::model::{Digest, HostName, Name};
-use serde::{Deserialize, Serialize};
+use crate::model::{Digest, HostName, InstanceId, Name};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Version of the JSON form.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What would be done, in which order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")] // so that reading one can look up its lists of members
 #[must_use = "a plan does nothing until it is shown or applied"]
 pub struct Plan {
     /// [`FORMAT`].
@@ -53,6 +57,8 @@ pub struct Plan {
     /// What each host looked like ([`fingerprint`]); compared again just before the host's first step. Leadership and
     /// health are not part of it.
     pub fingerprints: BTreeMap<HostName, Digest>,
+    /// Lists of instances that steps name by their number here.
+    pub members: Vec<Arc<[InstanceId]>>,
     /// Steps, each after those that it needs.
     pub steps: Vec<Step>,
     /// Everything that differs.
@@ -78,6 +84,21 @@ pub enum Outcome {
     Unobserved,
     /// A safety rule refuses it, and nobody has waived that.
     Refused,
+}
+
+impl Serialize for Plan {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Plan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut plan = Self::deserialize(deserializer)?;
+        let unknown = |number| serde::de::Error::custom(format!("there is no list {number} in `members`"));
+        members::resolve(&mut plan).map_err(unknown)?;
+        Ok(plan)
+    }
 }
 
 impl Plan {

@@ -7,13 +7,14 @@ use super::sequence::{Draft, Sequence};
 use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::{
-    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, fingerprint, recreate, settings,
-    summary,
+    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, fingerprint, members, recreate,
+    settings, summary,
 };
+use crate::desired::DesiredService;
 use crate::diff::{self, Change};
 use crate::graph::{self, Stages, TierOrder};
 use crate::inventory::Seen;
-use crate::model::{HostName, InstanceId, Scope, ServiceName};
+use crate::model::{HostName, InstanceId, RoleId, Scope, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the plan, and the report of what it leaves out. The same input gives the same bytes.
@@ -23,10 +24,11 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     let (mut safety, mut report) = (Safety::default(), PlanReport { notes: notes(input, &changes, &all) });
     safety::judge(input, &all, &mut safety);
     let order = |service: &ServiceName| {
-        let upgraded = facts::of_service(&all, service).any(|facts| facts.upgrade.is_some());
+        let declared = input.desired.services.get(service).into_iter();
+        let upgraded = declared.flat_map(|of| facts::of_service(&all, of)).any(|facts| facts.upgrade.is_some());
         if upgraded { TierOrder::Upgrade } else { TierOrder::Start }
     };
-    let steps = match (graph::stages(input.desired, order), graph::stages(input.desired, |_| TierOrder::Start)) {
+    let mut steps = match (graph::stages(input.desired, order), graph::stages(input.desired, |_| TierOrder::Start)) {
         (Ok(changing), Ok(starting)) => {
             let planner = Planner { input, changes: &changes, all: &all, changing: &changing, starting: &starting };
             planner.steps(&mut safety, &mut report.notes)
@@ -36,8 +38,9 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
             Vec::new()
         }
     };
+    let disturbed: BTreeSet<&ServiceName> = summary::restarted(&steps).map(|roll| &roll.service).collect();
     for service in input.desired.services.keys() {
-        let disturbed = summary::restarted(&steps).any(|roll| roll.service == *service);
+        let disturbed = disturbed.contains(service);
         let healthy = input.inventory.services.get(service).and_then(|seen| seen.healthy.as_ref());
         if let Some(verdict) = healthy.filter(|verdict| disturbed && !verdict.holds) {
             safety.warn("not-healthy", format!("{service} is not healthy now: {}", verdict.says));
@@ -52,6 +55,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
         cluster: input.desired.cluster.clone(),
         inputs: input.desired.inputs.clone(),
         fingerprints: observed.map(|(host, seen)| (host.clone(), fingerprint(seen))).collect(),
+        members: members::number(&mut steps),
         steps,
         changes,
         diffs,
@@ -93,8 +97,9 @@ fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, F
             notes.push(Note::Unobserved { host: host.clone(), why: unseen.why.clone() });
         }
     }
+    let by_host = facts::by_host(all);
     for host in &input.options.without {
-        let instances = all.keys().filter(|id| id.host == *host).cloned().collect();
+        let instances = by_host.get(host).into_iter().flatten().map(|facts| facts.id().clone()).collect();
         notes.push(Note::Without { host: host.clone(), instances });
     }
     for change in changes {
@@ -108,11 +113,13 @@ fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, F
             _ => {}
         }
     }
+    let mut blocked: BTreeMap<&RoleId, Vec<InstanceId>> = BTreeMap::new();
+    for facts in all.values().filter(|facts| facts.hold == Hold::Blocked) {
+        blocked.entry(&facts.id().role).or_default().push(facts.id().clone());
+    }
     for failed in all.values().filter(|facts| facts.hold == Hold::Failed) {
-        let rest = all.values().filter(|facts| facts.hold == Hold::Blocked && facts.id().role == failed.id().role);
-        let rest: Vec<InstanceId> = rest.map(|facts| facts.id().clone()).collect();
-        if !rest.is_empty() {
-            notes.push(Note::Blocked { by: failed.id().clone(), rest });
+        if let Some(rest) = blocked.get(&failed.id().role) {
+            notes.push(Note::Blocked { by: failed.id().clone(), rest: rest.clone() });
         }
     }
     for told in [true, false] {
@@ -192,17 +199,17 @@ impl Planner<'_, '_> {
     /// Settings of services that can be asked now: before anything is rolled.
     fn early_settings(&self, sequence: &mut Sequence) -> BTreeSet<ServiceName> {
         let mut touched = BTreeSet::new();
-        for name in self.input.desired.services.keys() {
-            let answers = facts::of_service(self.all, name).any(|facts| facts.state == State::Up);
-            if answers && self.selected(name) && settings::add(self.changes, name, sequence) {
+        for (name, service) in &self.input.desired.services {
+            let answers = facts::of_service(self.all, service).any(|facts| facts.state == State::Up);
+            if answers && self.selected(service) && settings::add(self.changes, name, sequence) {
                 touched.insert(name.clone());
             }
         }
         touched
     }
 
-    fn selected(&self, service: &ServiceName) -> bool {
-        facts::of_service(self.all, service).any(|facts| self.input.options.selects(facts.id(), service))
+    fn selected(&self, service: &DesiredService) -> bool {
+        facts::of_service(self.all, service).any(|facts| self.input.options.selects(facts.id(), &service.name))
     }
 
     /// With `scope "host"`: the first hosts by name that something has to be changed on.
@@ -213,12 +220,13 @@ impl Planner<'_, '_> {
         }
         let mut hosts: BTreeSet<&HostName> = BTreeSet::new();
         for (name, service) in &self.input.desired.services {
-            let changed = facts::of_service(self.all, name)
+            let changed = facts::of_service(self.all, service)
                 .filter(|facts| is_changed(facts) && self.input.options.selects(facts.id(), name));
             let changed: Vec<&Facts<'_>> = changed.collect();
             // Those that are replaced together have no canary host: they all stop.
-            let replaced = recreate::together(service, &changed);
-            let single = changed.iter().filter(|facts| !replaced.iter().any(|other| other.id() == facts.id()));
+            let replaced: BTreeSet<&InstanceId> =
+                recreate::together(service, &changed).into_iter().map(Facts::id).collect();
+            let single = changed.iter().filter(|facts| !replaced.contains(facts.id()));
             hosts.extend(single.map(|facts| &facts.id().host));
         }
         let count = usize::try_from(rollout.canary).unwrap_or(usize::MAX);
@@ -236,8 +244,9 @@ impl Planner<'_, '_> {
         let mut up: BTreeMap<ServiceName, BTreeSet<InstanceId>> = BTreeMap::new();
         let mut partial: BTreeSet<ServiceName> = BTreeSet::new();
         let mut worked: BTreeSet<ServiceName> = touched.clone();
-        let mut owed: BTreeSet<ServiceName> = self.input.desired.services.keys().cloned().collect();
-        owed.retain(|name| self.initially_up(name).is_empty() && self.selected(name));
+        let down = |service: &&DesiredService| self.initially_up(service).is_empty() && self.selected(service);
+        let declared = self.input.desired.services.values();
+        let mut owed: BTreeSet<ServiceName> = declared.filter(down).map(|service| service.name.clone()).collect();
         for (index, pass) in passes.iter().enumerate() {
             let last = index + 1 == passes.len();
             if index > 0 && self.input.options.canary_only {
@@ -246,7 +255,7 @@ impl Planner<'_, '_> {
             for desired in self.order().into_iter().filter_map(|name| self.input.desired.services.get(&name)) {
                 let name = &desired.name;
                 let before = graph::before(self.input.desired, name);
-                let there = up.entry(name.clone()).or_insert_with(|| self.initially_up(name)).clone();
+                let there = up.entry(name.clone()).or_insert_with(|| self.initially_up(desired)).clone();
                 let mut service = Service {
                     input: self.input,
                     declared: desired,
@@ -300,7 +309,7 @@ impl Planner<'_, '_> {
         order
     }
 
-    fn initially_up(&self, service: &ServiceName) -> BTreeSet<InstanceId> {
+    fn initially_up(&self, service: &DesiredService) -> BTreeSet<InstanceId> {
         let up = facts::of_service(self.all, service).filter(|facts| facts.state == State::Up);
         up.map(|facts| facts.id().clone()).collect()
     }

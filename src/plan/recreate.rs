@@ -42,15 +42,20 @@ pub(super) fn plan<'a>(service: &mut Service<'_, 'a>, replaced: &[&Facts<'a>]) -
     service.sequence.group(running.map(|facts| stop(facts)).collect());
     let soak = service.input.desired.rollout.soak;
     let manner = service.manner();
-    for (index, facts) in replaced.iter().enumerate() {
-        service.up.insert(facts.id().clone());
+    let (first, others) = replaced.split_at(replaced.len().min(1));
+    let batches = [first].into_iter().filter(|first| !first.is_empty()).chain(others.chunks(service.batch()));
+    for (index, batch) in batches.enumerate() {
+        service.up.extend(batch.iter().map(|facts| facts.id().clone()));
         let canary = index == 0;
         let manner = Manner { soak: canary.then_some(soak), ..manner };
-        let kind = StepKind::Roll(roll::start_only(facts, service.members(), manner));
-        let wave = if canary { Wave::Canary } else { Wave::Rest };
-        let mut draft = Draft::new(format!("start {}", facts.id()), kind, reason(facts)).in_wave(wave);
-        draft.no_return = facts.no_return();
-        service.sequence.group(vec![draft]);
+        let (members, wave) = (service.members(), if canary { Wave::Canary } else { Wave::Rest });
+        let start = |facts: &&Facts<'_>| {
+            let kind = StepKind::Roll(roll::start_only(facts, members.clone(), manner));
+            let mut draft = Draft::new(format!("start {}", facts.id()), kind, reason(facts)).in_wave(wave);
+            draft.no_return = facts.no_return();
+            draft
+        };
+        service.sequence.group(batch.iter().map(start).collect());
     }
     Progress::Complete
 }

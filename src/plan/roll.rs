@@ -1,8 +1,8 @@
 //! What happens to one instance, in order: the actions of a roll.
 
 use super::facts::{Facts, Hold, Need, State};
-use super::{Action, Roll};
-use crate::model::{Digest, InstanceId, Module};
+use super::{Action, Members, Roll};
+use crate::model::{Digest, Module};
 use std::time::Duration;
 
 /// How long a module without a `ready` gate may take until its process is there.
@@ -22,7 +22,7 @@ pub(super) struct Manner {
 }
 
 /// The roll of an instance that needs something. `members` are those that are up when it is gated, itself among them.
-pub(super) fn roll(facts: &Facts<'_>, members: Vec<InstanceId>, manner: Manner) -> Roll {
+pub(super) fn roll(facts: &Facts<'_>, members: Members, manner: Manner) -> Roll {
     let module = &facts.wanted.module;
     let mut actions = Vec::new();
     match facts.need {
@@ -60,7 +60,7 @@ pub(super) fn roll(facts: &Facts<'_>, members: Vec<InstanceId>, manner: Manner) 
 }
 
 /// The stop alone, of a service whose instances are all stopped before the first one starts.
-pub(super) fn stop_only(facts: &Facts<'_>, members: Vec<InstanceId>) -> Roll {
+pub(super) fn stop_only(facts: &Facts<'_>, members: Members) -> Roll {
     let mut actions = Vec::new();
     stop(facts, &mut actions);
     actions.retain(|action| !matches!(action, Action::CheckSafe));
@@ -69,7 +69,7 @@ pub(super) fn stop_only(facts: &Facts<'_>, members: Vec<InstanceId>) -> Roll {
 }
 
 /// The start alone, after [`stop_only`].
-pub(super) fn start_only(facts: &Facts<'_>, members: Vec<InstanceId>, manner: Manner) -> Roll {
+pub(super) fn start_only(facts: &Facts<'_>, members: Members, manner: Manner) -> Roll {
     let mut actions = Vec::new();
     start(facts, manner, &mut actions);
     let (instance, service) = (facts.id().clone(), facts.wanted.service.clone());

@@ -13,17 +13,21 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Safety {
     refusals: Vec<Refusal>,
     warnings: Vec<Warning>,
+    /// What was said already.
+    said: BTreeSet<(Name, String)>,
 }
 
 impl Safety {
     pub(super) fn refuse(&mut self, name: &str, message: String, help: &str) {
         let refusal = Refusal::called(name, message, help.to_owned());
-        self.refusals.extend(refusal.filter(|refusal| !self.refusals.contains(refusal)));
+        let new = |refusal: &Refusal| self.said.insert((refusal.name.clone(), refusal.message.clone()));
+        self.refusals.extend(refusal.filter(new));
     }
 
     pub(super) fn warn(&mut self, name: &str, message: String) {
         let warning = Name::new(name).ok().map(|name| Warning { name, message });
-        self.warnings.extend(warning.filter(|warning| !self.warnings.contains(warning)));
+        let new = |warning: &Warning| self.said.insert((warning.name.clone(), warning.message.clone()));
+        self.warnings.extend(warning.filter(new));
     }
 
     /// The refusals, waived where somebody takes them on, and the warnings.
@@ -112,14 +116,15 @@ fn supervisors(input: &PlanInput<'_>, safety: &mut Safety) {
 fn unobserved(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
     let asked = |facts: &&Facts<'_>| input.options.selects(facts.id(), &facts.wanted.service);
     let services: BTreeSet<_> = all.values().filter(asked).map(|facts| &facts.wanted.service).collect();
+    let by_host = facts::by_host(all);
     for host in input.desired.hosts.keys().filter(|host| !input.options.without.contains(*host)) {
         let why = match input.inventory.hosts.get(host) {
             Some(Seen::Seen(_)) => continue,
             Some(Seen::Unseen(unseen)) => unseen.why.as_str(),
             None => "it was not looked at",
         };
-        let concerned = |facts: &Facts<'_>| facts.id().host == *host && services.contains(&facts.wanted.service);
-        if input.options.only.is_empty() || all.values().any(concerned) {
+        let concerned = |facts: &&Facts<'_>| services.contains(&facts.wanted.service);
+        if input.options.only.is_empty() || by_host.get(host).into_iter().flatten().any(concerned) {
             let help = "bring the host back, or plan as if it were not there with --without HOST";
             safety.refuse(Refusal::UNOBSERVED, format!("{host} could not be observed: {why}"), help);
         }
@@ -187,6 +192,7 @@ fn older(name: &HostName, own: &Supervisord, is: &SupervisorObservation, safety:
 
 /// Local hosts share the machine that they are on: those with one boot id are summed.
 fn memory(input: &PlanInput<'_>, safety: &mut Safety) {
+    let by_host = input.desired.by_host();
     let mut machines: BTreeMap<String, (Vec<&HostName>, u64, u64)> = BTreeMap::new();
     for host in input.desired.hosts.values() {
         let Some(observed) = facts::observed(input, &host.name) else { continue };
@@ -194,7 +200,7 @@ fn memory(input: &PlanInput<'_>, safety: &mut Safety) {
             Transport::Local => format!("boot {}", observed.boot_id),
             Transport::Ssh => format!("host {}", host.name),
         };
-        let instances = input.desired.instances.values().filter(|instance| instance.id.host == host.name);
+        let instances = by_host.get(&host.name).into_iter().flatten();
         let takes: u64 = instances.map(|instance| instance.memory).fold(0, u64::saturating_add);
         let entry = machines.entry(machine).or_insert((Vec::new(), 0, observed.memory));
         entry.0.push(&host.name);

@@ -5,8 +5,10 @@
 //! (`docs/design/002-planner.md` says what may be relaxed).
 
 use super::{Reason, Step, StepId, StepKind, Wave};
-use crate::graph;
 use std::collections::BTreeSet;
+
+/// Edges between two groups that are written out; more of them go through a barrier.
+const MOST_EDGES: usize = 64;
 
 /// A step that does not know yet what it comes after.
 #[derive(Debug, Clone)]
@@ -62,18 +64,31 @@ impl Sequence {
 
     /// Adds steps that go together, after everything before them; the id of the first.
     pub(super) fn group(&mut self, drafts: Vec<Draft>) -> Option<StepId> {
-        let after = self.frontier.clone();
+        if drafts.is_empty() {
+            return None;
+        }
+        let after = self.before(drafts.len());
         let added: Vec<usize> = drafts.into_iter().map(|draft| self.add(draft, after.clone())).collect();
         let first = added.first().and_then(|step| self.drafts.get(*step)).map(|draft| StepId(draft.id.clone()));
-        if first.is_some() {
-            self.frontier = added;
-        }
+        self.frontier = added;
         first
+    }
+
+    /// What each of so many steps needs that come after everything before them: that, or a barrier after it.
+    fn before(&mut self, steps: usize) -> Vec<usize> {
+        if steps > 1 && self.frontier.len() > 1 && self.frontier.len().saturating_mul(steps) > MOST_EDGES {
+            let barrier = Draft::new("barrier".to_owned(), StepKind::Barrier, vec![Reason::Follows]);
+            let barrier = self.add(barrier, self.frontier.clone());
+            self.frontier = vec![barrier];
+        }
+        self.frontier.clone()
     }
 
     /// Adds all steps of another sequence after everything before them.
     pub(super) fn append(&mut self, other: Self) {
-        let (offset, after) = (self.drafts.len(), self.frontier.clone());
+        let begin = other.needs.iter().filter(|needs| needs.is_empty()).count();
+        let after = self.before(begin);
+        let offset = self.drafts.len();
         let last: Vec<usize> = other.frontier.iter().map(|step| step + offset).collect();
         for (draft, needs) in other.drafts.into_iter().zip(other.needs) {
             let needs = if needs.is_empty() { after.clone() } else { needs.iter().map(|step| step + offset).collect() };
@@ -89,9 +104,9 @@ impl Sequence {
         &self.drafts
     }
 
-    /// The steps, each with the fewest others that say what it comes after.
+    /// The steps. Each names the fewest others that say what it comes after: a group names the one before it and
+    /// nothing earlier, so there is nothing to reduce.
     pub(super) fn finish(self) -> Vec<Step> {
-        let needs = graph::reduced(&self.needs);
         let ids: Vec<StepId> = self.drafts.iter().map(|draft| StepId(draft.id.clone())).collect();
         let step = |(draft, needs): (Draft, Vec<usize>)| Step {
             id: StepId(draft.id),
@@ -101,6 +116,6 @@ impl Sequence {
             reason: draft.reason,
             no_return: draft.no_return,
         };
-        self.drafts.into_iter().zip(needs).map(step).collect()
+        self.drafts.into_iter().zip(self.needs).map(step).collect()
     }
 }

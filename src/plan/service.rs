@@ -5,7 +5,7 @@ use super::roll::{self, Manner};
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
 use super::waves::{Pass, Waves};
-use super::{GateKind, Note, PlanInput, Reason, StepKind, Wave, recreate};
+use super::{GateKind, Members, Note, PlanInput, Reason, StepKind, Wave, recreate};
 use crate::desired::DesiredService;
 use crate::graph::Stage;
 use crate::model::InstanceId;
@@ -51,8 +51,8 @@ impl<'p, 'a> Service<'p, 'a> {
     }
 
     /// Instances that are up now.
-    pub(super) fn members(&self) -> Vec<InstanceId> {
-        self.up.iter().cloned().collect()
+    pub(super) fn members(&self) -> Members {
+        Members::of(self.up.iter().cloned())
     }
 
     /// Those that are stopped all together, because they can't be mixed.
@@ -104,9 +104,8 @@ impl<'p, 'a> Service<'p, 'a> {
             let changed = facts.need == Need::Restart && !only_unsupervised(facts);
             facts.hold != Hold::Free || facts.upgrade.is_some() || changed
         };
-        let beside = |facts: &&Facts<'_>| {
-            facts.running().is_some() && other(facts) && !replaced.iter().any(|one| one.id() == facts.id())
-        };
+        let replaced: BTreeSet<&InstanceId> = replaced.iter().map(|facts| facts.id()).collect();
+        let beside = |facts: &&Facts<'_>| facts.running().is_some() && other(facts) && !replaced.contains(facts.id());
         let left: Vec<String> = self.instances().filter(beside).map(|facts| facts.id().to_string()).collect();
         if !left.is_empty() {
             let message = format!("{}: {} would go on beside another version", self.declared.name, left.join(", "));
@@ -144,15 +143,15 @@ impl<'p, 'a> Service<'p, 'a> {
         let first = known && !self.instances().any(|facts| facts.found.is_some_and(|found| found.has_data));
         let why = if first { Reason::New } else { Reason::Revived };
         for stage in self.stages.clone() {
-            let tier: Vec<&Facts<'a>> =
-                work.iter().copied().filter(|facts| stage.instances.contains(facts.id())).collect();
+            let tier: Vec<&Facts<'a>> = work.iter().copied().filter(|facts| stage.has(facts.id())).collect();
             if tier.is_empty() {
                 continue;
             }
             self.up.extend(tier.iter().map(|facts| facts.id().clone()));
             let manner = Manner { first, gated_apart: true, ..self.manner() };
-            let reason = |_: &Facts<'a>| vec![why.clone()];
-            let drafts = tier.iter().map(|facts| self.start_draft(facts, manner, Wave::Bootstrap, &reason)).collect();
+            let members = self.members();
+            let reason = |_: &Facts<'_>| vec![why.clone()];
+            let drafts = self.start_drafts(&tier, &members, manner, Wave::Bootstrap, reason);
             self.sequence.group(drafts);
             self.healthy();
         }
@@ -172,7 +171,7 @@ impl<'p, 'a> Service<'p, 'a> {
         }
         let mut groups: Vec<Vec<&Facts<'a>>> = Vec::new();
         for stage in &self.stages {
-            let down = |facts: &&&Facts<'a>| facts.need == Need::Start && stage.instances.contains(facts.id());
+            let down = |facts: &&&Facts<'a>| facts.need == Need::Start && stage.has(facts.id());
             groups.push(work.iter().filter(down).copied().collect());
         }
         groups.push(work.iter().filter(waited).copied().collect());
@@ -181,19 +180,19 @@ impl<'p, 'a> Service<'p, 'a> {
         for group in groups {
             self.up.extend(group.iter().map(|facts| facts.id().clone()));
             let manner = Manner { gated_apart: together, ..self.manner() };
-            let reason = |facts: &Facts<'a>| facts.reasons.clone();
-            let drafts = group.iter().map(|facts| self.start_draft(facts, manner, Wave::Repair, &reason)).collect();
-            self.sequence.group(drafts);
+            self.start_together(&group, manner);
         }
         if together {
             self.healthy();
         }
         for facts in work.iter().filter(on_trial) {
-            self.repair_one(facts);
+            self.start_together(&[*facts], self.manner());
         }
-        for facts in work.iter().filter(|facts| facts.state == State::NotReady && facts.need >= Need::Place) {
-            self.up.insert(facts.id().clone());
-            self.repair_one(facts);
+        let stuck = |facts: &&&Facts<'a>| facts.state == State::NotReady && facts.need >= Need::Place;
+        let stuck: Vec<&Facts<'a>> = work.iter().filter(stuck).copied().collect();
+        for batch in stuck.chunks(self.batch()) {
+            self.up.extend(batch.iter().map(|facts| facts.id().clone()));
+            self.start_together(batch, self.manner());
         }
         let one_by_one = |facts: &&&Facts<'a>| {
             facts.state == State::Up
@@ -206,33 +205,44 @@ impl<'p, 'a> Service<'p, 'a> {
         }
     }
 
-    fn repair_one(&mut self, facts: &Facts<'a>) {
-        let reason = |facts: &Facts<'a>| facts.reasons.clone();
-        let draft = self.start_draft(facts, self.manner(), Wave::Repair, &reason);
-        self.sequence.group(vec![draft]);
+    /// Brings some broken ones up at the same time.
+    fn start_together(&mut self, group: &[&Facts<'a>], manner: Manner) {
+        let members = self.members();
+        let drafts = self.start_drafts(group, &members, manner, Wave::Repair, |facts| facts.reasons.clone());
+        self.sequence.group(drafts);
     }
 
-    fn start_draft(
+    /// What brings some instances up, each with these members at its gate.
+    fn start_drafts(
         &self,
-        facts: &Facts<'a>,
+        group: &[&Facts<'_>],
+        members: &Members,
         manner: Manner,
         wave: Wave,
-        reason: &dyn Fn(&Facts<'a>) -> Vec<Reason>,
-    ) -> Draft {
-        // What a lost controller had begun, or not seen to the end, is watched as a canary is: it may have been one.
-        let replaces = facts.switch && facts.found.is_some_and(|found| found.current.is_some());
-        let watched = facts.on_trial() || replaces;
-        let soak = watched.then_some(self.input.desired.rollout.soak);
-        let rolled = roll::roll(facts, self.members(), Manner { soak: manner.soak.or(soak), ..manner });
-        let verb = match facts.need {
-            Need::Start => "start",
-            Need::Wait => "await",
-            _ => "roll",
+        reason: impl Fn(&Facts<'_>) -> Vec<Reason>,
+    ) -> Vec<Draft> {
+        let draft = |facts: &&Facts<'_>| {
+            // What a lost controller had begun, or not seen to the end, is watched as a canary is: it may have been one.
+            let replaces = facts.switch && facts.found.is_some_and(|found| found.current.is_some());
+            let watched = facts.on_trial() || replaces;
+            let soak = watched.then_some(self.input.desired.rollout.soak);
+            let rolled = roll::roll(facts, members.clone(), Manner { soak: manner.soak.or(soak), ..manner });
+            let verb = match facts.need {
+                Need::Start => "start",
+                Need::Wait => "await",
+                _ => "roll",
+            };
+            let kind = StepKind::Roll(rolled);
+            let mut draft = Draft::new(format!("{verb} {}", facts.id()), kind, reason(facts)).in_wave(wave);
+            draft.no_return = facts.no_return();
+            draft
         };
-        let mut draft =
-            Draft::new(format!("{verb} {}", facts.id()), StepKind::Roll(rolled), reason(facts)).in_wave(wave);
-        draft.no_return = facts.no_return();
-        draft
+        group.iter().map(draft).collect()
+    }
+
+    /// How many go at a time, as far as the cluster says it.
+    pub(super) fn batch(&self) -> usize {
+        usize::try_from(self.input.desired.rollout.batch).unwrap_or(usize::MAX).max(1)
     }
 
     /// How its instances are rolled, as far as the cluster says it.

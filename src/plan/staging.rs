@@ -19,17 +19,27 @@ pub(super) fn stage(
     sequence: &mut Sequence,
 ) -> BTreeSet<HostName> {
     let mut written = BTreeSet::new();
+    let by_host = facts::by_host(all);
+    let mut differs: BTreeMap<&HostName, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        if let Some(host) = change.host() {
+            differs.entry(host).or_default().push(change);
+        }
+    }
     for host in input.desired.hosts.values() {
-        let selected: Vec<&Facts<'_>> = all
-            .values()
-            .filter(|facts| facts.id().host == host.name && facts.hold == Hold::Free)
+        let here = by_host.get(&host.name).map_or(&[][..], Vec::as_slice);
+        let differs = differs.get(&host.name).map_or(&[][..], Vec::as_slice);
+        let selected: Vec<&Facts<'_>> = here
+            .iter()
+            .copied()
+            .filter(|facts| facts.hold == Hold::Free)
             .filter(|facts| facts.need < Need::Place || touched.contains(facts.id()))
             .filter(|facts| input.options.selects(facts.id(), &facts.wanted.service))
             .collect();
         let wanted = input.options.only.is_empty() || !selected.is_empty();
         if wanted
             && facts::observed(input, &host.name).is_some()
-            && stage_host(host, changes, &selected, &own_software(host, all), sequence)
+            && stage_host(host, differs, &selected, &own_software(host, here), sequence)
         {
             written.insert(host.name.clone());
         }
@@ -39,16 +49,14 @@ pub(super) fn stage(
 }
 
 /// Software of the host itself, which no instance on it uses: its supervisor's.
-fn own_software<'a>(host: &'a DesiredHost, all: &BTreeMap<InstanceId, Facts<'_>>) -> BTreeSet<&'a String> {
-    let here = |facts: &&Facts<'_>| facts.id().host == host.name;
-    let used =
-        |folder: &str| all.values().filter(here).any(|facts| facts.wanted.software.iter().any(|one| one == folder));
+fn own_software<'a>(host: &'a DesiredHost, here: &[&Facts<'_>]) -> BTreeSet<&'a String> {
+    let used = |folder: &str| here.iter().any(|facts| facts.wanted.software.iter().any(|one| one == folder));
     host.software.keys().filter(|folder| !used(folder)).collect()
 }
 
 fn stage_host(
     host: &DesiredHost,
-    changes: &[Change],
+    changes: &[&Change],
     selected: &[&Facts<'_>],
     own: &BTreeSet<&String>,
     sequence: &mut Sequence,
@@ -57,8 +65,8 @@ fn stage_host(
     let mut written = false;
     let prepare: Vec<usize> =
         prepare(host, changes, selected).map(|draft| sequence.add(draft, vec![])).into_iter().collect();
-    let mut ready = prepare.clone();
-    for (folder, damaged) in software(host, changes, selected, own) {
+    let mut ready = Vec::new();
+    for (folder, damaged) in software(changes, selected, own) {
         let reason = if damaged { Reason::SoftwareDamaged } else { Reason::Missing(vec![folder.clone()]) };
         let fetch = StepKind::Fetch { host: name.clone(), folder: folder.clone() };
         let fetch = Draft::new(format!("fetch {folder} on {name}"), fetch, vec![reason.clone()]);
@@ -74,29 +82,31 @@ fn stage_host(
         sequence.add(Draft::new(format!("render {id}"), kind, facts.reasons.clone()), prepare.clone());
         written = true;
     }
-    let supervisor = |change: &Change| matches!(change, Change::Supervisor { host, how: SupervisorChange::Down | SupervisorChange::Config } if host == name);
-    let boot = |change: &Change| matches!(change, Change::Boot { host, .. } if host == name);
+    let supervisor = |change: &&Change| {
+        matches!(change, Change::Supervisor { how: SupervisorChange::Down | SupervisorChange::Config, .. })
+    };
     let mut missing = Vec::new();
-    if changes.iter().any(supervisor) {
+    if changes.iter().any(|change| supervisor(change)) {
         missing.push("supervisor".to_owned());
     }
-    if changes.iter().any(boot) {
+    if changes.iter().any(|change| matches!(change, Change::Boot { .. })) {
         missing.push("what starts at boot".to_owned());
     }
     if !missing.is_empty() {
         let kind = StepKind::Supervise { host: name.clone() };
         let reason = vec![Reason::Missing(missing)];
+        let ready = if ready.is_empty() { prepare } else { ready };
         sequence.add(Draft::new(format!("supervise {name}"), kind, reason), ready);
     }
     written
 }
 
-fn prepare(host: &DesiredHost, changes: &[Change], selected: &[&Facts<'_>]) -> Option<Draft> {
+fn prepare(host: &DesiredHost, changes: &[&Change], selected: &[&Facts<'_>]) -> Option<Draft> {
     let (mut missing, mut debris) = (Vec::new(), Vec::new());
     for change in changes {
         match change {
-            Change::Unprepared { host: at, missing: what } if *at == host.name => missing.extend(what.iter().cloned()),
-            Change::Debris { host: at, paths } if *at == host.name => debris.extend(paths.iter().cloned()),
+            Change::Unprepared { missing: what, .. } => missing.extend(what.iter().cloned()),
+            Change::Debris { paths, .. } => debris.extend(paths.iter().cloned()),
             _ => {}
         }
     }
@@ -114,16 +124,11 @@ fn prepare(host: &DesiredHost, changes: &[Change], selected: &[&Facts<'_>]) -> O
 }
 
 /// Folders to assemble, and whether they are there and damaged: those of the selected instances, and the host's own.
-fn software(
-    host: &DesiredHost,
-    changes: &[Change],
-    selected: &[&Facts<'_>],
-    own: &BTreeSet<&String>,
-) -> Vec<(String, bool)> {
+fn software(changes: &[&Change], selected: &[&Facts<'_>], own: &BTreeSet<&String>) -> Vec<(String, bool)> {
     let used = |folder: &String| selected.iter().any(|facts| facts.wanted.software.contains(folder));
     let differs = changes.iter().filter_map(|change| match change {
-        Change::SoftwareMissing { host: at, folder, .. } if *at == host.name => Some((folder.clone(), false)),
-        Change::SoftwareDamaged { host: at, folder, .. } if *at == host.name => Some((folder.clone(), true)),
+        Change::SoftwareMissing { folder, .. } => Some((folder.clone(), false)),
+        Change::SoftwareDamaged { folder, .. } => Some((folder.clone(), true)),
         _ => None,
     });
     differs.filter(|(folder, _)| used(folder) || own.contains(folder)).collect()

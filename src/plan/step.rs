@@ -1,6 +1,6 @@
 //! Steps: what is done, to what, after what.
 
-use super::Reason;
+use super::{Members, Reason};
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -63,6 +63,9 @@ pub enum StepKind {
     Supervise { host: HostName },
     /// Ends a supervisor of ours that is not declared any more, once nothing runs under it.
     Retire { host: HostName },
+    /// Does nothing: what comes after it comes after everything that it needs. One of them stands between two large groups
+    /// of steps, so that not each step of the one has to name each of the other.
+    Barrier,
     /// Puts back a setting that an interrupted run left changed.
     Undo { host: HostName, record: String, service: ServiceName, setting: Name },
     /// Repairs a cluster-level setting.
@@ -84,7 +87,7 @@ pub enum StepKind {
     Gate {
         service: ServiceName,
         gate: GateKind,
-        members: Vec<InstanceId>,
+        members: Members,
         #[serde(with = "millis")]
         within: Duration,
     },
@@ -102,7 +105,7 @@ pub struct Roll {
     /// The actions.
     pub actions: Vec<Action>,
     /// Instances of the service that are expected to be up when it is gated.
-    pub members: Vec<InstanceId>,
+    pub members: Members,
     /// The content generation to go back to when its gate fails; `None` when there is none or no way back.
     pub rollback: Option<Digest>,
 }

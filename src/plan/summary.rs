@@ -68,12 +68,13 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -
     let restarts = total(&stops);
     let hosts = input.desired.hosts.keys().filter(|host| !input.options.without.contains(*host));
     let (seen, unseen): (Vec<_>, Vec<_>) = hosts.partition(|host| facts::observed(input, host).is_some());
-    let written = |instance: &InstanceId| {
-        steps.iter().any(|step| match &step.kind {
-            StepKind::Render { instance: of, .. } => of == instance,
-            kind => rolls(kind).iter().any(|roll| roll.instance == *instance),
-        })
-    };
+    let rendered = steps.iter().filter_map(|step| match &step.kind {
+        StepKind::Render { instance, .. } => Some(instance),
+        _ => None,
+    });
+    let rolled = steps.iter().flat_map(|step| rolls(&step.kind)).map(|roll| &roll.instance);
+    let written: BTreeSet<&InstanceId> = rendered.chain(rolled).collect();
+    let written = |instance: &InstanceId| written.contains(instance);
     let new = |instance: &InstanceId| input.desired.instances.get(instance).map_or(0, |wanted| wanted.files.len());
     let files = changes.iter().filter(|change| change.instance().is_some_and(written)).map(|change| match change {
         Change::NewInstance { instance } => new(instance),

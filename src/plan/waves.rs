@@ -63,7 +63,7 @@ impl<'p, 'a> Waves<'_, 'p, 'a> {
                     .disturbed
                     .iter()
                     .copied()
-                    .filter(|facts| stage.instances.contains(facts.id()))
+                    .filter(|facts| stage.has(facts.id()))
                     .filter(|facts| facts.id().role == *role && facts.need == need)
                     .collect();
                 if !candidates.is_empty() && !self.role(service, role, need, &candidates) {

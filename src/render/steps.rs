@@ -81,6 +81,7 @@ fn is_staging(kind: &StepKind) -> bool {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Barrier
         | StepKind::Collect { .. } => true,
         StepKind::Retire { .. }
         | StepKind::Undo { .. }

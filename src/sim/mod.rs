@@ -10,6 +10,7 @@ mod machine;
 mod observe;
 mod services;
 mod trace;
+mod whole;
 mod world;
 
 pub use behaviour::Behaviour;

@@ -1,6 +1,6 @@
 //! The context of templates and expressions, as `docs/modules.md` documents it.
 
-use super::draft::Draft;
+use super::draft::{Common, Draft};
 use crate::expr::{self, Context, Shared};
 use crate::model::{Cluster, FileContent, InstanceId, Module, Name, Secret, ServiceName, Value};
 use indexmap::IndexMap;
@@ -12,21 +12,13 @@ pub(super) fn snake(name: &str) -> String {
     name.replace(['-', '.'], "_")
 }
 
-/// What is known of an instance alone: enough for its ordinal, tier and vote.
-pub(super) fn alone(cluster: &Cluster, draft: &Draft<'_>) -> Map<String, Json> {
+/// What all instances of a role have in common that differ in their host alone.
+pub(super) fn common(cluster: &Cluster, common: &Common) -> Context {
     let mut context = Map::new();
-    let folders = &draft.folders;
+    let folders = &common.folders;
     context.insert("cluster".into(), json!({"name": cluster.name.as_str()}));
-    context.insert("host".into(), host(draft.host, &folders.prefix));
-    context.insert(
-        "instance".into(),
-        json!({
-            "name": draft.id.to_string(), "role": draft.id.role.as_str(), "label": draft.role.label,
-            "ordinal": draft.ordinal, "tier": draft.tier,
-        }),
-    );
-    context.insert("version".into(), draft.own.version.as_str().into());
-    context.insert("software".into(), draft.own.home.as_str().into());
+    context.insert("version".into(), common.own.version.as_str().into());
+    context.insert("software".into(), common.own.home.as_str().into());
     context.insert("conf".into(), folders.current().into());
     context.insert(
         "dirs".into(),
@@ -34,11 +26,20 @@ pub(super) fn alone(cluster: &Cluster, draft: &Draft<'_>) -> Map<String, Json> {
             "data": folders.data, "log": folders.log, "run": folders.run, "tmp": folders.tmp, "conf": folders.conf,
         }),
     );
-    for (module, used) in &draft.required {
+    for (module, used) in &common.required {
         context.insert(snake(module.as_str()), json!({"home": used.home, "version": used.version.as_str()}));
     }
-    context.extend(params(&draft.params));
-    context
+    context.extend(params(&common.params));
+    Context::new(&context.into())
+}
+
+/// What is an instance's own, as far as it is known by now.
+pub(super) fn own(draft: &Draft<'_>) -> [(String, Shared); 2] {
+    let instance = json!({
+        "name": draft.id.to_string(), "role": draft.id.role.as_str(), "label": draft.role.label,
+        "ordinal": draft.ordinal, "tier": draft.tier,
+    });
+    [("host".to_owned(), draft.about_host.clone()), ("instance".to_owned(), Shared::new(&instance))]
 }
 
 /// A host.
@@ -69,78 +70,76 @@ pub(super) fn secrets(params: &IndexMap<Name, Value>, secrets: &IndexMap<String,
 
 /// What others see of an instance: an entry of `service.instances` and of `services.NAME`. Its parameters are in
 /// `params`, and beside it where no other name is in the way.
-pub(super) fn entry(draft: &Draft<'_>) -> Json {
-    let params = params(&draft.params);
-    let mut entry = Map::new();
-    entry.insert("name".into(), draft.id.to_string().into());
-    entry.insert("host".into(), draft.id.host.as_str().into());
-    entry.insert("address".into(), draft.host.address.as_str().into());
-    entry.insert("ordinal".into(), draft.ordinal.into());
-    entry.insert("role".into(), draft.id.role.as_str().into());
-    entry.insert("label".into(), draft.role.label.clone().into());
-    entry.insert("tier".into(), draft.tier.as_str().into());
-    entry.insert("version".into(), draft.own.version.as_str().into());
-    entry.insert("votes".into(), draft.votes.into());
-    for (name, value) in &params {
-        entry.entry(name.clone()).or_insert_with(|| value.clone());
-    }
-    entry.insert("params".into(), params.into());
-    entry.into()
+fn entry(draft: &Draft<'_>) -> Shared {
+    let own = json!({
+        "name": draft.id.to_string(), "host": draft.id.host.as_str(), "address": draft.host.address.as_str(),
+        "ordinal": draft.ordinal, "role": draft.id.role.as_str(), "label": draft.role.label, "tier": draft.tier,
+        "version": draft.common.own.version.as_str(), "votes": draft.votes,
+    });
+    Shared::merged([draft.common.seen.clone(), Shared::new(&own)])
+}
+
+/// Parameters as others see them: each beside the entry, and all of them in it.
+pub(super) fn seen(values: &IndexMap<Name, Value>) -> Shared {
+    let params = params(values);
+    let mut seen = params.clone();
+    seen.insert("params".into(), params.into());
+    Shared::new(&seen.into())
 }
 
 /// What instances see of each other; sorted by name. Everything is held once, however many see it.
 pub(super) struct Neighbours {
-    entries: BTreeMap<InstanceId, Shared>,
+    /// Where an instance is in its service.
+    places: BTreeMap<InstanceId, usize>,
     /// By module, in snake case.
     modules: BTreeMap<String, Shared>,
-    /// Members and the whole entry, by service.
-    services: BTreeMap<ServiceName, (Vec<InstanceId>, Shared)>,
+    /// The instances and the whole entry, by service.
+    services: BTreeMap<ServiceName, (Shared, Shared)>,
     none: Shared,
 }
 
 impl Neighbours {
     /// Of all instances, which come sorted.
     pub(super) fn of<'a>(drafts: impl Iterator<Item = &'a Draft<'a>>) -> Self {
-        let mut entries = BTreeMap::new();
+        let mut places = BTreeMap::new();
         let mut modules: BTreeMap<String, Vec<Shared>> = BTreeMap::new();
-        let mut services: BTreeMap<ServiceName, Vec<InstanceId>> = BTreeMap::new();
+        let mut services: BTreeMap<ServiceName, Vec<Shared>> = BTreeMap::new();
         for draft in drafts {
-            let entry = Shared::new(&entry(draft));
+            let entry = entry(draft);
             modules.entry(snake(draft.module.name.as_str())).or_default().push(entry.clone());
-            services.entry(draft.role.service.clone()).or_default().push(draft.id.clone());
-            entries.insert(draft.id.clone(), entry);
+            let members = services.entry(draft.role.service.clone()).or_default();
+            places.insert(draft.id.clone(), members.len());
+            members.push(entry);
         }
-        let whole = |(name, members): (ServiceName, Vec<InstanceId>)| {
-            let instances = Shared::list(members.iter().filter_map(|id| entries.get(id).cloned()));
+        let whole = |(name, members): (ServiceName, Vec<Shared>)| {
+            let expected = Shared::new(&members.len().into());
+            let instances = Shared::list(members);
             let service = Shared::map([
                 ("name".to_owned(), Shared::new(&name.as_str().into())),
-                ("expected".to_owned(), Shared::new(&members.len().into())),
-                ("instances".to_owned(), instances),
+                ("expected".to_owned(), expected),
+                ("instances".to_owned(), instances.clone()),
             ]);
-            (name, (members, service))
+            (name, (instances, service))
         };
         let services = services.into_iter().map(whole).collect();
         let modules = modules.into_iter().map(|(name, entries)| (name, Shared::list(entries))).collect();
-        Self { entries, modules, services, none: Shared::list([]) }
+        Self { places, modules, services, none: Shared::list([]) }
     }
 
-    /// The context of an instance with its neighbours in it. `named` are the modules that its own looks for.
-    pub(super) fn around(&self, draft: &Draft<'_>, named: &BTreeSet<String>, alone: &Map<String, Json>) -> Context {
-        let own = alone.iter().map(|(name, value)| (name.clone(), Shared::new(value)));
-        let (members, service) = match self.services.get(&draft.role.service) {
-            Some((members, service)) => (members.as_slice(), service),
-            None => (&[][..], &self.none),
-        };
-        let peers = members.iter().filter(|id| **id != draft.id).filter_map(|id| self.entries.get(id).cloned());
+    /// What all instances of a service see of the others. `named` are the modules that its own looks for.
+    pub(super) fn around(&self, service: &ServiceName, named: &BTreeSet<String>) -> Context {
         let known = self.modules.iter().map(|(name, instances)| (name.clone(), instances.clone()));
         let absent = named.iter().filter(|name| !self.modules.contains_key(*name));
         let services = known.chain(absent.map(|name| (name.clone(), self.none.clone())));
-        let around = [
-            ("peers".to_owned(), Shared::list(peers)),
-            ("service".to_owned(), service.clone()),
-            ("services".to_owned(), Shared::map(services)),
-        ];
-        Context::of(own.chain(around))
+        let service = self.services.get(service).map_or(&self.none, |(_, service)| service);
+        Context::of([("service".to_owned(), service.clone()), ("services".to_owned(), Shared::map(services))])
+    }
+
+    /// The other instances of its service.
+    pub(super) fn peers(&self, draft: &Draft<'_>) -> (String, Shared) {
+        let instances = self.services.get(&draft.role.service).map(|(instances, _)| instances);
+        let peers = instances.zip(self.places.get(&draft.id)).map(|(instances, place)| instances.without(*place));
+        ("peers".to_owned(), peers.unwrap_or_else(|| self.none.clone()))
     }
 }
 

@@ -6,12 +6,13 @@ use super::render::Renderer;
 use super::software::{self, Used};
 use crate::config::params_of;
 use crate::diag::{Code, Diag, Diagnostics};
-use crate::expr::Context;
+use crate::expr::{Context, Memo, Shared, Watched};
 use crate::lock::Lock;
-use crate::model::{Cluster, HostSpec, InstanceId, Module, ModuleName, Name, Role, Value};
+use crate::model::{Cluster, HostName, HostSpec, InstanceId, Module, ModuleName, Name, Role, Value};
 use indexmap::IndexMap;
-use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// One role on one host.
@@ -20,17 +21,42 @@ pub(super) struct Draft<'a> {
     pub(super) role: &'a Role,
     pub(super) host: &'a HostSpec,
     pub(super) module: &'a Arc<Module>,
-    pub(super) params: IndexMap<Name, Value>,
-    pub(super) folders: Folders,
-    /// Its own software.
-    pub(super) own: Used,
-    /// The software of required modules.
-    pub(super) required: BTreeMap<ModuleName, Used>,
+    /// What it has in common with others of its role.
+    pub(super) common: Rc<Common>,
+    /// The host as templates see it.
+    pub(super) about_host: Shared,
     pub(super) ordinal: Option<i64>,
     pub(super) tier: String,
     pub(super) votes: bool,
     /// Whether ordinal and tier could be evaluated: further mistakes would only follow from that one.
     pub(super) sound: bool,
+}
+
+/// What instances of one role have in common: all of them, unless the file says something of one host alone, or their
+/// folders are elsewhere. Everything that is made of it and of nothing else is made once.
+pub(super) struct Common {
+    /// Tells them apart.
+    pub(super) number: usize,
+    pub(super) params: Arc<IndexMap<Name, Value>>,
+    /// The parameters as other instances see them.
+    pub(super) seen: Shared,
+    pub(super) folders: Folders,
+    /// Its own software.
+    pub(super) own: Used,
+    /// The software of required modules.
+    pub(super) required: BTreeMap<ModuleName, Used>,
+    /// Folder names of its software, its own first.
+    pub(super) software: Arc<[String]>,
+    known: RefCell<Known>,
+}
+
+/// What was evaluated for others.
+#[derive(Default)]
+struct Known {
+    context: Option<Context>,
+    ordinal: Memo<i64>,
+    tier: Memo<String>,
+    votes: Memo<bool>,
 }
 
 /// Modules by name.
@@ -49,8 +75,14 @@ pub(super) fn all<'a>(
     found: &mut Diagnostics,
 ) -> BTreeMap<InstanceId, Draft<'a>> {
     let mut drafts = BTreeMap::new();
+    let mut about: BTreeMap<&HostName, Shared> = BTreeMap::new();
+    let mut number = 0;
     for role in cluster.roles.iter().filter(|role| role.module.as_str() != cluster.supervisor.as_str()) {
         let Some(module) = modules.get(&role.module.value) else { continue };
+        // Hosts that something is said of alone: they have nothing in common with others.
+        let mut alone: BTreeSet<&HostName> = role.overrides.keys().collect();
+        alone.extend(role.free.iter().filter_map(|entry| entry.host.as_ref()));
+        let mut together: BTreeMap<(String, Option<&HostName>), Option<Rc<Common>>> = BTreeMap::new();
         for place in &role.hosts {
             let Some(host) = cluster.hosts.get(&place.value) else { continue };
             let prefix = prefix(cluster, host);
@@ -62,10 +94,27 @@ pub(super) fn all<'a>(
                 ));
                 continue;
             }
-            let id = InstanceId::new(role.id.clone(), place.value.clone());
-            if let Some(draft) = draft(cluster, modules, lock, found, (id, role, host, module), &prefix) {
-                drafts.insert(draft.id.clone(), draft);
-            }
+            let about_host =
+                about.entry(&host.name.value).or_insert_with(|| Shared::new(&context::host(host, &prefix))).clone();
+            let alone = alone.get(&place.value).copied();
+            let common = together.entry((prefix, alone)).or_insert_with_key(|(prefix, _)| {
+                number += 1;
+                common(cluster, modules, lock, found, (number, role, module), &place.value, prefix).map(Rc::new)
+            });
+            let Some(common) = common.clone() else { continue };
+            let draft = Draft {
+                id: InstanceId::new(role.id.clone(), place.value.clone()),
+                role,
+                host,
+                module,
+                common,
+                about_host,
+                ordinal: host.number.map(i64::from),
+                tier: String::new(),
+                votes: false,
+                sound: true,
+            };
+            drafts.insert(draft.id.clone(), draft);
         }
     }
     for draft in drafts.values_mut() {
@@ -75,14 +124,15 @@ pub(super) fn all<'a>(
     drafts
 }
 
-fn draft<'a>(
-    cluster: &'a Cluster,
-    modules: &'a Modules,
+fn common(
+    cluster: &Cluster,
+    modules: &Modules,
     lock: &Lock,
     found: &mut Diagnostics,
-    (id, role, host, module): (InstanceId, &'a Role, &'a HostSpec, &'a Arc<Module>),
+    (number, role, module): (usize, &Role, &Arc<Module>),
+    host: &HostName,
     prefix: &str,
-) -> Option<Draft<'a>> {
+) -> Option<Common> {
     let mut used = |module: &Module| match software::used(cluster, Some(role), module, prefix, lock) {
         Ok(used) => Some(used),
         Err(diag) => {
@@ -100,50 +150,73 @@ fn draft<'a>(
     if required.len() < module.requires.len() {
         return None;
     }
-    Some(Draft {
-        params: params_of(role, &id.host, module),
-        folders: Folders::of(prefix, &id.role),
-        own: own?,
+    let (own, params) = (own?, params_of(role, host, module));
+    let used = [&own].into_iter().chain(required.values()).filter_map(|used| used.software.as_ref());
+    Some(Common {
+        number,
+        seen: context::seen(&params),
+        params: Arc::new(params),
+        folders: Folders::of(prefix, &role.id),
+        software: used.map(|software| software.folder.clone()).collect(),
+        own,
         required,
-        ordinal: host.number.map(i64::from),
-        tier: String::new(),
-        votes: false,
-        sound: true,
-        id,
-        role,
-        host,
-        module,
+        known: RefCell::default(),
     })
 }
 
-impl Draft<'_> {
-    /// Folder names of its software, its own first.
-    pub(super) fn software(&self) -> Vec<String> {
-        let used = [&self.own].into_iter().chain(self.required.values());
-        used.filter_map(|used| used.software.as_ref()).map(|software| software.folder.clone()).collect()
+impl Common {
+    /// The names in templates and expressions.
+    pub(super) fn context(&self, cluster: &Cluster) -> Context {
+        self.known.borrow_mut().context.get_or_insert_with(|| context::common(cluster, self)).clone()
     }
+}
 
+impl Draft<'_> {
     /// Evaluates ordinal, tier and vote, each of which may look at those before it.
     fn identify(&mut self, cluster: &Cluster, found: &mut Diagnostics) {
-        let module = self.module;
+        let (module, common) = (self.module, Rc::clone(&self.common));
+        let context = common.context(cluster);
+        let who = self.id.to_string();
         if let Some(expr) = &module.ordinal {
-            self.ordinal = self.renderer(cluster, found).number(expr);
+            let mut memo = std::mem::take(&mut common.known.borrow_mut().ordinal);
+            self.ordinal = remembered(&mut memo, &Watched::new(context::own(self)), |watched| {
+                Renderer::new(&watched.over(&context), None, who.clone(), found).number(expr)
+            });
+            common.known.borrow_mut().ordinal = memo;
             self.sound &= self.ordinal.is_some();
         }
         if let Some(template) = &module.tier {
-            let tier = self.renderer(cluster, found).text(template);
+            let mut memo = std::mem::take(&mut common.known.borrow_mut().tier);
+            let tier = remembered(&mut memo, &Watched::new(context::own(self)), |watched| {
+                Renderer::new(&watched.over(&context), None, who.clone(), found).text(template)
+            });
+            common.known.borrow_mut().tier = memo;
             self.sound &= tier.is_some();
             tier.unwrap_or_default().trim().clone_into(&mut self.tier);
         }
         if let Some(expr) = &module.quorum {
-            self.votes = self.renderer(cluster, found).holds(Some(expr)).unwrap_or(false);
+            let mut memo = std::mem::take(&mut common.known.borrow_mut().votes);
+            let votes = remembered(&mut memo, &Watched::new(context::own(self)), |watched| {
+                Renderer::new(&watched.over(&context), None, who.clone(), found).holds(Some(expr))
+            });
+            common.known.borrow_mut().votes = memo;
+            self.votes = votes.unwrap_or(false);
         }
     }
+}
 
-    fn renderer<'f>(&self, cluster: &Cluster, found: &'f mut Diagnostics) -> Renderer<'f> {
-        let context = Context::new(&Json::Object(context::alone(cluster, self)));
-        Renderer::new(&context, None, self.id.to_string(), found)
-    }
+/// What a memo knows, or else what is made now; a mistake is not remembered, so that it is made again.
+pub(super) fn remembered<T: Clone>(
+    memo: &mut Memo<T>,
+    watched: &Watched,
+    make: impl FnOnce(&Watched) -> Option<T>,
+) -> Option<T> {
+    memo.get(watched).or_else(|| {
+        let mark = watched.mark();
+        let made = make(watched)?;
+        memo.learn(watched, mark, made.clone());
+        Some(made)
+    })
 }
 
 /// Where a module computes ids, no two of a service are the same.

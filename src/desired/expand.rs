@@ -1,21 +1,24 @@
 //! From what the operator's file and the modules say to every instance as it should be.
 
+use super::boot::Order;
 use super::context::{self, Neighbours};
-use super::draft::{self, Draft, Modules};
+use super::draft::{self, Draft, Modules, remembered};
 use super::render::Renderer;
+use super::supervisor::Supervisors;
 use super::{
-    Desired, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Software, boot, files, generations,
-    launch, supervisor, systemd,
+    Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Software, files,
+    generations, launch, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
+use crate::expr::{Context, Memo, Shared, Watched};
 use crate::lock::Lock;
 use crate::model::{
     Cluster, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, Secret, ServiceName,
     SupervisorKind, Template, Value,
 };
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Renders everything. `secrets` are the values of the declared secrets by name; a secret that is used and not given is
@@ -43,12 +46,18 @@ fn whole(
     let drafts = draft::all(cluster, modules, lock, found);
     let running = || drafts.values().filter(|draft| draft.module.process.is_some());
     let neighbours = Neighbours::of(running());
-    let mut named: BTreeMap<&ModuleName, BTreeSet<String>> = BTreeMap::new();
+    let mut around: BTreeMap<(&ServiceName, &ModuleName), Context> = BTreeMap::new();
+    let mut layers: BTreeMap<usize, Layer> = BTreeMap::new();
     let mut instances = BTreeMap::new();
     for draft in running().filter(|draft| draft.sound) {
-        let module: &Module = draft.module;
-        let named = named.entry(&module.name.value).or_insert_with(|| context::named_modules(module));
-        if let Some(instance) = instance(cluster, draft, named, &neighbours, secrets, found) {
+        let (service, module): (_, &Module) = (&draft.role.service, draft.module);
+        let layer = layers.entry(draft.common.number).or_insert_with(|| {
+            let around = around
+                .entry((service, &module.name.value))
+                .or_insert_with(|| neighbours.around(service, &context::named_modules(module)));
+            Layer::new(draft, draft.common.context(cluster).and(around), secrets)
+        });
+        if let Some(instance) = layer.instance(cluster, draft, neighbours.peers(draft), secrets, found) {
             instances.insert(draft.id.clone(), instance);
         }
     }
@@ -64,62 +73,121 @@ fn whole(
     }
 }
 
-fn instance(
-    cluster: &Cluster,
-    draft: &Draft<'_>,
-    named: &BTreeSet<String>,
-    neighbours: &Neighbours,
-    secrets: &IndexMap<String, Secret>,
-    found: &mut Diagnostics,
-) -> Option<DesiredInstance> {
-    let spec = draft.module.process.as_ref()?;
-    let context = neighbours.around(draft, named, &context::alone(cluster, draft));
-    missing_secrets(draft, secrets, found);
-    let open = context::secrets(&draft.params, secrets);
-    let mut renderer = Renderer::new(&context, open.as_ref(), draft.id.to_string(), found);
-    let memory = match &draft.module.host.memory {
-        Some(expr) => renderer.number(expr).and_then(|bytes| u64::try_from(bytes).ok()),
-        None => Some(0),
-    };
-    let mut files = files::render(draft, &mut renderer);
-    let process = process(cluster, draft, spec, &mut renderer)?;
-    let user = cluster.user.as_deref();
-    let (id, folders) = (&draft.id, &draft.folders);
-    files.push(files::fixed("launch", launch::script(id, folders, &process, &spec.limits, user), 0o755));
-    let kind = SupervisorKind::of_module(cluster.supervisor.as_str());
-    let entry = match kind {
-        SupervisorKind::Supervisord => launch::entry(id, folders, &process),
-        SupervisorKind::Systemd => systemd::unit(id, folders, &process, &spec.limits),
-    };
-    files.push(files::fixed(kind.entry(), entry, 0o644));
-    files.sort_by(|a, b| a.place.cmp(&b.place));
-    let software = draft.software();
-    let (content_generation, restart_generation) = generations::of(&files, &software);
-    Some(DesiredInstance {
-        id: id.clone(),
-        service: draft.role.service.clone(),
-        module: Arc::clone(draft.module),
-        version: draft.own.version.clone(),
-        ordinal: draft.ordinal.unwrap_or(0),
-        tier: draft.tier.clone(),
-        votes: draft.votes,
-        params: draft.params.clone(),
-        ports: ports(draft),
-        memory: memory?,
-        context,
-        software,
-        files,
-        process,
-        data_dir: folders.data.clone(),
-        log_dir: folders.log.clone(),
-        conf_dir: folders.conf.clone(),
-        content_generation,
-        restart_generation,
-    })
+/// What is rendered for an instance.
+#[derive(Clone)]
+struct Rendered {
+    files: Arc<[DesiredFile]>,
+    process: Arc<DesiredProcess>,
+    memory: u64,
+    content_generation: Digest,
+    restart_generation: Digest,
+}
+
+/// A process with the files that define it: `launch` and the supervisor's entry.
+type Defined = (Arc<DesiredProcess>, [DesiredFile; 2]);
+
+/// What is made of what some instances have in common, and what was made for one of them.
+struct Layer {
+    /// Everything but the instance's own names.
+    context: Context,
+    /// Secrets, when there are any.
+    open: Option<serde_json::Value>,
+    ports: Arc<BTreeMap<Name, u16>>,
+    rendered: Memo<Rendered>,
+    files: Vec<Memo<Option<DesiredFile>>>,
+    process: Memo<Defined>,
+    memory: Memo<u64>,
+}
+
+impl Layer {
+    fn new(draft: &Draft<'_>, context: Context, secrets: &IndexMap<String, Secret>) -> Self {
+        Self {
+            context,
+            open: context::secrets(&draft.common.params, secrets),
+            ports: Arc::new(ports(draft)),
+            rendered: Memo::default(),
+            files: draft.module.files.iter().map(|_| Memo::default()).collect(),
+            process: Memo::default(),
+            memory: Memo::default(),
+        }
+    }
+
+    fn instance(
+        &mut self,
+        cluster: &Cluster,
+        draft: &Draft<'_>,
+        peers: (String, Shared),
+        secrets: &IndexMap<String, Secret>,
+        found: &mut Diagnostics,
+    ) -> Option<DesiredInstance> {
+        missing_secrets(draft, secrets, found);
+        let watched = Watched::new(context::own(draft).into_iter().chain([peers]));
+        let mut rendered = std::mem::take(&mut self.rendered);
+        let made = remembered(&mut rendered, &watched, |watched| self.render(cluster, draft, watched, found));
+        self.rendered = rendered;
+        let made = made?;
+        let folders = &draft.common.folders;
+        Some(DesiredInstance {
+            id: draft.id.clone(),
+            service: draft.role.service.clone(),
+            module: Arc::clone(draft.module),
+            version: draft.common.own.version.clone(),
+            ordinal: draft.ordinal.unwrap_or(0),
+            tier: draft.tier.clone(),
+            votes: draft.votes,
+            params: Arc::clone(&draft.common.params),
+            ports: Arc::clone(&self.ports),
+            memory: made.memory,
+            context: watched.plain(&self.context),
+            software: Arc::clone(&draft.common.software),
+            files: made.files,
+            process: made.process,
+            unit: format!("{}:{}.service", units(cluster, &draft.id.host), draft.id.role),
+            data_dir: folders.data.clone(),
+            log_dir: folders.log.clone(),
+            conf_dir: folders.conf.clone(),
+            content_generation: made.content_generation,
+            restart_generation: made.restart_generation,
+        })
+    }
+
+    fn render(
+        &mut self,
+        cluster: &Cluster,
+        draft: &Draft<'_>,
+        watched: &Watched,
+        found: &mut Diagnostics,
+    ) -> Option<Rendered> {
+        let spec = draft.module.process.as_ref()?;
+        let context = watched.over(&self.context);
+        let mut renderer = Renderer::new(&context, self.open.as_ref(), draft.id.to_string(), found);
+        let memory = match &draft.module.host.memory {
+            Some(expr) => remembered(&mut self.memory, watched, |_| {
+                renderer.number(expr).and_then(|bytes| u64::try_from(bytes).ok())
+            }),
+            None => Some(0),
+        };
+        let mut files = files::render(draft, watched, &mut self.files, &mut renderer);
+        let (process, definition) = remembered(&mut self.process, watched, |_| {
+            let process = process(cluster, draft, spec, &mut renderer)?;
+            let (role, folders, user) = (&draft.id.role, &draft.common.folders, cluster.user.as_deref());
+            let script = files::fixed("launch", launch::script(role, folders, &process, &spec.limits, user), 0o755);
+            let kind = SupervisorKind::of_module(cluster.supervisor.as_str());
+            let entry = match kind {
+                SupervisorKind::Supervisord => launch::entry(role, folders, &process),
+                SupervisorKind::Systemd => systemd::unit(role, folders, &process, &spec.limits),
+            };
+            Some((Arc::new(process), [script, files::fixed(kind.entry(), entry, 0o644)]))
+        })?;
+        files.extend(definition);
+        files.sort_by(|a, b| a.place.cmp(&b.place));
+        let (content_generation, restart_generation) = generations::of(&files, &draft.common.software);
+        Some(Rendered { files: files.into(), process, memory: memory?, content_generation, restart_generation })
+    }
 }
 
 fn missing_secrets(draft: &Draft<'_>, secrets: &IndexMap<String, Secret>, found: &mut Diagnostics) {
-    for (name, value) in &draft.params {
+    for (name, value) in draft.common.params.iter() {
         let Value::Secret(secret) = value else { continue };
         if !secrets.contains_key(&secret.0) {
             let message = format!("the secret `{}` has no value", secret.0);
@@ -157,11 +225,11 @@ fn process(
         }
     }
     let (command, first_start, logs) = (command?, first_start?, logs?);
-    let mut all = vec![launch::console(&draft.folders)];
+    let mut all = vec![launch::console(&draft.common.folders)];
     all.extend(logs);
     // Where systemd supervises, what the launcher says is in the journal.
     if SupervisorKind::of_module(cluster.supervisor.as_str()) == SupervisorKind::Supervisord {
-        all.push(launch::launch_log(&draft.id, &draft.folders));
+        all.push(launch::launch_log(&draft.id.role, &draft.common.folders));
     }
     Some(DesiredProcess {
         command,
@@ -171,7 +239,6 @@ fn process(
         stop_signal: spec.stop_signal.clone(),
         stop_within: spec.stop_within,
         reload_signal: spec.reload_signal.clone(),
-        unit: format!("{}:{}.service", units(cluster, &draft.id.host), draft.id.role),
         logs: all,
     })
 }
@@ -187,7 +254,7 @@ fn ports(draft: &Draft<'_>) -> BTreeMap<Name, u16> {
         Value::Int(number) if is_port(name) => Some((name.clone(), u16::try_from(*number).ok()?)),
         _ => None,
     };
-    draft.params.iter().filter_map(number).collect()
+    draft.common.params.iter().filter_map(number).collect()
 }
 
 fn services(
@@ -222,17 +289,19 @@ fn hosts(
 ) -> BTreeMap<HostName, DesiredHost> {
     let mut software: BTreeMap<&HostName, BTreeMap<String, Arc<Software>>> = BTreeMap::new();
     for draft in drafts.values() {
-        let used = [&draft.own].into_iter().chain(draft.required.values()).filter_map(|used| used.software.as_ref());
+        let common = &draft.common;
+        let used = [&common.own].into_iter().chain(common.required.values()).filter_map(|used| used.software.as_ref());
         let folders = used.map(|software| (software.folder.clone(), Arc::clone(software)));
         software.entry(&draft.id.host).or_default().extend(folders);
     }
-    let order = cluster.boot.then(|| boot::Order::of(drafts));
+    let mut supervisors = Supervisors::new(cluster, modules, lock);
+    let boot = cluster.boot.then(|| Order::of(drafts));
     let mut hosts = BTreeMap::new();
     for (name, mut software) in software {
         let Some(host) = cluster.hosts.get(name) else { continue };
-        let Some((supervisor, used)) = supervisor::of(cluster, modules, lock, host, found) else { continue };
-        let used = used.into_iter().filter_map(|used| used.software);
-        software.extend(used.map(|software| (software.folder.clone(), software)));
+        let Some((supervisor, used)) = supervisors.of(host, found) else { continue };
+        let used = used.iter().filter_map(|used| used.software.as_ref());
+        software.extend(used.map(|software| (software.folder.clone(), Arc::clone(software))));
         let mut desired = DesiredHost {
             name: name.clone(),
             address: host.address.value.clone(),
@@ -245,7 +314,7 @@ fn hosts(
             units: units(cluster, name),
             boot: None,
         };
-        desired.boot = order.as_ref().map(|order| order.boot(&desired));
+        desired.boot = boot.as_ref().map(|boot| boot.boot(&desired));
         hosts.insert(name.clone(), desired);
     }
     hosts

@@ -1,24 +1,31 @@
 //! The rendered files of one instance.
 
-use super::draft::Draft;
+use super::draft::{Draft, remembered};
 use super::paths;
 use super::render::{Rendered, Renderer};
 use super::{DesiredFile, Place, free};
 use crate::diag::{Code, Diag};
+use crate::expr::{Memo, Watched};
 use crate::model::{Digest, FileContent, FileSpec, OnChange, Template};
 use std::collections::BTreeMap;
 
 /// Permission bits of a file that holds a secret.
 const SECRET_MODE: u32 = 0o600;
 
-/// Renders all files of the module for an instance, sorted by place.
-pub(super) fn render(draft: &Draft<'_>, renderer: &mut Renderer<'_>) -> Vec<DesiredFile> {
+/// Renders all files of the module for an instance, sorted by place. `memos` has one for each file of the module.
+pub(super) fn render(
+    draft: &Draft<'_>,
+    watched: &Watched,
+    memos: &mut [Memo<Option<DesiredFile>>],
+    renderer: &mut Renderer<'_>,
+) -> Vec<DesiredFile> {
     let mut files: BTreeMap<Place, DesiredFile> = BTreeMap::new();
-    for spec in &draft.module.files {
-        if renderer.holds(spec.when.as_ref()) != Some(true) {
-            continue;
-        }
-        let Some(file) = file(draft, spec, renderer) else { continue };
+    for (spec, memo) in draft.module.files.iter().zip(memos) {
+        let file = remembered(memo, watched, |_| match renderer.holds(spec.when.as_ref())? {
+            true => file(draft, spec, renderer).map(Some),
+            false => Some(None),
+        });
+        let Some(file) = file.flatten() else { continue };
         if files.contains_key(&file.place) {
             let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
             renderer.report(Diag::at(Code::Duplicate, spec.span, format!("two files are rendered to `{path}`")));
@@ -32,7 +39,15 @@ pub(super) fn render(draft: &Draft<'_>, renderer: &mut Renderer<'_>) -> Vec<Desi
 pub(super) fn fixed(path: &str, content: String, mode: u32) -> DesiredFile {
     let sha256 = Digest::of(content.as_bytes());
     let place = Place::Generation(path.to_owned());
-    DesiredFile { place, content, sha256, mode, on_change: OnChange::Restart, identity: false, secret: false }
+    DesiredFile {
+        place,
+        content: content.into(),
+        sha256,
+        mode,
+        on_change: OnChange::Restart,
+        identity: false,
+        secret: false,
+    }
 }
 
 fn file(draft: &Draft<'_>, spec: &FileSpec, renderer: &mut Renderer<'_>) -> Option<DesiredFile> {
@@ -57,7 +72,7 @@ fn file(draft: &Draft<'_>, spec: &FileSpec, renderer: &mut Renderer<'_>) -> Opti
     Some(DesiredFile {
         place: place.ok()?,
         sha256: Digest::of(text.as_bytes()),
-        content: text,
+        content: text.into(),
         mode: if secret { SECRET_MODE } else { spec.mode },
         on_change: spec.on_change,
         identity: spec.identity,
@@ -67,7 +82,7 @@ fn file(draft: &Draft<'_>, spec: &FileSpec, renderer: &mut Renderer<'_>) -> Opti
 
 fn place(draft: &Draft<'_>, path: &str) -> Result<Place, &'static str> {
     if path.starts_with('/') {
-        return draft.folders.placed(path).map(|()| Place::Absolute(path.to_owned()));
+        return draft.common.folders.placed(path).map(|()| Place::Absolute(path.to_owned()));
     }
     paths::in_generation(path).map(|()| Place::Generation(path.to_owned()))
 }

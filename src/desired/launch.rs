@@ -2,7 +2,7 @@
 
 use super::DesiredProcess;
 use super::paths::Folders;
-use crate::model::{InstanceId, Limits, sh_quote};
+use crate::model::{Limits, RoleId, sh_quote};
 use std::fmt::Write as _;
 
 /// The fixed part of the script.
@@ -20,25 +20,26 @@ pub(super) fn console(folders: &Folders) -> String {
 }
 
 /// What the launcher itself has to say, before there is a console log.
-pub(super) fn launch_log(id: &InstanceId, folders: &Folders) -> String {
-    format!("{}/run/{}.launch", folders.prefix, id.role)
+pub(super) fn launch_log(role: &RoleId, folders: &Folders) -> String {
+    format!("{}/run/{}.launch", folders.prefix, role)
 }
 
 /// The script `launch`.
 pub(super) fn script(
-    id: &InstanceId,
+    role: &RoleId,
     folders: &Folders,
     process: &DesiredProcess,
     limits: &Limits,
     user: Option<&str>,
 ) -> String {
-    let mut text =
-        format!("#!/bin/sh\n# {id}: the supervisor runs this. It writes down which process it is, then becomes it.\n");
+    let mut text = format!(
+        "#!/bin/sh\n# {role}: the supervisor runs this. It writes down which process it is, then becomes it.\n"
+    );
     let mut set = |name: &str, value: &str| _ = writeln!(text, "{name}={}", sh_quote(value));
-    set("record", &format!("{}/run/{}.proc", folders.prefix, id.role));
-    set("aside", &format!("{}/run/.tmp-{}.proc", folders.prefix, id.role));
-    set("held", &format!("{}/run/{}.held", folders.prefix, id.role));
-    set("first", &format!("{}/run/{}.first", folders.prefix, id.role));
+    set("record", &format!("{}/run/{}.proc", folders.prefix, role));
+    set("aside", &format!("{}/run/.tmp-{}.proc", folders.prefix, role));
+    set("held", &format!("{}/run/{}.held", folders.prefix, role));
+    set("first", &format!("{}/run/{}.first", folders.prefix, role));
     set("generation_file", &format!("{}/restart-generation", folders.current()));
     set("folder", &folders.log);
     set("console", &console(folders));
@@ -75,7 +76,7 @@ fn words(words: &[String]) -> String {
 }
 
 /// The supervisor's entry. Nothing is started by the supervisor on its own: every start is gated.
-pub(super) fn entry(id: &InstanceId, folders: &Folders, process: &DesiredProcess) -> String {
+pub(super) fn entry(role: &RoleId, folders: &Folders, process: &DesiredProcess) -> String {
     let command = format!("/bin/sh {}", sh_quote(&format!("{}/launch", folders.current())));
     let lines: [(&str, &str); 15] = [
         ("command", &command),
@@ -91,10 +92,11 @@ pub(super) fn entry(id: &InstanceId, folders: &Folders, process: &DesiredProcess
         ("stopasgroup", "false"),
         ("killasgroup", "false"),
         ("redirect_stderr", "true"),
-        ("stdout_logfile", &launch_log(id, folders)),
+        ("stdout_logfile", &launch_log(role, folders)),
         ("stdout_logfile_maxbytes", "65536"),
     ];
-    let mut text = format!("; {id}: written by es_cluster, edits by hand are drift.\n[program:{}]\n", process.program);
+    let mut text =
+        format!("; {role}: written by es_cluster, edits by hand are drift.\n[program:{}]\n", process.program);
     for (key, value) in lines {
         _ = writeln!(text, "{key}={}", value.replace('%', "%%"));
     }

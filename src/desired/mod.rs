@@ -251,19 +251,21 @@ pub struct DesiredInstance {
     /// Whether it counts for the quorum.
     pub votes: bool,
     /// Parameters, defaults merged in.
-    pub params: IndexMap<Name, Value>,
+    pub params: Arc<IndexMap<Name, Value>>,
     /// Ports it binds on its host, by parameter.
-    pub ports: BTreeMap<Name, u16>,
+    pub ports: Arc<BTreeMap<Name, u16>>,
     /// Memory it takes, in bytes; 0 when the module does not say.
     pub memory: u64,
     /// The documented context of templates and expressions for this instance. Secrets are in it by name only.
     pub context: Context,
     /// Folder names in [`DesiredHost::software`]; its own first.
-    pub software: Vec<String>,
-    /// Rendered files, by place.
-    pub files: Vec<DesiredFile>,
+    pub software: Arc<[String]>,
+    /// Rendered files, by place. Instances whose files are the same hold them together.
+    pub files: Arc<[DesiredFile]>,
     /// The process.
-    pub process: DesiredProcess,
+    pub process: Arc<DesiredProcess>,
+    /// Name of its unit, where systemd supervises.
+    pub unit: String,
     /// Absolute path of its data folder.
     pub data_dir: String,
     /// Absolute path of its log folder.
@@ -291,7 +293,7 @@ pub struct DesiredFile {
     /// Where it goes.
     pub place: Place,
     /// Its bytes.
-    pub content: String,
+    pub content: Arc<str>,
     /// sha256 of the bytes.
     pub sha256: Digest,
     /// Permission bits.
@@ -315,8 +317,6 @@ pub struct DesiredProcess {
     pub env: BTreeMap<String, String>,
     /// Name of the supervisor's program entry.
     pub program: String,
-    /// Name of its unit, where systemd supervises.
-    pub unit: String,
     /// Signal for a clean stop, e.g. `TERM`.
     pub stop_signal: String,
     /// How long a clean stop may take.

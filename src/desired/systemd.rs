@@ -3,7 +3,7 @@
 
 use super::DesiredProcess;
 use super::paths::Folders;
-use crate::model::{InstanceId, Limits};
+use crate::model::{Limits, RoleId};
 use std::fmt::Write as _;
 
 /// Ended so many times within [`GIVE_UP_WITHIN`] seconds it is not started again: once, and three more tries.
@@ -14,11 +14,11 @@ const TRIES: u32 = 4;
 const GIVE_UP_WITHIN: u32 = 7;
 
 /// The unit of an instance. It is never enabled: `bin/boot` starts it, in the order of the services.
-pub(super) fn unit(id: &InstanceId, folders: &Folders, process: &DesiredProcess, limits: &Limits) -> String {
+pub(super) fn unit(role: &RoleId, folders: &Folders, process: &DesiredProcess, limits: &Limits) -> String {
     let exit = 128 + number(&process.stop_signal);
-    let mut text = format!("# {id}: written by es_cluster, edits by hand are drift.\n[Unit]\n");
+    let mut text = format!("# {role}: written by es_cluster, edits by hand are drift.\n[Unit]\n");
     let mut line = |key: &str, value: &str| _ = writeln!(text, "{key}={}", value.replace('%', "%%"));
-    line("Description", &format!("es_cluster: {id}"));
+    line("Description", &format!("es_cluster: {role}"));
     line("RequiresMountsFor", &folders.prefix);
     _ = writeln!(text, "\n[Service]");
     let mut line = |key: &str, value: &str| _ = writeln!(text, "{key}={}", value.replace('%', "%%"));

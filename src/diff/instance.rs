@@ -66,9 +66,9 @@ pub(super) fn compare(
 fn unit(wanted: &DesiredInstance, observed: &HostObservation, changes: &mut Vec<Change>) {
     let entry = |file: &&DesiredFile| path_of(&file.place) == SupervisorKind::Systemd.entry();
     let to = wanted.files.iter().find(entry).map(|file| file.sha256);
-    let from = observed.init.units.get(&wanted.process.unit).copied();
+    let from = observed.init.units.get(&wanted.unit).copied();
     if from != to && (to.is_some() || observed.may_write_units()) {
-        let path = format!("{UNIT_FOLDER}/{}", wanted.process.unit);
+        let path = format!("{UNIT_FOLDER}/{}", wanted.unit);
         changes.push(Change::Unit { instance: wanted.id.clone(), path, from, to });
     }
 }
@@ -244,13 +244,13 @@ fn definition_differs(
 ) -> bool {
     let Some(old) = old.and_then(|old| old.content.as_deref()) else {
         // Its text is not known: the software explains it, or else the definition does.
-        return found.software == wanted.software;
+        return *found.software == *wanted.software;
     };
     let mut text = old.to_owned();
-    for (old, new) in found.software.iter().zip(&wanted.software) {
+    for (old, new) in found.software.iter().zip(wanted.software.iter()) {
         text = text.replace(old, new);
     }
-    text != file.content
+    text != *file.content
 }
 
 fn path_of(place: &Place) -> &str {

@@ -2,12 +2,12 @@
 
 use super::{ExprError, ExprErrorKind, functions, scan};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Enumerator, Object, ObjectRepr, Serde};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// Longest rendered text and longest value of an expression, in bytes. Configuration files are far below.
 pub const MAX_OUTPUT: usize = 1 << 20;
@@ -32,7 +32,7 @@ static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
 
 /// A value that contexts hold together: cloning it costs nothing, whatever is in it.
 #[derive(Clone)]
-pub struct Shared(Value);
+pub struct Shared(pub(super) Value);
 
 impl Shared {
     /// From data.
@@ -45,6 +45,18 @@ impl Shared {
         Self(values.into_iter().map(|value| value.0).collect())
     }
 
+    /// The values of a list but one; looked up when they are asked for, so that it costs nothing to have such a list for
+    /// each value.
+    #[must_use]
+    pub fn without(&self, skipped: usize) -> Self {
+        Self(Value::from_object(Without { list: self.0.clone(), skipped }))
+    }
+
+    /// A map whose entries come from several maps; the last one that has a name wins.
+    pub fn merged(maps: impl IntoIterator<Item = Shared>) -> Self {
+        Self(minijinja::value::merge_maps(maps.into_iter().map(|map| map.0)))
+    }
+
     /// A map of values.
     pub fn map(pairs: impl IntoIterator<Item = (String, Shared)>) -> Self {
         Self(Value::from_pairs(pairs.into_iter().map(|(name, value)| (name, value.0))))
@@ -53,7 +65,7 @@ impl Shared {
 
 /// What templates and expressions see. Cheap to clone and to extend: values are shared.
 #[derive(Clone)]
-pub struct Context(Value);
+pub struct Context(pub(super) Value);
 
 impl Context {
     /// A context from data.
@@ -64,6 +76,12 @@ impl Context {
     /// A context of values, some of which others hold too.
     pub fn of(names: impl IntoIterator<Item = (String, Shared)>) -> Self {
         Self(Shared::map(names).0)
+    }
+
+    /// This context with the names of another one; those win.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self(minijinja::value::merge_maps([self.0.clone(), other.0.clone()]))
     }
 
     /// This context with further names; they win over names of the same spelling.
@@ -120,6 +138,28 @@ impl Context {
             return Err(ExprError { kind: ExprErrorKind::Undefined, message, line: Some(1), range: None });
         }
         Ok(value)
+    }
+}
+
+/// See [`Shared::without`].
+#[derive(Debug)]
+struct Without {
+    list: Value,
+    skipped: usize,
+}
+
+impl Object for Without {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let index = key.as_usize()?;
+        self.list.as_object()?.get_value(&Value::from(if index < self.skipped { index } else { index + 1 }))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.list.len().unwrap_or(0).saturating_sub(1))
     }
 }
 

@@ -10,9 +10,11 @@ mod functions;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use engine::{Context, MAX_OUTPUT, Shared};
 pub use error::{ExprError, ExprErrorKind};
+pub use watch::{Mark, Memo, Watched};
 
 use serde_json::Value;
 use std::collections::BTreeSet;

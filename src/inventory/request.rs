@@ -56,7 +56,7 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     call(&["generations"])?;
     let current: Vec<String> = instances.iter().map(|one| format!("conf/{}/current/", one.id.role)).collect();
     let starts = current.iter().map(String::as_str).chain(places.placed.iter().map(String::as_str));
-    let units = instances.iter().map(|one| one.process.unit.clone()).chain([host.boot_unit()]);
+    let units = instances.iter().map(|one| one.unit.clone()).chain([host.boot_unit()]);
     let units: Vec<String> = units.map(|unit| format!("{UNIT_FOLDER}/{unit}")).collect();
     let starts = starts.chain(units.iter().map(String::as_str));
     call(&["files", &supervisor, BOOT_SCRIPT].into_iter().chain(starts).collect::<Vec<_>>())?;
@@ -94,7 +94,7 @@ impl Places {
         for instance in instances {
             let data = format!("{}/", below(host, &instance.data_dir));
             let (mut in_data, mut reloaded) = (Vec::new(), Vec::new());
-            for file in &instance.files {
+            for file in instance.files.iter() {
                 let path = match &file.place {
                     Place::Generation(path) => format!("conf/{}/current/{path}", instance.id.role),
                     Place::Absolute(path) => below(host, path),

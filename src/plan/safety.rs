@@ -165,7 +165,7 @@ fn downgrades(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safe
 fn ports(input: &PlanInput<'_>, safety: &mut Safety) {
     let mut taken: BTreeMap<(&HostName, u16), Vec<String>> = BTreeMap::new();
     for instance in input.desired.instances.values() {
-        for (param, port) in &instance.ports {
+        for (param, port) in instance.ports.iter() {
             let user = format!("{} {param}", instance.id.role);
             taken.entry((&instance.id.host, *port)).or_default().push(user);
         }

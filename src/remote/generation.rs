@@ -41,7 +41,7 @@ impl<T: Transport> Machine<T> {
         let mut calls = Calls::one("carry", [role, generation.as_str()].into_iter().chain(owned));
         calls.add("place", [role, generation.as_str(), service_user(host)]);
         calls.add("point", [role, generation.as_str()]);
-        calls.add("take_unit", [role, generation.as_str(), instance.process.unit.as_str()]);
+        calls.add("take_unit", [role, generation.as_str(), instance.unit.as_str()]);
         let what = format!("switching {role}");
         self.units(&what, &host.prefix, &calls, Vec::new(), SWITCH_WITHIN).await.map(|_| ())
     }

@@ -42,7 +42,7 @@ impl<T: Transport> Machine<T> {
         let what = format!("starting {role}");
         let said = self.units(&what, &host.prefix, &calls, Vec::new(), SHORT).await?;
         if said.starts_with(SupervisorKind::Systemd.word().as_bytes()) {
-            let calls = Calls::one("start_unit", [instance.process.unit.as_str()]);
+            let calls = Calls::one("start_unit", [instance.unit.as_str()]);
             self.units(&what, &host.prefix, &calls, Vec::new(), START_WITHIN).await?;
         } else {
             let socket = self.socket(host);
@@ -104,7 +104,7 @@ impl<T: Transport> Machine<T> {
         instance: &DesiredInstance,
         within: Duration,
     ) -> Result<(), HostError> {
-        let (role, unit) = (instance.id.role.as_str(), instance.process.unit.as_str());
+        let (role, unit) = (instance.id.role.as_str(), instance.unit.as_str());
         let until = Instant::now() + within;
         let calls = Calls::one("stop_unit", [unit]);
         self.units(&format!("stopping {role}"), &host.prefix, &calls, Vec::new(), SHORT).await?;
@@ -190,7 +190,7 @@ impl<T: Transport> Machine<T> {
         }
         let role = instance.id.role.as_str();
         let mut calls = Calls::one("entry", [role]);
-        calls.add("show", [instance.process.unit.as_str()]);
+        calls.add("show", [instance.unit.as_str()]);
         let said = self.units("looking at a process", prefix, &calls, Vec::new(), SHORT).await?;
         let said = String::from_utf8_lossy(&said);
         if let Some(unit) = said.strip_prefix(SupervisorKind::Systemd.word()) {

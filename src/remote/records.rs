@@ -92,7 +92,7 @@ impl<T: Transport> Machine<T> {
                 "if [ -s {word} ]; then printf '%s\\n' {title}; tail -c {TAIL_BYTES} <{word} | tail -n {lines}; echo; fi"
             );
         }
-        let unit = sh_quote(&instance.process.unit);
+        let unit = sh_quote(&instance.unit);
         _ = writeln!(
             sh,
             "if [ -d /run/systemd/system ] && [ -e {UNIT_FOLDER}/{unit} ]; then echo \"--- journal of \"{unit}; \

@@ -85,7 +85,7 @@ impl<T: Transport> Machine<T> {
 
     /// What systemd says of an instance's unit; nothing where there is none.
     pub(super) async fn watched(&self, host: &DesiredHost, instance: &DesiredInstance) -> Result<UnitState, HostError> {
-        let words = [instance.id.role.as_str(), instance.process.unit.as_str()];
+        let words = [instance.id.role.as_str(), instance.unit.as_str()];
         let calls = Calls::one("watched", words);
         let said = self.units("looking at a unit", &host.prefix, &calls, Vec::new(), SHORT).await?;
         Ok(UnitState::read(&String::from_utf8_lossy(&said)))

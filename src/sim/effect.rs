@@ -214,15 +214,15 @@ impl SimHost {
         };
         let mut wrote = vec![format!("{}/current", instance.conf_dir)];
         if to == instance.content_generation {
-            for file in &instance.files {
+            for file in instance.files.iter() {
                 if let Place::Absolute(path) = &file.place {
-                    one.placed.insert(path.clone(), (file.sha256, file.mode, file.content.clone()));
+                    one.placed.insert(path.clone(), (file.sha256, file.mode, file.content.to_string()));
                     wrote.push(path.clone());
                 }
             }
         }
         let unit = new.files.get(SupervisorKind::Systemd.entry()).map(|file| file.0);
-        let name = instance.process.unit.clone();
+        let name = instance.unit.clone();
         if machine.units.get(&name).copied() != unit {
             wrote.push(format!("{UNIT_FOLDER}/{name}"));
         }
@@ -262,7 +262,7 @@ impl SimHost {
         let may_start = world.may_start();
         let machine = world.hosts.get_mut(&self.name).ok_or_else(|| stop("no such host"))?;
         let watcher = machine.supervisor;
-        let unit = machine.units.get(&instance.process.unit).copied();
+        let unit = machine.units.get(&instance.unit).copied();
         let intact = machine.software.clone();
         let one = machine.instances.entry(instance.id.role.to_string()).or_default();
         if one.process.is_some_and(|process| process.ends.is_none()) {
@@ -309,14 +309,14 @@ impl SimHost {
 /// Writes a generation; one of the same name is replaced.
 fn render(machine: &mut Machine, instance: &DesiredInstance) {
     let files = instance.files.iter().filter_map(|file| match &file.place {
-        Place::Generation(path) => Some((path.clone(), (file.sha256, file.mode, file.content.clone()))),
+        Place::Generation(path) => Some((path.clone(), (file.sha256, file.mode, file.content.to_string()))),
         Place::Absolute(_) => None,
     });
     let generation = Generation {
         content: instance.content_generation,
         restart: instance.restart_generation,
         files: files.collect(),
-        software: instance.software.clone(),
+        software: instance.software.to_vec(),
     };
     let one = machine.instances.entry(instance.id.role.to_string()).or_default();
     one.generations.retain(|old| old.content != generation.content);

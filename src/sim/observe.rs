@@ -93,7 +93,7 @@ fn seen(
     (sha256, mode, text): &(Digest, u32, String),
     declared: Option<&DesiredInstance>,
 ) -> FileObservation {
-    let wanted = declared.into_iter().flat_map(|declared| &declared.files).find(|file| match &file.place {
+    let wanted = declared.into_iter().flat_map(|declared| declared.files.iter()).find(|file| match &file.place {
         Place::Generation(place) | Place::Absolute(place) => place == path,
     });
     let same = wanted.is_some_and(|wanted| wanted.sha256 == *sha256 || wanted.secret);

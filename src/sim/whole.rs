@@ -79,7 +79,7 @@ fn verdict(holds: bool) -> Verdict {
 /// An instance at its declared generation, with a process of it.
 fn running(wanted: &DesiredInstance, pid: u32, supervisor: u32) -> Instance {
     let (mut files, mut placed) = (BTreeMap::new(), BTreeMap::new());
-    for file in &wanted.files {
+    for file in wanted.files.iter() {
         let content = (file.sha256, file.mode, file.content.to_string());
         match &file.place {
             Place::Generation(path) => files.insert(path.clone(), content),
@@ -90,7 +90,7 @@ fn running(wanted: &DesiredInstance, pid: u32, supervisor: u32) -> Instance {
         content: wanted.content_generation,
         restart: wanted.restart_generation,
         files,
-        software: wanted.software.clone(),
+        software: wanted.software.to_vec(),
     };
     let process = Process {
         pid,

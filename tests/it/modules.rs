@@ -92,7 +92,7 @@ fn text(instance: &DesiredInstance) -> String {
         "tier {:?}, votes {}, memory {}, ports {:?}",
         instance.tier, instance.votes, instance.memory, instance.ports
     );
-    for file in &instance.files {
+    for file in instance.files.iter() {
         let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
         _ = write!(text, "\n=== {path} {:o} {:?}\n{}", file.mode, file.on_change, file.content);
         if !file.content.ends_with('\n') {
@@ -159,7 +159,7 @@ fn systemd_supervises_the_same_processes() {
     let unit = |name: &str| {
         let one = after.instances.values().find(|one| one.id.to_string() == name).expect(name);
         let file = one.files.iter().find(|file| file.place == Place::Generation("systemd.service".to_owned()));
-        format!("=== /etc/systemd/system/{}\n{}", one.process.unit, file.expect("a unit").content)
+        format!("=== /etc/systemd/system/{}\n{}", one.unit, file.expect("a unit").content)
     };
     let host = after.hosts.values().next().expect("a host");
     let boot = host.boot.as_ref().expect("it boots by itself");

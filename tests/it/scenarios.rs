@@ -78,7 +78,7 @@ fn converged(desired: &Desired) -> Inventory {
         for (number, one) in here.enumerate() {
             let file = |file: &desired::DesiredFile| {
                 let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
-                let content = Some(file.content.clone()).filter(|_| !file.secret);
+                let content = Some(file.content.to_string()).filter(|_| !file.secret);
                 (path.clone(), FileObservation { sha256: file.sha256, mode: file.mode, content })
             };
             let process = ProcessObservation::Running(Running {
@@ -99,7 +99,7 @@ fn converged(desired: &Desired) -> Inventory {
                 held: None,
                 previous: None,
                 has_data: true,
-                software: one.software.clone(),
+                software: one.software.to_vec(),
             };
             host.instances.insert(one.id.role.to_string(), observed);
         }

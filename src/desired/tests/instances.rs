@@ -15,17 +15,17 @@ fn json_of(instance: &DesiredInstance) -> serde_json::Value {
 fn files_are_rendered_for_each_instance() {
     let desired = World::tiny().expand();
     assert_eq!(
-        file(&desired, "coord@node2", "coord.cfg").content,
+        &*file(&desired, "coord@node2", "coord.cfg").content,
         "tick=2000\nserver.1=10.0.0.1:2181\nserver.2=10.0.0.2:2181\nserver.3=10.0.0.3:2181\n"
     );
     assert_eq!(
-        file(&desired, "store-hot@node3", "store.yml").content,
+        &*file(&desired, "store-hot@node3", "store.yml").content,
         "name: \"store-hot@node3\"\nheap: 2048\nbind: \"10.0.0.3:9200\"\ncoord: \"10.0.0.1,10.0.0.2,10.0.0.3\"\n\
          absent: 0\npeers:\n  - \"10.0.0.1:9400\"\n  - \"10.0.0.2:9200\"\nvoters: 2\ncache.size: \"10%\"\n"
     );
     assert!(!file(&desired, "store-front@node1", "store.yml").content.contains("cache.size"));
     let id = file(&desired, "coord@node2", "/opt/tiny/data/coord/id");
-    assert_eq!((id.content.as_str(), id.identity), ("2\n", true));
+    assert_eq!((&*id.content, id.identity), ("2\n", true));
     assert_eq!(file(&desired, "store-hot@node2", "store.yml").mode, 0o640);
     assert!(
         instance(&desired, "coord@node1").files.iter().all(|file| file.place != Place::Generation("note.txt".into()))
@@ -197,7 +197,7 @@ fn only_what_a_process_can_not_take_up_moves_the_restart_generation() {
 fn secrets_are_only_where_they_belong() {
     let desired = World::tiny().expand();
     let key = file(&desired, "store-hot@node2", "key.txt");
-    assert_eq!((key.content.as_str(), key.secret, key.mode), ("open sesame\n", true, 0o600));
+    assert_eq!((&*key.content, key.secret, key.mode), ("open sesame\n", true, 0o600));
     assert!(!file(&desired, "store-hot@node2", "store.yml").secret);
     for one in desired.instances.values() {
         let rest = format!("{} {:?} {:?}", json_of(one), one.process, one.params);

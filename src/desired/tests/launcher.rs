@@ -29,7 +29,6 @@ impl Sandbox {
             first_start: vec!["--first".to_owned()],
             env: [("GREETING".to_owned(), "it's $HOME `x` \"y\"".to_owned())].into(),
             program: "store".to_owned(),
-            unit: "es_cluster-test:node1:store.service".to_owned(),
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(1),
             reload_signal: None,
@@ -41,8 +40,7 @@ impl Sandbox {
     fn start(&self) -> Child {
         let role = RoleId::new("store").expect("name");
         let folders = Folders::of(&self.prefix.display().to_string(), &role);
-        let id = InstanceId::new(role, HostName::new("node1").expect("name"));
-        let script = launch::script(&id, &folders, &self.process, &self.limits, self.user);
+        let script = launch::script(&role, &folders, &self.process, &self.limits, self.user);
         fs::write(self.prefix.join("conf/store/current/launch"), script).expect("file");
         let mut command = Command::new("/bin/sh");
         command.arg(self.prefix.join("conf/store/current/launch")).env("LEAKED", "from outside");

@@ -253,7 +253,7 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
             };
             let sha256 = Digest::of(content.as_bytes());
             let (identity, secret) = (path.ends_with("myid"), path.ends_with("secret"));
-            DesiredFile { place, content, sha256, mode: 0o644, on_change, identity, secret }
+            DesiredFile { place, content: content.into(), sha256, mode: 0o644, on_change, identity, secret }
         })
         .collect();
     let digest = |wanted: &dyn Fn(&DesiredFile) -> bool| {
@@ -269,25 +269,25 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
         ordinal: i64::try_from(number).expect("small") + 1,
         tier: spec.tier.to_owned(),
         votes: spec.votes,
-        params: indexmap::IndexMap::default(),
-        ports: BTreeMap::from([(name("port"), spec.port)]),
+        params: Arc::default(),
+        ports: Arc::new(BTreeMap::from([(name("port"), spec.port)])),
         memory: spec.memory,
         context: crate::expr::Context::new(&serde_json::Value::Null),
-        software: vec![software.folder.clone()],
+        software: [software.folder.clone()].into(),
         content_generation: digest(&|file| matches!(file.place, Place::Generation(_))),
         restart_generation: digest(&|file| file.on_change == OnChange::Restart),
-        files,
-        process: DesiredProcess {
+        files: files.into(),
+        process: Arc::new(DesiredProcess {
             command: vec!["/bin/run".to_owned()],
             first_start: vec![],
             env: BTreeMap::new(),
             program: spec.role.to_owned(),
-            unit: format!("es_cluster-test:{at}:{}.service", spec.role),
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(30),
             reload_signal: Some("HUP".to_owned()),
             logs: vec![],
-        },
+        }),
+        unit: format!("es_cluster-test:{at}:{}.service", spec.role),
         data_dir,
         log_dir: format!("{prefix}/log/{}", spec.role),
         conf_dir: format!("{prefix}/conf/{}", spec.role),
@@ -333,7 +333,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
 fn running(instance: &DesiredInstance) -> InstanceObservation {
     let file = |file: &DesiredFile| {
         let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
-        let content = (!file.secret).then(|| file.content.clone());
+        let content = (!file.secret).then(|| file.content.to_string());
         (path.clone(), FileObservation { sha256: file.sha256, mode: file.mode, content })
     };
     InstanceObservation {
@@ -353,7 +353,7 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
         on_trial: false,
         previous: None,
         has_data: true,
-        software: instance.software.clone(),
+        software: instance.software.to_vec(),
     }
 }
 

@@ -84,10 +84,10 @@ async fn everything_on_disk_works_below_a_nasty_prefix() {
     assert_eq!(found.current, Some(one.content_generation));
     assert_eq!(found.generations, [one.content_generation]);
     assert_eq!(found.current_restart, Some(one.restart_generation));
-    assert_eq!(found.software, one.software);
+    assert_eq!(*found.software, *one.software);
     assert!(!found.has_data, "files that we placed are no data, apart from others");
     assert_eq!(found.files.len(), one.files.len());
-    for file in &one.files {
+    for file in one.files.iter() {
         let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
         let seen = &found.files[path];
         assert_eq!((seen.sha256, seen.mode, &seen.content), (file.sha256, file.mode, &None), "{path}");
@@ -280,7 +280,7 @@ async fn only_what_nothing_uses_is_collected() {
     let all: Vec<_> = names.iter().map(|name| lab.software(name, &[("a", 0o644, *name)])).collect();
     let generation = |software: &str, text: &str| {
         let one = lab.instance("one", "exec sleep 600", vec![rendered("app.conf", text, 0o644)]);
-        Arc::new(DesiredInstance { software: vec![software.to_owned()], ..(*one).clone() })
+        Arc::new(DesiredInstance { software: [software.to_owned()].into(), ..(*one).clone() })
     };
     let first = generation(names[0], "1");
     lab.prepare(&[&first], &[]).await.expect("prepared");

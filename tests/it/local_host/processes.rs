@@ -126,9 +126,10 @@ async fn a_start_takes_the_definition_that_is_on_disk() {
     let untouched = running(&lab, &other).await.pid;
     let new = lab.instance("one", &format!("echo new\n{SERVICE}"), Vec::new());
     let mut new = (*new).clone();
-    let entry =
-        new.files.iter_mut().find(|file| file.place == rendered("supervisor.conf", "", 0).place).expect("entry");
+    let mut files = new.files.to_vec();
+    let entry = files.iter_mut().find(|file| file.place == rendered("supervisor.conf", "", 0).place).expect("entry");
     *entry = rendered("supervisor.conf", &entry.content.replace("startretries=2", "startretries=1"), 0o644);
+    new.files = files.into();
     let new = Arc::new(new);
     lab.run(Op::Render { host: Arc::clone(&lab.host), instance: Arc::clone(&new) }).await.expect("rendered");
     lab.stop(&old).await.expect("stopped");

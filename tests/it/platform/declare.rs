@@ -194,7 +194,7 @@ fn instance(
     let folders: Vec<String> = software.iter().map(|one| one.folder.clone()).collect();
     let file = |place: Place, content: String, on_change: OnChange, identity: bool| {
         let sha256 = Digest::of(content.as_bytes());
-        DesiredFile { place, content, sha256, mode: 0o644, on_change, identity, secret: false }
+        DesiredFile { place, content: content.into(), sha256, mode: 0o644, on_change, identity, secret: false }
     };
     let inside = |path: &str| Place::Generation(path.to_owned());
     let placed = |path: &str| Place::Absolute(format!("{data_dir}/{path}"));
@@ -221,25 +221,25 @@ fn instance(
         ordinal: 1,
         tier: tier.to_owned(),
         votes: service.voters && number == 0,
-        params: indexmap::IndexMap::default(),
-        ports: BTreeMap::from([(Name::new("port").expect("name"), port)]),
+        params: Arc::default(),
+        ports: Arc::new(BTreeMap::from([(Name::new("port").expect("name"), port)])),
         memory: 0,
         context: es_cluster::expr::Context::new(&serde_json::Value::Null),
-        software: folders.clone(),
+        software: folders.into(),
         content_generation: digest(&|file| matches!(file.place, Place::Generation(_))),
         restart_generation: digest(&|file| file.on_change == OnChange::Restart),
-        process: DesiredProcess {
+        process: Arc::new(DesiredProcess {
             command: vec!["/bin/run".to_owned()],
             first_start: vec![],
             env: BTreeMap::new(),
             program: id.clone(),
-            unit,
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(30),
             reload_signal: Some("HUP".to_owned()),
             logs: vec![],
-        },
-        files,
+        }),
+        files: files.into(),
+        unit,
         data_dir,
         log_dir: format!("{prefix}/log/{id}"),
         conf_dir: format!("{prefix}/conf/{id}"),

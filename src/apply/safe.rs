@@ -170,7 +170,12 @@ impl Run<'_> {
             return None;
         }
         let rolling = &instance.module.rolling;
-        let allowed = usize::try_from(rolling.max_unavailable.max(1)).unwrap_or(usize::MAX);
+        let of = self.desired.services.get(&instance.service).map_or(&[][..], |service| &service.instances);
+        let all = match rolling.per {
+            Per::Instance => of.len(),
+            Per::Host => of.iter().map(|id| &id.host).collect::<BTreeSet<_>>().len(),
+        };
+        let allowed = rolling.max_unavailable.of(all);
         let taken = match rolling.per {
             Per::Instance => down.len() + 1,
             Per::Host => {

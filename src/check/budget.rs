@@ -93,7 +93,7 @@ fn one_step(reading: &Reading<'_>, number: usize, stopping: &[&Roll], down: &Dow
         _ => 1,
     };
     let rolling = &of.module.rolling;
-    let allowed = usize::try_from(rolling.max_unavailable).unwrap_or(usize::MAX);
+    let allowed = down.allowed;
     // The worst pick: candidates on as many hosts as can be, none of which is down already.
     let fresh: BTreeSet<&InstanceId> =
         stopping.iter().map(|roll| &roll.instance).filter(|id| !tally.ids.contains_key(*id)).collect();
@@ -128,6 +128,8 @@ fn one_step(reading: &Reading<'_>, number: usize, stopping: &[&Roll], down: &Dow
 #[derive(Clone)]
 struct Down<'a> {
     of: &'a DesiredService,
+    /// How many may be down.
+    allowed: usize,
     voters: BTreeSet<&'a InstanceId>,
     /// Down since an earlier segment, or before the plan.
     ids: BTreeSet<&'a InstanceId>,
@@ -174,7 +176,12 @@ impl<'a> Down<'a> {
     fn before(reading: &Reading<'a>, of: &'a DesiredService) -> Self {
         let votes = |id: &&InstanceId| reading.desired.instances.get(*id).is_some_and(|wanted| wanted.votes);
         let voters = of.instances.iter().filter(votes).collect();
-        let mut down = Self { of, voters, ids: BTreeSet::new(), tally: Tally::default() };
+        let rolling = &of.module.rolling;
+        let allowed = rolling.max_unavailable.of(match rolling.per {
+            Per::Instance => of.instances.len(),
+            Per::Host => of.instances.iter().map(|id| &id.host).collect::<BTreeSet<_>>().len(),
+        });
+        let mut down = Self { of, allowed, voters, ids: BTreeSet::new(), tally: Tally::default() };
         of.instances.iter().filter(|id| !serves(reading, id)).for_each(|id| down.is_down(id));
         down
     }

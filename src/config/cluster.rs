@@ -7,7 +7,7 @@ use super::typed;
 use super::values::{Expected, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};
 use crate::model::{
-    ModuleName, Name, OnFailure, Rollout, Scope, SecretSource, SecretSpec, SshOptions, SupervisorKind, Version,
+    ModuleName, Name, OnFailure, Rollout, Scope, SecretSource, SecretSpec, Share, SshOptions, SupervisorKind, Version,
     VersionSpec,
 };
 use indexmap::IndexMap;
@@ -151,8 +151,8 @@ pub(super) fn rollout(node: &Node<'_>) -> Rollout {
         child.finish();
     }
     if let Some(child) = body.one("batch") {
-        if let Some(count) = child.arg::<u32>(0, "how many instances at a time") {
-            if count.value == 0 {
+        if let Some(count) = child.arg::<Share>(0, "how many instances at a time") {
+            if count.value == Share::Count(0) {
                 let diag = Diag::at(Code::WrongType, count.span, "`batch` must be 1 or more, found 0")
                     .label("a batch of none never ends");
                 node.cx.report(diag);

@@ -2,7 +2,7 @@
 
 use super::{Files, Loaded, load, params_of, version_of};
 use crate::diag::Sources;
-use crate::model::{HostName, ModuleName, OnFailure, Scope, SecretSource, Transport, Value, Version};
+use crate::model::{HostName, ModuleName, OnFailure, Scope, SecretSource, Share, Transport, Value, Version};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ fn the_cluster_is_what_the_file_says() {
     assert_eq!(cluster.prefix, "/opt/es_cluster");
     assert_eq!(cluster.user.as_deref(), Some("svc"));
     assert_eq!((cluster.ssh.port, cluster.ssh.user.as_deref()), (Some(2222), Some("ops")));
-    assert_eq!((cluster.rollout.canary, cluster.rollout.batch), (2, 3));
+    assert_eq!((cluster.rollout.canary, cluster.rollout.batch), (2, Share::Count(3)));
     assert_eq!(cluster.rollout.soak, Duration::from_secs(90));
     assert_eq!((cluster.rollout.scope, cluster.rollout.on_failure), (Scope::Host, OnFailure::Stop));
     let plugins = &cluster.versions[&ModuleName::new("store").expect("a name")].plugins;

@@ -1,7 +1,7 @@
 //! How single KDL values become typed ones: numbers, texts, versions, sizes, durations.
 
 use crate::diag::Code;
-use crate::model::{HostName, ModuleName, Name, Value, Version, is_name};
+use crate::model::{HostName, ModuleName, Name, Share, Value, Version, is_name};
 use kdl::KdlValue;
 use std::time::Duration;
 
@@ -111,6 +111,14 @@ whole_numbers! {
     i64, "a whole number";
     u64, "a whole number, 0 or more";
     u32, "a whole number, 0 or more";
+}
+
+impl FromKdl for Share {
+    const WHAT: &'static str = "a whole number, or a part of all such as \"25%\"";
+    fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
+        let part = raw.value.as_string().and_then(Self::percent);
+        part.or_else(|| u32::from_kdl(raw).ok().map(Self::Count)).ok_or_else(|| Expected::new(Self::WHAT))
+    }
 }
 
 /// A TCP port.

@@ -1,6 +1,6 @@
 //! What `cluster.kdl` says, after decoding and type checks against the modules.
 
-use super::{HostName, ModuleName, Name, RoleId, ServiceName, SshOptions, Value, Version};
+use super::{HostName, ModuleName, Name, RoleId, ServiceName, Share, SshOptions, Value, Version};
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -50,15 +50,21 @@ pub struct Rollout {
     pub soak: Duration,
     /// What a canary is.
     pub scope: Scope,
-    /// Instances at a time after the canary; never more than the module's `max-unavailable`.
-    pub batch: u32,
+    /// Instances at a time after the canary, of those of a service; never more than the module's `max-unavailable`.
+    pub batch: Share,
     /// What happens to a canary that fails.
     pub on_failure: OnFailure,
 }
 
 impl Default for Rollout {
     fn default() -> Self {
-        Self { canary: 1, soak: Duration::from_secs(30), scope: Scope::Role, batch: 1, on_failure: OnFailure::Rollback }
+        Self {
+            canary: 1,
+            soak: Duration::from_secs(30),
+            scope: Scope::Role,
+            batch: Share::Count(1),
+            on_failure: OnFailure::Rollback,
+        }
     }
 }
 

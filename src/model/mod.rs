@@ -7,6 +7,7 @@ mod module;
 mod names;
 mod probe;
 mod quote;
+mod share;
 mod ssh;
 mod supervisor;
 mod value;
@@ -24,6 +25,7 @@ pub use module::{
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};
 pub use quote::sh_quote;
+pub use share::Share;
 pub use ssh::SshOptions;
 pub use supervisor::SupervisorKind;
 pub use value::{Secret, SecretRef, Value};

@@ -1,6 +1,6 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
-use super::{Artifact, Ask, Expr, Gate, ModuleName, Name, Plugins, Probe, Template, Value, Version};
+use super::{Artifact, Ask, Expr, Gate, ModuleName, Name, Plugins, Probe, Share, Template, Value, Version};
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -336,8 +336,8 @@ pub enum Per {
 /// Rules for a rolling change.
 #[derive(Debug, Clone)]
 pub struct Rolling {
-    /// How many may be down at once.
-    pub max_unavailable: u32,
+    /// How many may be down at once, of all of the service: of its instances or of its hosts, as `per` says.
+    pub max_unavailable: Share,
     /// What the budget counts.
     pub per: Per,
     /// The instance for which this holds goes last (the leader); looked up before each batch.

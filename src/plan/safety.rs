@@ -230,7 +230,11 @@ pub(super) fn budget(
         Per::Instance => down.len(),
         Per::Host => down.iter().map(|id| &id.host).collect::<BTreeSet<_>>().len(),
     };
-    let max = usize::try_from(rolling.max_unavailable).unwrap_or(usize::MAX);
+    let all_of_it = match rolling.per {
+        Per::Instance => service.instances.len(),
+        Per::Host => service.instances.iter().map(|id| &id.host).collect::<BTreeSet<_>>().len(),
+    };
+    let max = rolling.max_unavailable.of(all_of_it);
     if count >= max {
         let names: Vec<String> = down.iter().map(ToString::to_string).collect();
         let message = format!("{}: {} of at most {max} down already: {}", service.name, count, names.join(", "));

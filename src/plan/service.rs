@@ -242,7 +242,7 @@ impl<'p, 'a> Service<'p, 'a> {
 
     /// How many go at a time, as far as the cluster says it.
     pub(super) fn batch(&self) -> usize {
-        usize::try_from(self.input.desired.rollout.batch).unwrap_or(usize::MAX).max(1)
+        self.input.desired.rollout.batch.of(self.declared.instances.len())
     }
 
     /// How its instances are rolled, as far as the cluster says it.

@@ -109,7 +109,7 @@ impl<'p, 'a> Waves<'_, 'p, 'a> {
             service.notes.push(Note::CanaryOnly { service: service.declared.name.clone(), rest });
             return false;
         }
-        let mut batch = rollout.batch;
+        let mut batch = u32::try_from(service.batch()).unwrap_or(u32::MAX);
         if need == Need::Restart {
             let (of, all, up) = (service.declared, service.all, &service.up);
             batch = safety::budget(of, all, up, candidates, batch, service.safety);

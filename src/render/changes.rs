@@ -3,7 +3,7 @@
 use super::style::{Tone, wrapped};
 use super::text::{DiffStyle, Pen};
 use super::{fold, words};
-use crate::diff::{Change, FileDiff, SupervisorChange};
+use crate::diff::{Change, SupervisorChange};
 use crate::inventory::{Held, HeldWhat, printable};
 use crate::model::{Digest, HostName, InstanceId, OnChange, RoleId, ServiceName, SupervisorKind};
 use crate::plan::Plan;
@@ -18,13 +18,18 @@ const SHORT: usize = 12;
 /// How many paths of a list are named.
 const NAMED: usize = 3;
 
+/// Texts of the diffs, by file.
+type Diffs<'a> = BTreeMap<(&'a InstanceId, &'a str), Option<&'a str>>;
+
 /// All differences.
 pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
     let mut hosts: BTreeMap<&HostName, Vec<String>> = BTreeMap::new();
     let mut instances: BTreeMap<&InstanceId, Vec<String>> = BTreeMap::new();
     let mut services: BTreeMap<&ServiceName, Vec<String>> = BTreeMap::new();
+    let diffs: Diffs<'_> =
+        plan.diffs.iter().map(|diff| ((&diff.instance, diff.path.as_str()), diff.text.as_deref())).collect();
     for change in &plan.changes {
-        let lines = told(change, &plan.diffs, pen);
+        let lines = told(change, &diffs, pen);
         match (change, change.instance(), change.host()) {
             (Change::NotHealthy { service, .. } | Change::Setting { service, .. }, ..) => {
                 services.entry(service).or_default().extend(lines);
@@ -56,10 +61,15 @@ pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
 /// Those with the same lines together, in the order of the first of them.
 fn same<K: Ord + Copy>(all: BTreeMap<K, Vec<String>>) -> Vec<(Vec<K>, Vec<String>)> {
     let mut groups: Vec<(Vec<K>, Vec<String>)> = Vec::new();
+    let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for (key, lines) in all {
-        match groups.iter_mut().find(|(_, known)| *known == lines) {
+        let next = groups.len();
+        match places.get(&lines).and_then(|place| groups.get_mut(*place)) {
             Some((keys, _)) => keys.push(key),
-            None => groups.push((vec![key], lines)),
+            None => {
+                places.insert(lines.clone(), next);
+                groups.push((vec![key], lines));
+            }
         }
     }
     groups
@@ -74,19 +84,26 @@ fn alike(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
         [one] => Some(lines.iter().map(|line| without(line, one.host.as_str())).collect::<Vec<String>>()),
         _ => None,
     };
-    let mut result: Vec<(Group<'_>, Option<Vec<String>>)> = Vec::new();
+    let mut result: Vec<Group<'_>> = Vec::new();
+    let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for group in groups {
-        let lines = nameless(&group);
-        let known = result.iter_mut().find(|(_, known)| known.is_some() && *known == lines);
-        match (known, lines) {
-            (Some(((names, shown), _)), Some(lines)) => {
+        let Some(lines) = nameless(&group) else {
+            result.push(group);
+            continue;
+        };
+        let next = result.len();
+        match places.get(&lines).and_then(|place| result.get_mut(*place)) {
+            Some((names, shown)) => {
                 names.extend(group.0);
                 *shown = lines;
             }
-            (_, lines) => result.push((group, lines)),
+            None => {
+                places.insert(lines, next);
+                result.push(group);
+            }
         }
     }
-    result.into_iter().map(|(group, _)| group).collect()
+    result
 }
 
 /// A line with `*` for a host's name, where it stands alone.
@@ -125,7 +142,7 @@ fn line(sign: char, what: &str, pen: &Pen) -> Vec<String> {
     vec![format!("  {} {}", pen.paint(tone, &sign.to_string()), wrapped(what, 4, 6, pen.width))]
 }
 
-fn told(change: &Change, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
+fn told(change: &Change, diffs: &Diffs<'_>, pen: &Pen) -> Vec<String> {
     match change {
         Change::Unobserved { why, .. } => line('!', &format!("not observed: {}", printable(why, LONGEST)), pen),
         Change::Unprepared { host, missing } => {
@@ -237,11 +254,9 @@ fn list(paths: &[String]) -> String {
 }
 
 /// The hunks of a file's diff, or how many lines they change.
-fn diff_of(instance: &InstanceId, path: &str, diffs: &[FileDiff], pen: &Pen) -> Vec<String> {
-    let Some(found) = diffs.iter().find(|diff| diff.instance == *instance && diff.path == path) else {
-        return Vec::new();
-    };
-    let Some(text) = &found.text else {
+fn diff_of(instance: &InstanceId, path: &str, diffs: &Diffs<'_>, pen: &Pen) -> Vec<String> {
+    let Some(found) = diffs.get(&(instance, path)) else { return Vec::new() };
+    let Some(text) = found else {
         return vec![format!("      {}", pen.paint(Tone::Quiet, "(its content is not shown)"))];
     };
     let shown = |line: &str| format!("      {}", pen.paint(tone(line), line));

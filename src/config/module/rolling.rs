@@ -7,7 +7,7 @@ use super::super::values::Literal;
 use super::probe::{Use, only, probe};
 use super::scope::{Scope, names};
 use crate::diag::{Code, Diag, Spanned};
-use crate::model::{Ask, Hook, Name, Per, Probe, Rolling, SafetyRule, Setting, Settled, StatusLine, Strategy};
+use crate::model::{Ask, Hook, Name, Per, Probe, Rolling, SafetyRule, Setting, Settled, Share, StatusLine, Strategy};
 use indexmap::IndexMap;
 
 /// The settings of a module by name.
@@ -88,7 +88,7 @@ pub(super) fn strategy(node: Option<Node<'_>>) -> Strategy {
 
 pub(super) fn rolling(node: Option<Node<'_>>, scope: &Scope<'_>, settings: &Settings) -> Rolling {
     let mut rolling = Rolling {
-        max_unavailable: 1,
+        max_unavailable: Share::Count(1),
         per: Per::Instance,
         last: None,
         before_stop: Vec::new(),
@@ -98,8 +98,8 @@ pub(super) fn rolling(node: Option<Node<'_>>, scope: &Scope<'_>, settings: &Sett
     let Some(node) = node else { return rolling };
     let mut body = node.body(&["max-unavailable", "last", "before-stop", "after-ready", "no-return"]);
     if let Some(child) = body.one("max-unavailable") {
-        if let Some(count) = child.arg::<u32>(0, "how many may be down at once") {
-            if count.value == 0 {
+        if let Some(count) = child.arg::<Share>(0, "how many may be down at once") {
+            if count.value == Share::Count(0) {
                 let diag = Diag::at(Code::WrongType, count.span, "`max-unavailable` must be 1 or more, found 0");
                 node.cx.report(diag.label("nothing could ever be changed"));
             } else {

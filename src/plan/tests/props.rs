@@ -156,7 +156,7 @@ proptest! {
         }
         let mut declared = desired(&edited(&edits));
         declared.rollout.scope = if whole_host { Scope::Host } else { Scope::Role };
-        (declared.rollout.batch, declared.rollout.canary) = (batch, canary);
+        (declared.rollout.batch, declared.rollout.canary) = (batch.into(), canary);
         let mut options = PlanOptions { canary_only, ..PlanOptions::default() };
         if waived {
             options.waivers.insert(name("unobserved"), "known".to_owned());

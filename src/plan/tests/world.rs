@@ -87,7 +87,7 @@ pub(crate) fn module(module: &str) -> Module {
         quorum: None,
         strategy: Strategy::Rolling,
         rolling: Rolling {
-            max_unavailable: 1,
+            max_unavailable: 1.into(),
             per: Per::Instance,
             last: None,
             before_stop: vec![],

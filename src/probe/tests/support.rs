@@ -92,7 +92,7 @@ pub(super) fn module() -> Module {
         quorum: None,
         strategy: Strategy::Rolling,
         rolling: Rolling {
-            max_unavailable: 1,
+            max_unavailable: 1.into(),
             per: Per::Instance,
             last: None,
             before_stop: Vec::new(),

@@ -89,7 +89,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         quorum: spec.voters.then(|| Expr(spanned("true".to_owned()))),
         strategy: if spec.recreate { Strategy::Recreate { on_version_only: true } } else { Strategy::Rolling },
         rolling: Rolling {
-            max_unavailable: spec.max,
+            max_unavailable: spec.max.into(),
             per: if spec.per_host { Per::Host } else { Per::Instance },
             last: spec.leader.then(|| probe(false)),
             before_stop: if spec.hooks { vec![hook(), call()] } else { vec![] },
@@ -144,7 +144,7 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
         canary: spec.canary,
         soak: Duration::from_secs(spec.soak),
         scope: if spec.scope_host { Scope::Host } else { Scope::Role },
-        batch: spec.batch,
+        batch: spec.batch.into(),
         on_failure: OnFailure::Rollback,
     };
     let inputs = Inputs {

@@ -72,13 +72,10 @@ impl Watch<'_> {
                 Per::Instance => down.len(),
                 Per::Host => down.iter().map(|mate| &mate.host).collect::<BTreeSet<&HostName>>().len(),
             };
-            let batch = self.desired.rollout.batch.max(1);
-            let most = if self.drifted {
-                one.module.rolling.max_unavailable
-            } else {
-                one.module.rolling.max_unavailable.min(batch)
-            };
-            if count > usize::try_from(most).expect("small") {
+            let all = self.desired.services[&one.service].instances.len();
+            let (batch, most) = (self.desired.rollout.batch.of(all), one.module.rolling.max_unavailable.of(all));
+            let most = if self.drifted { most } else { most.min(batch) };
+            if count > most {
                 found.push(format!("{:?} {id} was stopped: {down:?} are down then, more than {most}", traced.at));
             }
             let voters: Vec<&&InstanceId> =
@@ -211,7 +208,7 @@ impl Watch<'_> {
     fn leader_last(&self, applied: &Applied, found: &mut Vec<String>) {
         // With one host after the other, the first host is fixed, whoever leads there; and leadership may move to another
         // one of the same batch when the first of them stops.
-        let together = self.behaviour.leaders_move && self.desired.rollout.batch > 1;
+        let together = self.behaviour.leaders_move && self.desired.rollout.batch.of(2) > 1;
         if self.drifted || self.desired.rollout.scope == Scope::Host || together {
             return;
         }

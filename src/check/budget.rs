@@ -63,9 +63,13 @@ fn of_service<'a>(
         let all = || stopping.iter().flat_map(|(_, rolls)| rolls).map(|roll| &roll.instance);
         all().for_each(|id| down.tally.add(id));
         for (number, rolls) in stopping.iter().filter(|(number, _)| !recreated(*number)) {
-            rolls.iter().for_each(|roll| down.tally.remove(&roll.instance));
+            for roll in rolls {
+                down.tally.remove(&roll.instance);
+            }
             one_step(reading, *number, rolls, down, found);
-            rolls.iter().for_each(|roll| down.tally.add(&roll.instance));
+            for roll in rolls {
+                down.tally.add(&roll.instance);
+            }
         }
         all().for_each(|id| down.tally.remove(id));
         return;
@@ -78,7 +82,9 @@ fn of_service<'a>(
             same.for_each(|roll| then.after(step, roll));
         }
         for (_, beside) in stopping.iter().filter(|(other, _)| reading.order.may_overlap(*number, *other)) {
-            beside.iter().for_each(|roll| then.tally.add(&roll.instance));
+            for roll in beside {
+                then.tally.add(&roll.instance);
+            }
         }
         one_step(reading, *number, rolls, &then, found);
     }
@@ -154,19 +160,19 @@ impl<'a> Tally<'a> {
     }
 
     fn remove(&mut self, id: &'a InstanceId) {
-        if less(&mut self.ids, id) {
-            less(&mut self.hosts, &id.host);
+        if less(&mut self.ids, &id) {
+            less(&mut self.hosts, &&id.host);
         }
     }
 }
 
 /// One less of something; whether none is left.
-fn less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) -> bool {
-    let Some(count) = counts.get_mut(&key) else { return false };
+fn less<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) -> bool {
+    let Some(count) = counts.get_mut(key) else { return false };
     *count = count.saturating_sub(1);
     let none = *count == 0;
     if none {
-        counts.remove(&key);
+        counts.remove(key);
     }
     none
 }

@@ -17,8 +17,10 @@ pub(super) struct Index<'a> {
     pub(super) by_service: BTreeMap<&'a ServiceName, Vec<usize>>,
     /// Steps that do something to instances of a host.
     pub(super) by_host: BTreeMap<&'a HostName, Vec<usize>>,
-    /// Steps of canaries, by role and by service.
-    pub(super) canaries: (BTreeMap<&'a RoleId, Vec<usize>>, BTreeMap<&'a ServiceName, Vec<usize>>),
+    /// Steps of canaries, by role.
+    pub(super) canaries: BTreeMap<&'a RoleId, Vec<usize>>,
+    /// Steps of canaries, by service.
+    pub(super) canaries_of_service: BTreeMap<&'a ServiceName, Vec<usize>>,
     /// Steps that wait until a service is healthy, and the instances that they wait for.
     pub(super) gates: BTreeMap<&'a ServiceName, Vec<(usize, BTreeSet<&'a InstanceId>)>>,
     /// Steps that stop something.
@@ -53,8 +55,8 @@ impl<'a> Index<'a> {
             once(self.by_service.entry(&roll.service).or_default(), number);
             once(self.by_host.entry(&roll.instance.host).or_default(), number);
             if step.wave == Some(Wave::Canary) {
-                once(self.canaries.0.entry(&roll.instance.role).or_default(), number);
-                once(self.canaries.1.entry(&roll.service).or_default(), number);
+                once(self.canaries.entry(&roll.instance.role).or_default(), number);
+                once(self.canaries_of_service.entry(&roll.service).or_default(), number);
             }
             for action in &roll.actions {
                 match action {

@@ -73,13 +73,13 @@ impl Order {
         &self.segments
     }
 
-    /// The steps of the segment of a step, and of those after it.
-    pub(super) fn from_segment_of(&self, step: usize) -> usize {
+    /// The first step of the segment of a step.
+    pub(super) fn segment_start(&self, step: usize) -> usize {
         self.segment.get(step).and_then(|at| self.segments.get(*at)).map_or(step, |range| range.start)
     }
 
     /// The first step of the segment after that of a step.
-    pub(super) fn after_segment_of(&self, step: usize) -> usize {
+    pub(super) fn segment_end(&self, step: usize) -> usize {
         self.segment.get(step).and_then(|at| self.segments.get(*at)).map_or(step, |range| range.end)
     }
 
@@ -203,8 +203,8 @@ mod tests {
             }
             let order = Order::of(&needs);
             for one in 0..needs.len() {
-                for other in 0..needs.len() {
-                    prop_assert_eq!(order.is_before(one, other), all[other].contains(&one), "{} {} {:?}", one, other, needs);
+                for (other, before) in all.iter().enumerate() {
+                    prop_assert_eq!(order.is_before(one, other), before.contains(&one), "{} {} {:?}", one, other, needs);
                 }
             }
             // The segments are as small as can be.

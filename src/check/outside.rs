@@ -41,8 +41,8 @@ fn unit(reading: &Reading<'_>, roll: &Roll, listed: &Listed<'_>) -> Option<(Host
         |action: &Action| matches!(action, Action::Switch { to, .. } if *to == declared.content_generation);
     let wanted = entry(declared).filter(|_| roll.actions.iter().any(to_declared))?;
     let host = &roll.instance.host;
-    let is = scope::observed(reading, host).and_then(|host| host.init.units.get(&declared.process.unit));
-    let path = format!("{UNIT_FOLDER}/{}", declared.process.unit);
+    let is = scope::observed(reading, host).and_then(|host| host.init.units.get(&declared.unit));
+    let path = format!("{UNIT_FOLDER}/{}", declared.unit);
     (is != Some(&wanted) && !listed.contains(&(host, path.as_str()))).then(|| (host.clone(), path))
 }
 

@@ -93,7 +93,7 @@ fn gated(reading: &Reading<'_>, number: usize, roll: &Roll) -> bool {
     // Only what starts together, or waits, may come between: stops may not. Those in segments after the first gate's come
     // after that gate anyway.
     let stops = &reading.index.stops;
-    let until = reading.order.after_segment_of(*first);
+    let until = reading.order.segment_end(*first);
     let (from, until) = (stops.partition_point(|stop| *stop <= number), stops.partition_point(|stop| *stop < until));
     let between = |other: &usize| {
         reading.order.is_before(number, *other) && !gates.iter().any(|gate| reading.order.is_before(*gate, *other))

@@ -23,7 +23,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     let (steps, staging) = (&reading.plan.steps, &reading.index.staging);
     for (number, step) in steps.iter().enumerate().filter(|(_, step)| disturbs(step)) {
         // Staging in earlier segments is before it anyway.
-        let from = reading.order.from_segment_of(number);
+        let from = reading.order.segment_start(number);
         let beside = staging.get(staging.partition_point(|other| *other < from)..).unwrap_or_default();
         for late in beside.iter().filter(|other| !reading.order.is_before(**other, number)) {
             let staging = steps.get(*late).map(|step| step.id.0.clone()).unwrap_or_default();
@@ -72,9 +72,10 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 // What is replaced together has one canary, whatever its roles.
                 let of = reading.desired.services.get(&first.service).map(|service| &service.module.strategy);
                 let replaced = matches!(of, Some(Strategy::Recreate { .. }));
-                let (by_role, by_service) = &reading.index.canaries;
-                let of_role = by_role.get(&first.instance.role).into_iter().flatten();
-                let of_service = by_service.get(&first.service).filter(|_| replaced).into_iter().flatten();
+                let index = &reading.index;
+                let of_role = index.canaries.get(&first.instance.role).into_iter().flatten();
+                let of_service =
+                    index.canaries_of_service.get(&first.service).filter(|_| replaced).into_iter().flatten();
                 if !of_role.chain(of_service).any(|canary| reading.order.is_before(*canary, number)) {
                     found.push(Violation::RestBeforeCanary { step: step.id.0.clone() });
                 }

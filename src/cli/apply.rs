@@ -5,6 +5,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::plan::{self, Planned};
 use super::terminal::Terminal;
+use super::world::World;
 use crate::apply::{Cancel, End, Options, Outcome, apply};
 use crate::host::Claim;
 use crate::plan::Plan;
@@ -68,9 +69,6 @@ enum Step {
 /// One plan: made, shown, agreed to, applied.
 async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
     let mut planned = plan::make(&args.common, &args.plan, args.canary_only, terminal).await?;
-    if let Some(per_second) = args.limit_rate {
-        planned.world.limit(per_second);
-    }
     if let Some(path) = &args.saved {
         planned.plan = saved(path, &planned)?;
     }
@@ -106,7 +104,14 @@ async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
             }
         }
     }
-    Ok(Step::Applied(run(&planned, args, terminal).await))
+    let world = match planned.world.take() {
+        Some(world) => world,
+        None => plan::world(&args.common, &planned.desired)?,
+    };
+    if let Some(per_second) = args.limit_rate {
+        world.limit(per_second);
+    }
+    Ok(Step::Applied(run(&planned, &world, args, terminal).await))
 }
 
 fn refused(plan: &Plan) -> CliError {
@@ -119,7 +124,7 @@ fn refused(plan: &Plan) -> CliError {
 }
 
 /// Applies, with progress on standard error and signals heard.
-async fn run(planned: &Planned, args: &Esapply, terminal: &Terminal) -> Outcome {
+async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Terminal) -> Outcome {
     let cancel = Cancel::new();
     let listener = tokio::spawn(listen(cancel.clone()));
     let (sender, receiver) = mpsc::channel(EVENTS);
@@ -133,8 +138,7 @@ async fn run(planned: &Planned, args: &Esapply, terminal: &Terminal) -> Outcome 
     let claim = Claim { who: who(), why: command_line(), since: now.clone() };
     let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());
     let options = Options { parallel: AT_ONCE, ..Options::new(claim, run, args.plan.verify) };
-    let outcome =
-        apply(&planned.plan, &planned.desired, &planned.inventory, &planned.world, options, sender, cancel).await;
+    let outcome = apply(&planned.plan, &planned.desired, &planned.inventory, world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;
     listener.abort();

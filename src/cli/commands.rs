@@ -114,7 +114,7 @@ pub(crate) fn explain(common: &Common, module: &str, terminal: &Terminal) -> Res
 pub(crate) async fn observe(args: &Esplan, out: &Path, terminal: &Terminal) -> Result<Exit, CliError> {
     let (desired, _) = load::desired(&args.common).await?;
     let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
-    let text = serde_json::to_string_pretty(&inventory).map_err(|cause| CliError::new(cause.to_string()))?;
+    let text = serde_json::to_string(&inventory).map_err(|cause| CliError::new(cause.to_string()))?;
     artifact::write_whole(out, text.as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
     let unseen: Vec<&str> =
         inventory.hosts.iter().filter(|(_, host)| host.seen().is_none()).map(|(name, _)| name.as_str()).collect();

@@ -33,8 +33,10 @@ pub(crate) async fn inventory(
     verify: bool,
 ) -> Inventory {
     let limit = if verify { VERIFY_LIMIT } else { HOST_LIMIT };
+    let by_host = desired.by_host();
+    let by_host = &by_host;
     let looks = desired.hosts.values().filter(|host| !without.contains(&host.name)).map(|host| async move {
-        let instances = desired.instances.values().filter(|one| one.id.host == host.name).cloned().map(Arc::new);
+        let instances = by_host.get(&host.name).into_iter().flatten().map(|one| Arc::new((*one).clone()));
         let wanted = Wanted { host: Arc::new(host.clone()), instances: instances.collect(), verify };
         let seen = match world.host(&host.name) {
             None => Err("there is no way to reach it".to_owned()),

@@ -20,7 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Planned {
     pub(crate) desired: Desired,
     pub(crate) inventory: Inventory,
-    pub(crate) world: World,
+    /// The way to the hosts; none when the plan was made from a snapshot.
+    pub(crate) world: Option<World>,
     pub(crate) plan: Plan,
     pub(crate) report: PlanReport,
 }
@@ -88,13 +89,18 @@ pub(crate) async fn look(
     flags: &PlanFlags,
     desired: &Desired,
     without: &BTreeSet<HostName>,
-) -> Result<(Inventory, World), CliError> {
-    let world = World::new(desired, commands::open_cache()?, &load::beside(&common.file, ""))?;
-    let inventory = match &flags.observed {
-        Some(path) => observe::snapshot(path)?,
-        None => observe::inventory(desired, &world, without, flags.verify).await,
-    };
-    Ok((inventory, world))
+) -> Result<(Inventory, Option<World>), CliError> {
+    if let Some(path) = &flags.observed {
+        return Ok((observe::snapshot(path)?, None));
+    }
+    let world = world(common, desired)?;
+    let inventory = observe::inventory(desired, &world, without, flags.verify).await;
+    Ok((inventory, Some(world)))
+}
+
+/// A way to every host.
+pub(crate) fn world(common: &Common, desired: &Desired) -> Result<World, CliError> {
+    World::new(desired, commands::open_cache()?, &load::beside(&common.file, ""))
 }
 
 fn options(flags: &PlanFlags, canary_only: bool, desired: &Desired) -> Result<PlanOptions, CliError> {

@@ -21,9 +21,9 @@ pub(super) fn render(
 ) -> Vec<DesiredFile> {
     let mut files: BTreeMap<Place, DesiredFile> = BTreeMap::new();
     for (spec, memo) in draft.module.files.iter().zip(memos) {
-        let file = remembered(memo, watched, |_| match renderer.holds(spec.when.as_ref())? {
-            true => file(draft, spec, renderer).map(Some),
-            false => Some(None),
+        let file = remembered(memo, watched, |_| {
+            let wanted = renderer.holds(spec.when.as_ref())?;
+            if wanted { file(draft, spec, renderer).map(Some) } else { Some(None) }
         });
         let Some(file) = file.flatten() else { continue };
         if files.contains_key(&file.place) {

@@ -8,7 +8,7 @@
 
 use super::engine::{Context, Shared};
 use minijinja::Value;
-use minijinja::value::{Enumerator, Object, ObjectRepr, ValueKind};
+use minijinja::value::{DynObject, Enumerator, Object, ObjectRepr, ValueKind};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -105,7 +105,7 @@ impl Watch {
 
 impl Object for Watch {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
-        self.value.as_object().map_or(ObjectRepr::Plain, |object| object.repr())
+        self.value.as_object().map_or(ObjectRepr::Plain, DynObject::repr)
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {

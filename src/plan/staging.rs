@@ -86,7 +86,7 @@ fn stage_host(
         matches!(change, Change::Supervisor { how: SupervisorChange::Down | SupervisorChange::Config, .. })
     };
     let mut missing = Vec::new();
-    if changes.iter().any(|change| supervisor(change)) {
+    if changes.iter().any(supervisor) {
         missing.push("supervisor".to_owned());
     }
     if changes.iter().any(|change| matches!(change, Change::Boot { .. })) {

@@ -64,12 +64,11 @@ fn same<K: Ord + Copy>(all: BTreeMap<K, Vec<String>>) -> Vec<(Vec<K>, Vec<String
     let mut places: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for (key, lines) in all {
         let next = groups.len();
-        match places.get(&lines).and_then(|place| groups.get_mut(*place)) {
-            Some((keys, _)) => keys.push(key),
-            None => {
-                places.insert(lines.clone(), next);
-                groups.push((vec![key], lines));
-            }
+        if let Some((keys, _)) = places.get(&lines).and_then(|place| groups.get_mut(*place)) {
+            keys.push(key);
+        } else {
+            places.insert(lines.clone(), next);
+            groups.push((vec![key], lines));
         }
     }
     groups
@@ -92,15 +91,12 @@ fn alike(groups: Vec<Group<'_>>) -> Vec<Group<'_>> {
             continue;
         };
         let next = result.len();
-        match places.get(&lines).and_then(|place| result.get_mut(*place)) {
-            Some((names, shown)) => {
-                names.extend(group.0);
-                *shown = lines;
-            }
-            None => {
-                places.insert(lines, next);
-                result.push(group);
-            }
+        if let Some((names, shown)) = places.get(&lines).and_then(|place| result.get_mut(*place)) {
+            names.extend(group.0);
+            *shown = lines;
+        } else {
+            places.insert(lines, next);
+            result.push(group);
         }
     }
     result

@@ -25,6 +25,7 @@ mod mutants;
 mod platform;
 mod props;
 mod regressions;
+mod scale;
 mod scenarios;
 mod ssh_host;
 mod tidy;

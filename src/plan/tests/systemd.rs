@@ -21,7 +21,9 @@ fn to_systemd(desired: &Desired) -> Desired {
         let sha256 = Digest::of(content.as_bytes());
         let place = Place::Generation(SupervisorKind::Systemd.entry().to_owned());
         let on_change = OnChange::Restart;
-        one.files.push(DesiredFile { place, content, sha256, mode: 0o644, on_change, identity: false, secret: false });
+        let content = content.into();
+        let unit = DesiredFile { place, content, sha256, mode: 0o644, on_change, identity: false, secret: false };
+        one.files = one.files.iter().cloned().chain([unit]).collect();
         for generation in [&mut one.content_generation, &mut one.restart_generation] {
             *generation = Digest::of(format!("{generation} under systemd").as_bytes());
         }
@@ -43,9 +45,8 @@ fn supervised(desired: &Desired) -> Inventory {
     for (name, host) in &desired.hosts {
         let boot = host.boot.as_ref().expect("it boots");
         let here = desired.instances.values().filter(|one| one.id.host == *name);
-        let unit = |one: &crate::desired::DesiredInstance| {
-            (one.process.unit.clone(), one.files.last().expect("the unit").sha256)
-        };
+        let unit =
+            |one: &crate::desired::DesiredInstance| (one.unit.clone(), one.files.last().expect("the unit").sha256);
         let own = (host.boot_unit(), Digest::of(boot.unit.as_bytes()));
         let seen = at(&mut inventory, name.as_str());
         seen.supervisor.pid = None;
@@ -108,7 +109,7 @@ fn a_supervisor_that_something_else_runs_under_goes_on() {
 fn a_unit_that_differs_is_put_back_without_a_restart() {
     let desired = to_systemd(&desired(&platform()));
     let mut inventory = supervised(&desired);
-    let unit = desired.instances[&id("coord@node1")].process.unit.clone();
+    let unit = desired.instances[&id("coord@node1")].unit.clone();
     at(&mut inventory, "node1").init.units.insert(unit, Digest::of(b"by hand"));
     let plan = checked(&desired, &inventory);
     let told = told(&plan);

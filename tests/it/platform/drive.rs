@@ -237,7 +237,7 @@ pub(crate) fn drift(cluster: &Cluster, desired: &Desired, drift: Drift) {
         }),
         Drift::KillSupervisor(index) => cluster.by_hand(host(index), |machine| machine.supervisor = None),
         Drift::EditUnit(index) => cluster.by_hand(&instance(index).id.host, |machine| {
-            if let Some(unit) = machine.units.get_mut(&instance(index).process.unit) {
+            if let Some(unit) = machine.units.get_mut(&instance(index).unit) {
                 *unit = Digest::of(b"by hand");
             }
         }),

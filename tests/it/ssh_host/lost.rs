@@ -73,3 +73,19 @@ async fn what_was_left_behind_is_ended_before_anything_else_is_done() {
     assert_eq!(ssh.exec(&sh, LIMITS).await.unwrap().stdout, b"gone\n");
     assert!(!lives() && !ended.exists());
 }
+
+/// A cable that is cut: nothing is refused, and nothing arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_falls_silent_is_given_up_within_the_limit_and_had_again_when_it_comes_back() {
+    let server = Server::start();
+    std::fs::write(server.at("home/.ssh/config"), "ServerAliveInterval 1\nServerAliveCountMax 1\n").unwrap();
+    let ssh = server.ssh();
+    assert_eq!(ssh.exec(&Script::new("echo one"), LIMITS).await.unwrap().stdout, b"one\n");
+    let frozen = server.freeze();
+    let began = Instant::now();
+    let error = ssh.exec(&Script::new("echo two"), LIMITS).await.unwrap_err();
+    super::server::thaw(&frozen);
+    assert!(error.to_string().contains("has not answered for a while"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(ssh.exec(&Script::new("echo three"), LIMITS).await.unwrap().stdout, b"three\n");
+}

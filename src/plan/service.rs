@@ -223,8 +223,9 @@ impl<'p, 'a> Service<'p, 'a> {
     ) -> Vec<Draft> {
         let draft = |facts: &&Facts<'_>| {
             // What a lost controller had begun, or not seen to the end, is watched as a canary is: it may have been one.
+            // Beside others it is not: each would take the restart of the next for its own failure.
             let replaces = facts.switch && facts.found.is_some_and(|found| found.current.is_some());
-            let watched = facts.on_trial() || replaces;
+            let watched = group.len() == 1 && (facts.on_trial() || replaces);
             let soak = watched.then_some(self.input.desired.rollout.soak);
             let rolled = roll::roll(facts, members.clone(), Manner { soak: manner.soak.or(soak), ..manner });
             let verb = match facts.need {

@@ -123,7 +123,7 @@ fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, F
         }
     }
     for told in [true, false] {
-        let hosts: Vec<HostName> = silent(input, changes, told).cloned().collect();
+        let hosts = silent(input, changes, told);
         if !hosts.is_empty() {
             notes.push(Note::PassesNothingOn { hosts, told });
         }
@@ -136,13 +136,13 @@ fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, F
 }
 
 /// Hosts that get artifacts over SSH and will not pass them on, because the file says so or for want of a client.
-fn silent<'a>(input: &PlanInput<'a>, changes: &[Change], told: bool) -> impl Iterator<Item = &'a HostName> {
+fn silent(input: &PlanInput<'_>, changes: &[Change], told: bool) -> Vec<HostName> {
     let fetches: BTreeSet<&HostName> = changes
         .iter()
         .filter(|change| matches!(change, Change::SoftwareMissing { .. } | Change::SoftwareDamaged { .. }))
         .filter_map(Change::host)
         .collect();
-    let hosts: Vec<&'a HostName> = input
+    input
         .desired
         .hosts
         .values()
@@ -152,9 +152,8 @@ fn silent<'a>(input: &PlanInput<'a>, changes: &[Change], told: bool) -> impl Ite
             let client = facts::observed(input, &host.name).is_none_or(|seen| seen.ssh_client);
             if told { direct } else { !direct && !client }
         })
-        .map(|host| &host.name)
-        .collect();
-    hosts.into_iter()
+        .map(|host| host.name.clone())
+        .collect()
 }
 
 struct Planner<'p, 'a> {

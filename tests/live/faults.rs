@@ -2,7 +2,7 @@
 //! message, nothing else is disturbed, and the next run converges. Redis, which starts in no time.
 
 use crate::canary::{CLUSTER, all_answer, converged, journals, restarted};
-use crate::lab::{Lab, Ran, Tier, tier, until};
+use crate::lab::{Lab, Ran, until};
 use crate::look;
 use crate::machines::Machines;
 use std::time::Duration;
@@ -45,10 +45,8 @@ roles {
 
 /// B5: the network of a host is cut during its own restart in a rolling upgrade of real Elasticsearch.
 #[test]
+#[ignore = "accept tier"]
 fn an_elasticsearch_that_is_cut_off_in_its_own_upgrade() {
-    if tier() != Tier::Accept {
-        return;
-    }
     let lab = Lab::over_ssh("cut-upgrade", ELASTICSEARCH, Machines::up(3, "root", false));
     lab.esplan(&["lock"]).expect(0);
     lab.esapply(&[]).expect(0);

@@ -107,7 +107,8 @@ impl Schedule {
     }
 
     /// How many copies of an artifact the controller has sent.
-    pub fn sent(&self, artifact: &Digest) -> u32 {
+    #[cfg(test)]
+    pub(super) fn sent(&self, artifact: &Digest) -> u32 {
         self.artifacts.get(artifact).map_or(0, |copies| copies.sent)
     }
 }

@@ -4,12 +4,10 @@
 //! we send ourselves. It gets no key and no password: our [`Errand`] signs that one login, on that one connection.
 
 use super::exec::{self, As, command_line};
-use super::{Ssh, errand::Errand, upload};
-use crate::inventory::printable;
+use super::{Ssh, errand::Errand, failed, upload};
 use crate::model::{Digest, sh_quote};
 use crate::remote::TransportError;
 use std::fmt::Write as _;
-use std::io;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -87,10 +85,7 @@ impl Ssh {
         if output.status == Some(0) {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it did not say why");
-        let what = format!("passing {} on to {}", file.path, settings.host);
-        Err(TransportError::Io { what, source: io::Error::other(printable(last, 300)) })
+        Err(failed(&format!("passing {} on to {}", file.path, settings.host), &output))
     }
 }
 

@@ -173,7 +173,8 @@ async fn hosts_that_do_not_answer_say_what_was_seen_and_what_to_do() {
     std::thread::spawn(move || {
         for stream in other.incoming().take(1).flatten() {
             _ = std::io::Write::write_all(&mut &stream, b"SSH-1.5-\x1b[2J\r\n");
-            std::thread::sleep(Duration::from_secs(3));
+            // Open until the other side has had enough of it.
+            _ = std::io::Read::read_to_end(&mut &stream, &mut Vec::new());
         }
     });
     let odd = why(answers(&server.ssh_with(&at(port))).await);

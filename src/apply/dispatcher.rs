@@ -1,7 +1,7 @@
 //! The dispatcher: the one place that knows which steps are done, run, and may begin. Steps run as futures of this one
 //! task, so that dropping the apply ends all of them.
 
-use super::events::Happening;
+use super::events::{Happening, Subject};
 use super::mutation::Mutation;
 use super::outcome::{End, Outcome};
 use super::roll::Halt;
@@ -12,10 +12,13 @@ use crate::plan::{Step, StepId};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeSet;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
 /// How often a lock is asked for when its host has a passing problem.
 const LOCK_TRIES: u32 = 3;
+
+/// The pause before a lock that another run has is asked for again.
+const LOCK_PAUSE: Duration = Duration::from_millis(500);
 
 impl Run<'_> {
     /// Locks, does everything, tells how it ended.
@@ -23,17 +26,8 @@ impl Run<'_> {
         let steps = self.plan.steps.len();
         let ended = |end| Outcome { end, done: 0, steps, rolled_back: Vec::new() };
         let hosts: BTreeSet<HostName> = self.plan.steps.iter().flat_map(|step| self.hosts_of(step)).collect();
-        // The first one alone, so that of two runs that begin at once one has all; nobody waits for a lock, so the others
-        // can be asked for together.
-        let (first, others) = (hosts.iter().take(1), hosts.iter().skip(1));
-        for some in [first.collect::<Vec<_>>(), others.collect()] {
-            if self.cancel.is_requested() {
-                return ended(End::Interrupted);
-            }
-            let taken = futures::future::join_all(some.into_iter().map(|host| self.lock(host))).await;
-            if let Some(end) = taken.into_iter().find_map(Result::err) {
-                return ended(end);
-            }
+        if let Err(end) = self.lock_all(&hosts).await {
+            return ended(end);
         }
         let hosts = hosts.into_iter().collect();
         self.tell(Happening::Began { run: self.options.run.clone(), steps, hosts }).await;
@@ -105,6 +99,44 @@ impl Run<'_> {
             }
         };
         (end, done.len())
+    }
+
+    /// Takes all locks or none, and asks again for as long as the options say. Nothing is held while another run is
+    /// waited for, so that two that wait never wait for each other.
+    async fn lock_all(&self, hosts: &BTreeSet<HostName>) -> Result<(), End> {
+        let began = Instant::now();
+        let mut first = hosts.first().cloned();
+        loop {
+            let Err(end) = self.lock_once(hosts, first.as_ref()).await else { return Ok(()) };
+            let waited = began.elapsed();
+            let End::Locked { host, holder } = end else { return Err(end) };
+            if waited >= self.options.lock_within {
+                return Err(End::Locked { host, holder });
+            }
+            self.free_locks();
+            let (step, subject, limit) =
+                (StepId("locks".to_owned()), Subject::Host(host.clone()), self.options.lock_within);
+            let what = "its lock is free".to_owned();
+            self.tell(Happening::Waiting { step, subject, what, says: format!("locked by {holder}"), waited, limit })
+                .await;
+            first = Some(host);
+            sleep(LOCK_PAUSE.min(self.options.lock_within.saturating_sub(waited))).await;
+        }
+    }
+
+    /// Asks for every lock once. One alone first, so that of two runs that begin at once one has all; the others together.
+    async fn lock_once(&self, hosts: &BTreeSet<HostName>, first: Option<&HostName>) -> Result<(), End> {
+        let others = hosts.iter().filter(|host| Some(*host) != first).collect();
+        for some in [first.into_iter().collect::<Vec<_>>(), others] {
+            if self.cancel.is_requested() {
+                return Err(End::Interrupted);
+            }
+            let taken = futures::future::join_all(some.into_iter().map(|host| self.lock(host))).await;
+            if let Some(end) = taken.into_iter().find_map(Result::err) {
+                return Err(end);
+            }
+        }
+        Ok(())
     }
 
     /// Takes the lock of one host.

@@ -45,6 +45,8 @@ pub struct Options {
     pub run: String,
     /// Steps at a time; 8 is a good number.
     pub parallel: usize,
+    /// How long to wait for a host that another run has locked; nothing is held meanwhile. Zero: not at all.
+    pub lock_within: std::time::Duration,
     /// Compare software by content when hosts are looked at again (the plan was made with `--verify`).
     pub verify: bool,
     /// A deliberate mistake, for the tests of the tests.
@@ -59,6 +61,7 @@ impl Options {
             claim,
             run,
             parallel: 8,
+            lock_within: std::time::Duration::ZERO,
             verify,
             #[cfg(feature = "mutants")]
             mutation: None,

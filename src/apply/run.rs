@@ -192,6 +192,11 @@ impl<'a> Run<'a> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner).push((host, Arc::from(guard)));
     }
 
+    /// Gives all locks back.
+    pub(crate) fn free_locks(&self) {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// An error when a lock was lost: then somebody else may be at work. Waits while one is taken again.
     pub(crate) async fn locks_held(&self) -> Result<(), Trouble> {
         let locks: Vec<(HostName, Arc<dyn LockGuard>)> = {

@@ -137,7 +137,8 @@ async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Termin
     let now = timestamp();
     let claim = Claim { who: who(), why: command_line(), since: now.clone() };
     let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());
-    let options = Options { parallel: AT_ONCE, ..Options::new(claim, run, args.plan.verify) };
+    let options =
+        Options { parallel: AT_ONCE, lock_within: args.lock_timeout, ..Options::new(claim, run, args.plan.verify) };
     let outcome = apply(&planned.plan, &planned.desired, &planned.inventory, world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;

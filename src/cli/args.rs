@@ -92,6 +92,9 @@ pub struct Esapply {
     /// Send no more than this a second to all hosts together, e.g. 500k, 10m (powers of 1024).
     #[arg(long, value_name = "SIZE", value_parser = rate)]
     pub limit_rate: Option<u64>,
+    /// Wait this long for a host that another run has locked, e.g. 10m.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: std::time::Duration,
     /// Print only problems and the outcome.
     #[arg(long, short)]
     pub quiet: bool,
@@ -161,4 +164,10 @@ pub enum Format {
 fn rate(text: &str) -> Result<u64, String> {
     let text = text.strip_suffix("/s").unwrap_or(text);
     crate::config::size(text).filter(|size| *size > 0).ok_or_else(|| "expected a size, e.g. 500k or 10m".to_owned())
+}
+
+/// A duration as in `cluster.kdl`.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let millis = crate::config::duration(text).ok_or_else(|| "expected a duration, e.g. 30s or 10m".to_owned())?;
+    Ok(std::time::Duration::from_millis(millis))
 }

@@ -23,7 +23,7 @@ mod values;
 mod versions;
 
 pub use merge::{params_of, version_of};
-pub use values::size;
+pub use values::{duration, size};
 
 use crate::diag::{Code, Diag, Diagnostics, Sources};
 use crate::model::{Cluster, Digest, Module, ModuleName};

@@ -175,7 +175,7 @@ impl FromKdl for Duration {
 }
 
 /// Milliseconds of `"200ms"`, `"30s"`, `"5m"`, `"6h"`, `"1d"`.
-pub(super) fn duration(text: &str) -> Option<u64> {
+pub fn duration(text: &str) -> Option<u64> {
     let (number, unit) = split_unit(text)?;
     let factor = match unit {
         "ms" => 1,

@@ -98,7 +98,8 @@ while [ "$looks" -lt "$calm" ]; do
         # Only one at a time starts or stops something here.
         exec 9>>run/lock
         flock -n 9 || { say 'a run of es_cluster is at work here: what starts is its to say' && exit 0; }
-        printf '{"who":"the boot of this host","why":"bin/boot","since":"now"}\n' >run/.tmp-lock.owner &&
+        printf '{"who":"the boot of this host","why":"bin/boot","since":"%s"}\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+            >run/.tmp-lock.owner &&
             mv -f run/.tmp-lock.owner run/lock.owner
         start_missing 9>&-
         rm -f run/lock.owner

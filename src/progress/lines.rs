@@ -66,7 +66,10 @@ pub fn outcome(outcome: &Outcome) -> Vec<String> {
             lines
         }
         End::Locked { host, holder } => {
-            vec![format!("locked, nothing was done: {host} is locked by {}", printable(holder, TEXT))]
+            vec![
+                format!("locked, nothing was done: {host} is locked by {}", printable(holder, TEXT)),
+                "next: the same again when it has ended, or wait for it: --lock-timeout 10m".to_owned(),
+            ]
         }
         End::Unreachable { host, why } => {
             vec![format!("nothing was done: {host} can't be reached: {}", printable(why, TEXT))]

@@ -124,7 +124,7 @@ impl<T: Transport> Machine<T> {
         let json = serde_json::to_string(claim).map_err(|error| self.error(Failure::Stop, error.to_string()))?;
         let sh = format!("prefix={}\nclaim={}\n{HOLDER}", sh_quote(prefix), sh_quote(&json));
         let taken = take(self.transport.as_ref(), &sh).await.map_err(|not| match not {
-            NotTaken::Held(owner) => self.error(Failure::Locked, format!("locked by {}", describe(&owner))),
+            NotTaken::Held(owner) => self.error(Failure::Locked, describe(&owner)),
             NotTaken::Failed(kind, why) => self.error(kind, format!("taking the lock: {why}")),
             NotTaken::NoWay(error) => self.transport_error("taking the lock", &error),
         })?;

@@ -8,10 +8,9 @@ use crate::platform::spec::{Change, Spec, example};
 use crate::platform::watch::Watch;
 use es_cluster::apply::{Bundle, Cancel, End, Happening};
 use es_cluster::desired::Desired;
-use es_cluster::host::Claim;
 use es_cluster::inventory::HeldWhat;
 use es_cluster::model::{InstanceId, Name};
-use es_cluster::sim::{Bad, Behaviour, Cluster, Crash, Effect, Faults, When};
+use es_cluster::sim::{Bad, Behaviour, Cluster, Crash, Faults, When};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ fn id(text: &str) -> InstanceId {
 }
 
 /// The example, converged, with a change of the store's first role declared.
-async fn store_changed() -> (Cluster, Desired) {
+pub(crate) async fn store_changed() -> (Cluster, Desired) {
     let (cluster, _) = converged(&example(), Behaviour::default(), 7).await;
     drive::settle(&cluster).await;
     let desired = declare(&example().changed(Change::Conf(1, 0)));
@@ -29,7 +28,7 @@ async fn store_changed() -> (Cluster, Desired) {
     (cluster, desired)
 }
 
-fn failed(applied: &Applied) -> Bundle {
+pub(crate) fn failed(applied: &Applied) -> Bundle {
     match &applied.outcome.as_ref().expect("alive").end {
         End::Failed { bundle } => bundle.as_ref().clone(),
         end => panic!("{end:#?}"),
@@ -176,31 +175,6 @@ fn a_host_that_is_lost_in_the_middle_ends_the_rollout() {
         let applied = apply_plan(&cluster, &desired, &inventory, plan, &How::default()).await;
         assert_eq!(applied.outcome.as_ref().expect("alive").exit_code(), 4);
         assert!(touched(&applied).iter().all(|one| one == "beta-a@node1"), "{}", applied.told());
-    });
-}
-
-#[test]
-fn a_lock_is_respected_and_a_lost_one_ends_the_run() {
-    paused(async {
-        let (cluster, desired) = store_changed().await;
-        let claim = Claim { who: "eve@there pid 9".into(), why: "esapply".into(), since: "now".into() };
-        cluster.by_hand(&host(2), |machine| machine.lock = Some((1 << 40, claim)));
-        let before = state(&cluster, &desired);
-        let applied = converge(&cluster, &desired, &How::default()).await;
-        let outcome = applied.outcome.as_ref().expect("alive");
-        assert_eq!(outcome.exit_code(), 6);
-        assert!(matches!(&outcome.end, End::Locked { holder, .. } if holder.contains("eve@there")), "{outcome:?}");
-        assert_eq!(state(&cluster, &desired), before);
-        assert!(!applied.trace.iter().any(|traced| matches!(traced.effect, Effect::Wrote { .. })));
-        cluster.by_hand(&host(2), |machine| machine.lock = None);
-
-        let lock_lost = BTreeMap::from([(host(3), Duration::from_secs(4))]);
-        with_faults(&cluster, Faults { lock_lost, ..Faults::default() });
-        let applied = converge(&cluster, &desired, &How::default()).await;
-        assert!(failed(&applied).why.contains("lock of node3 was lost"), "{:#?}", failed(&applied));
-        with_faults(&cluster, Faults::default());
-        drive::settle(&cluster).await;
-        assert_eq!(converge(&cluster, &desired, &How::default()).await.outcome.expect("alive").end, End::Done);
     });
 }
 

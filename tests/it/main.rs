@@ -19,6 +19,7 @@ mod docs;
 mod explain;
 mod hostile;
 mod local_host;
+mod locked;
 mod modules;
 #[cfg(feature = "mutants")]
 mod mutants;

@@ -143,7 +143,8 @@ fn moves_to_systemd(booted: &Booted) {
     assert!(plan.stdout.contains("moves from supervisord to systemd"), "{}", plan.stdout);
     assert!(plan.stdout.contains("/etc/systemd/system/es_cluster-"), "what is written outside: {}", plan.stdout);
     assert!(plan.stdout.contains("canary"), "{}", plan.stdout);
-    booted.lab.esapply(&[]).expect(0);
+    // The boot of node1 may not have let go of its lock yet.
+    booted.lab.esapply(&["--lock-timeout", "1m"]).expect(0);
     assert_eq!(booted.restarted(&before), 3);
     booted.under_systemd(true);
     booted.is_clean();

@@ -12,6 +12,7 @@ use es_cluster::sim::{Behaviour, Cluster, Effect, Faults, Machine, Traced};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Runs a test on one thread with a clock that jumps over waits.
@@ -109,6 +110,7 @@ impl Applied {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct How {
     pub cancel: Option<Cancel>,
+    pub lock_within: Duration,
     #[cfg(feature = "mutants")]
     pub mutation: Option<apply::Mutation>,
 }
@@ -118,6 +120,7 @@ impl How {
     pub(crate) const fn interrupted(cancel: Cancel) -> Self {
         Self {
             cancel: Some(cancel),
+            lock_within: Duration::ZERO,
             #[cfg(feature = "mutants")]
             mutation: None,
         }
@@ -128,7 +131,7 @@ impl How {
         let claim =
             Claim { who: "tester@here pid 1".into(), why: "esapply".into(), since: "2026-01-01T00:00:00Z".into() };
         let run = format!("2026{run:04}");
-        let options = Options::new(claim, run, false);
+        let options = Options { lock_within: self.lock_within, ..Options::new(claim, run, false) };
         #[cfg(feature = "mutants")]
         let options = Options { mutation: self.mutation, ..options };
         options
@@ -208,7 +211,7 @@ pub(crate) async fn left_to_do(cluster: &Cluster, desired: &Desired) -> Vec<Stri
 /// Lets time pass until the services have settled.
 pub(crate) async fn settle(cluster: &Cluster) {
     let _ = cluster;
-    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
 }
 
 /// Does to the platform what a drift says.

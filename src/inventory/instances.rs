@@ -2,6 +2,7 @@
 
 use super::answer::{BadAnswer, Section};
 use super::folders::below;
+use super::parse::Stat;
 use super::{FileObservation, Held, HostObservation, InstanceObservation, Previous, ProcessObservation, Running};
 use crate::desired::{DesiredHost, DesiredInstance, Place};
 use crate::model::{Digest, OnChange, SupervisorKind, is_name};
@@ -108,14 +109,15 @@ impl Facts {
         Ok(())
     }
 
-    /// Takes in the manifests of generations with their times (`2026-01-01 00:00:00.000000000 +0000`): newest first.
-    pub(super) fn take_generations(&mut self, section: &Section<'_>) {
-        let mut lines = section.lines.clone();
-        lines.sort_unstable_by(|a, b| b.cmp(a));
-        for line in lines {
-            let path = line.splitn(4, ' ').last().unwrap_or_default();
+    /// Takes in the manifests of generations: newest first.
+    pub(super) fn take_generations(&mut self, stats: &[Stat<'_>]) {
+        let mut stats: Vec<(&str, &str)> = stats.iter().map(|stat| (stat.time, stat.path)).collect();
+        stats.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, path) in stats {
             let mut parts = path.split('/');
-            let (Some("conf"), Some(role), Some(generation)) = (parts.next(), parts.next(), parts.next()) else {
+            let (Some("conf"), Some(role), Some(generation), Some("manifest")) =
+                (parts.next(), parts.next(), parts.next(), parts.next())
+            else {
                 continue;
             };
             // Other folders may be there; they are not ours.

@@ -30,23 +30,20 @@ disk() {
     [ -w "${at:-/}" ] || say "closed ${at:-/}"
 }
 
-folders() {
-    say '[folders]'
-    stat -c '%u %a %n' -- "$@" 2>/dev/null
+# stats FOLDER…: owner, size and time of these folders, of what lies in install/, and of the generations' manifests
+stats() {
+    say '[stats]'
+    stat -c '%u %s %y %n' -- "$@" install/* conf/*/*/manifest 2>/dev/null
 }
 
-install() {
-    say '[install]'
-    set -- install/*
-    [ -e "$1" ] && stat -c '%s %n' -- "$@"
-}
-
-# What the manifest of a software folder holds: of a folder its name and kind, of anything else also size, times, inode.
+# What the manifest of a software folder holds, in $told: of a folder its name and kind, of anything else also size,
+# times, inode. GNU's find says it alone; another needs stat, and says the same in other words.
 listing() {
-    find "$@" -type d -exec stat -c '%n %f' {} + -o -exec stat -c '%n %f %s %y %z %i' {} + 2>/dev/null | sort
+    told=$(find "$@" -type d -printf '%p %y%m\n' -o -printf '%p %y%m %s %T@ %C@ %i\n' 2>/dev/null | sort)
+    [ -n "$told" ] || told=$(find "$@" -type d -exec stat -c '%n %f' {} + -o -exec stat -c '%n %f %s %y %z %i' {} + 2>/dev/null | sort)
 }
 contents() {
-    { find "$@" -type f -exec sha256sum {} + ; find "$@" ! -type f -exec stat -c '%n %f' {} + ; } 2>/dev/null | sort
+    told=$({ find "$@" -type f -exec sha256sum {} + ; find "$@" ! -type f -exec stat -c '%n %f' {} + ; } 2>/dev/null | sort)
 }
 
 # software LISTING SUFFIX: everything at once; only when that differs, one folder after the other
@@ -62,11 +59,13 @@ software() {
     done
     [ -n "$names" ] || return 0
     cd software || return 1
-    have=$($1 $names)
+    $1 $names
+    have=$told
     want=$(sort $manifests 2>/dev/null)
     if [ "$have" != "$want" ]; then
         for name in $names; do
-            have=$($1 "$name")
+            $1 "$name"
+            have=$told
             want=$(sort "$name$2" 2>/dev/null)
             [ "$have" = "$want" ] && continue
             say "[damaged $name]"
@@ -81,9 +80,10 @@ supervisor() {
     pid=
     [ -r "$1" ] && { IFS= read -r pid <"$1" || :; }
     case $pid in '' | *[!0-9]*) return 0 ;; esac
-    [ -r "/proc/$pid/cmdline" ] || return 0
-    words=$(tr '\000' '\n' <"/proc/$pid/cmdline" 2>/dev/null)
-    case $nl$words$nl in *"$nl$2$nl"*) say "pid $pid" ;; *) return 0 ;; esac
+    words=
+    # Shells leave out the zeros between the words.
+    { IFS= read -r words || :; } 2>/dev/null <"/proc/$pid/cmdline" || return 0
+    case $words in *"-c$2") say "pid $pid" ;; *) return 0 ;; esac
     started= version=
     [ -r run/supervisord.config ] && { IFS= read -r started && IFS= read -r version || :; } <run/supervisord.config
     say "config $started"
@@ -183,23 +183,19 @@ orphans() {
     done
 }
 
-generations() {
-    say '[generations]'
-    set -- conf/*/*/manifest
-    [ -e "$1" ] && stat -c '%y %n' -- "$@"
-}
-
 # files START…: permission bits, size and name of every regular file, then the digests
 files() {
     say '[files]'
-    found=$(
-        for start; do
-            [ -e "$start" ] && set -- "$@" "$start"
-            shift
-        done
-        [ $# -gt 0 ] && find "$@" -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -exec stat -c 'mode %a %s %n' {} + \
-            -exec sha256sum {} + 2>/dev/null
-    )
+    for start; do
+        [ -e "$start" ] && set -- "$@" "$start"
+        shift
+    done
+    [ $# -gt 0 ] || return 0
+    # GNU's find says the modes itself; another refuses the words at once.
+    found=$(find "$@" -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -printf 'mode %m %s %p\n' \
+        -exec sha256sum {} + 2>/dev/null) ||
+        found=$(find "$@" -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -exec stat -c 'mode %a %s %n' {} + \
+            -exec sha256sum {} + 2>/dev/null)
     say "$found"
 }
 

@@ -30,16 +30,19 @@ pub fn parse(
     let sections = sections(answer)?;
     let mut seen = HostObservation::default();
     let mut facts = Facts::default();
-    let mut folder_facts = BTreeMap::new();
+    let mut owners = BTreeMap::new();
     let mut service_uid = None;
     for section in &sections {
         match section.name {
             "machine" => service_uid = machine(section, &mut seen, &mut facts, &MACHINE)?,
-            "folders" => folder_facts = folder_lines(section)?,
-            "install" => seen.artifacts = artifacts(section, host)?,
+            "stats" => {
+                let stats = stats(section)?;
+                seen.artifacts = artifacts(&stats, host);
+                facts.take_generations(&stats);
+                owners = stats.into_iter().map(|stat| (stat.path, stat.owner)).collect();
+            }
             "software" => software(section, &mut seen)?,
             "instances" => facts.take(section)?,
-            "generations" => facts.take_generations(section),
             "files" => facts.files = files(section)?,
             "supervisor" => seen.supervisor = supervisor(section)?,
             "debris" => seen.debris = section.lines.iter().map(|line| (*line).to_owned()).collect(),
@@ -50,7 +53,7 @@ pub fn parse(
         }
     }
     seen.user_exists = host.user.is_none() || service_uid.is_some() || seen.uid != 0;
-    seen.prepared = prepared(host, instances, &folder_facts, seen.uid, service_uid);
+    seen.prepared = prepared(host, instances, &owners, seen.uid, service_uid);
     let config = facts.files.get(&below(host, &host.supervisord().config));
     seen.supervisor.config = config.map(|file| file.sha256);
     let unit = |(path, file): (&String, &FileObservation)| {
@@ -116,13 +119,24 @@ fn is_boot_id(byte: u8) -> bool {
     byte.is_ascii_hexdigit() || byte == b'-'
 }
 
-/// Owner of every folder that exists.
-fn folder_lines(section: &Section<'_>) -> Result<BTreeMap<String, u32>, BadAnswer> {
-    let line = |line: &&str| {
-        let mut words = line.splitn(3, ' ');
-        let owner = words.next()?.parse().ok()?;
-        words.next()?;
-        Some((words.next()?.to_owned(), owner))
+/// What `stat` says of a path below the prefix.
+pub(super) struct Stat<'a> {
+    pub(super) path: &'a str,
+    /// Numeric id.
+    owner: u32,
+    /// Bytes.
+    size: u64,
+    /// When it was last changed, `2026-01-01 00:00:00.000000000 +0000`: in this form times sort as text.
+    pub(super) time: &'a str,
+}
+
+fn stats<'a>(section: &Section<'a>) -> Result<Vec<Stat<'a>>, BadAnswer> {
+    let line = |line: &'a str| {
+        let (owner, rest) = line.split_once(' ')?;
+        let (size, rest) = rest.split_once(' ')?;
+        let (at, _) = rest.match_indices(' ').nth(2)?;
+        let (time, path) = rest.split_at_checked(at)?;
+        Some(Stat { path: path.get(1..)?, owner: owner.parse().ok()?, size: size.parse().ok()?, time })
     };
     section.lines.iter().map(|text| line(text).ok_or_else(|| section.garbage(text))).collect()
 }
@@ -130,29 +144,22 @@ fn folder_lines(section: &Section<'_>) -> Result<BTreeMap<String, u32>, BadAnswe
 fn prepared(
     host: &DesiredHost,
     instances: &[Arc<DesiredInstance>],
-    found: &BTreeMap<String, u32>,
+    found: &BTreeMap<&str, u32>,
     us: u32,
     service: Option<u32>,
 ) -> bool {
     // Only root can give a folder to somebody else.
     let service = if us == 0 { service.unwrap_or(us) } else { us };
     let owner = |owner| if owner == Owner::Us { us } else { service };
-    folders(host, instances).iter().all(|(path, wanted)| found.get(path) == Some(&owner(*wanted)))
+    folders(host, instances).iter().all(|(path, wanted)| found.get(path.as_str()) == Some(&owner(*wanted)))
 }
 
-fn artifacts(section: &Section<'_>, host: &DesiredHost) -> Result<BTreeSet<String>, BadAnswer> {
+/// The wanted artifacts that are there, at their whole length.
+fn artifacts(stats: &[Stat<'_>], host: &DesiredHost) -> BTreeSet<String> {
     let parts = host.software.values().flat_map(|software| &software.parts);
     let wanted: BTreeMap<String, u64> = parts.map(|part| (part.file_name(), part.size)).collect();
-    let mut found = BTreeSet::new();
-    for line in &section.lines {
-        let (size, path) = line.split_once(' ').ok_or_else(|| section.garbage(line))?;
-        let size: u64 = size.parse().map_err(|_| section.garbage(line))?;
-        let name = path.strip_prefix("install/").ok_or_else(|| section.garbage(line))?;
-        if wanted.get(name) == Some(&size) {
-            found.insert(name.to_owned());
-        }
-    }
-    Ok(found)
+    let there = stats.iter().filter_map(|stat| Some((stat.path.strip_prefix("install/")?, stat.size)));
+    there.filter(|(name, size)| wanted.get(*name) == Some(size)).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn is_folder_name(text: &str) -> bool {
@@ -189,10 +196,17 @@ fn damaged(folder: &str, section: &Section<'_>) -> Result<SoftwareObservation, B
     Ok(SoftwareObservation::Damaged(paths.into_iter().take(DAMAGED_PATHS).collect()))
 }
 
-/// The path in a line of a manifest: before the kind of a folder, or before kind, size, two times and inode of a file.
+/// The path in a line of a manifest, see `listing`: GNU's find ends the line of a folder with its kind and mode (`d755`),
+/// and that of a file with kind and mode, size, two times and inode. With stat it is one word of hexadecimal digits, or one
+/// such word, size, two times of three words each and inode.
 fn without_facts(line: &str) -> &str {
-    let is_file = line.rsplit(' ').nth(1).is_some_and(|zone| zone.starts_with(['+', '-']));
-    line.rsplitn(if is_file { 10 } else { 2 }, ' ').last().unwrap_or(line)
+    let before_inode = line.rsplit(' ').nth(1);
+    let facts = match before_inode {
+        Some(zone) if zone.starts_with(['+', '-']) => 9,
+        Some(seconds) if seconds.contains('.') && seconds.parse::<f64>().is_ok() => 5,
+        _ => 1,
+    };
+    line.rsplitn(facts + 1, ' ').last().unwrap_or(line)
 }
 
 /// Regular files by path: digest and permission bits.

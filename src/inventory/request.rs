@@ -42,8 +42,7 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     let folders = folders(host, instances);
     let (folder_names, places) = (folders.keys().map(String::as_str), Places::of(host, instances));
     call(&["held= seen= found="])?;
-    call(&["folders"].into_iter().chain(folder_names).collect::<Vec<_>>())?;
-    call(&["install"])?;
+    call(&["stats"].into_iter().chain(folder_names).collect::<Vec<_>>())?;
     call(if verify { &["software", "contents", ".sha256"] } else { &["software", "listing", ".manifest"] })?;
     call(&["say", "[instances]"])?;
     for (instance, placed) in instances.iter().zip(&places.in_data) {
@@ -53,7 +52,6 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     }
     let supervisor = below(host, &host.supervisord().config);
     call(&["orphans", supervisor.split('/').nth(1).unwrap_or_default()])?;
-    call(&["generations"])?;
     let current: Vec<String> = instances.iter().map(|one| format!("conf/{}/current/", one.id.role)).collect();
     let starts = current.iter().map(String::as_str).chain(places.placed.iter().map(String::as_str));
     let units = instances.iter().map(|one| one.unit.clone()).chain([host.boot_unit()]);

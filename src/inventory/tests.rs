@@ -44,13 +44,12 @@ fn digest(text: &str) -> Digest {
 fn answer(record: &str) -> String {
     let (generation, older, restart) = (digest("new"), digest("old"), digest("restart"));
     format!(
-        "[observation 1]\n[machine]\nboot {BOOT}\nuid 0\nmemory 1024\nuptime 1000\nfree 10 4096\n[folders]\n0 755 .\n\
-         [install]\n[software]\nthing-1.0-0123456789ab\nother-2\n[damaged other-2]\n 6f 74 68 65 72 2d 32 2f 61 20 34 31 0a\n\
+        "[observation 1]\n[machine]\nboot {BOOT}\nuid 0\nmemory 1024\nuptime 1000\nfree 10 4096\n[stats]\n0 4096 2026-01-01 00:00:00.0 +0000 .\n\
+         0 7 2026-01-01 00:00:00.1 +0000 conf/one/{older}/manifest\n\
+         0 7 2026-01-01 00:00:00.2 +0000 conf/one/{generation}/manifest\n\
+         0 7 2026-01-01 00:00:00.3 +0000 conf/one/x/manifest\n[software]\nthing-1.0-0123456789ab\nother-2\n[damaged other-2]\n 6f 74 68 65 72 2d 32 2f 61 20 34 31 0a\n\
          [instances]\nrole one\ncurrent one {generation}\nrestart one {restart}\nuses one thing-1.0-0123456789ab\n\
-         data one\n{record}[generations]\n\
-         2026-01-01 00:00:00.1 +0000 conf/one/{older}/manifest\n2026-01-01 00:00:00.2 +0000 conf/one/{generation}/manifest\n\
-         2026-01-01 00:00:00.3 +0000 conf/one/x/manifest\n\
-         [files]\n\n[held one]\n 7b 22 62 79 22 3a 22 6d 65 22 2c 22 77 68 79 22 3a 22 22 2c 22 77 68 61 74 22 3a 22 73\n \
+         data one\n{record}[files]\n\n[held one]\n 7b 22 62 79 22 3a 22 6d 65 22 2c 22 77 68 79 22 3a 22 22 2c 22 77 68 61 74 22 3a 22 73\n \
          74 6f 70 70 65 64 22 7d\n[debris]\nrun/.tmp-x\n[supervisor]\npid 7\nconfig -\nversion 4.3.0\n[end]\n"
     )
 }
@@ -144,7 +143,7 @@ fn nonsense_is_named_and_made_safe() {
         ("uid 0", "uid -1"),
         ("uid 0", "uid 99999999999999999999"),
         ("free 10 4096", "free 10"),
-        ("0 755 .", "root 755 ."),
+        ("0 4096 2026-01-01 00:00:00.0 +0000 .", "root 755 ."),
         ("[files]\n", "[files]\nmode 9 1 a\n"),
         ("[files]\n", "[files]\nxyz  a\n"),
         ("role one", "role ../one"),

@@ -82,8 +82,10 @@ finish() {
     cd ".tmp-$1"
     is_root && chown -hR 0:0 -- "$1"
     chmod -R u+rwX,go+rX,go-w -- "$1"
-    listing "$1" >"$1.manifest"
-    contents "$1" >"$1.sha256"
+    listing "$1"
+    say "$told" >"$1.manifest"
+    contents "$1"
+    say "$told" >"$1.sha256"
     cd ..
     settle_all ".tmp-$1"
     rm -rf -- ".tmp-old-$1"

@@ -8,6 +8,7 @@ use crate::inventory::printable;
 use crate::remote::{Output, STDERR_LIMIT, TransportError};
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use std::borrow::Cow;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -26,19 +27,41 @@ fn marker() -> &'static str {
     MARKER.get_or_init(|| format!("@es-{:016x}", RandomState::new().hash_one(std::process::id())))
 }
 
+/// What every script finds, whatever the login shell has set, and how it tells its processes.
+fn prologue() -> String {
+    let marker = marker();
+    format!(
+        "unset ENV BASH_ENV CDPATH; LANG=C LC_ALL=C \
+         PATH=\"$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"; export LANG LC_ALL PATH; \
+         cd /; x=; read -r x 2>/dev/null </proc/$$/stat; echo \"{marker} $$ ${{x##*)}}\""
+    )
+}
+
 /// The command line that reads a script of `length` bytes from standard input and runs it with what is left as its input.
 ///
 /// It is one line without backslashes, quotes inside quotes and exclamation marks: bash, dash, ash, zsh, fish and csh
 /// all take it as the same three words. `dd` counts in whole blocks where it can, and in bytes where it can't.
 pub(super) fn command_line(length: usize, sudo: bool) -> String {
-    let marker = marker();
-    let privileged = if sudo { "sudo -n -- " } else { "" };
+    let (privileged, prologue, length) = (privileged(sudo), prologue(), length.max(1));
     format!(
-        "exec {privileged}/bin/sh -c 'unset ENV BASH_ENV CDPATH; LANG=C LC_ALL=C \
-         PATH=\"$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"; export LANG LC_ALL PATH; cd /; \
-         x=; read -r x 2>/dev/null </proc/$$/stat; echo \"{marker} $$ ${{x##*)}}\"; \
+        "exec {privileged}/bin/sh -c '{prologue}; \
          eval \"$(dd bs={length} count=1 iflag=fullblock 2>/dev/null || dd bs=1 count={length} 2>/dev/null)\"'"
     )
+}
+
+/// The command line of a script without input: the shell reads all of its standard input, which is [`alone`].
+fn shell(sudo: bool) -> String {
+    format!("exec {}/bin/sh", privileged(sudo))
+}
+
+/// A script without input, for a shell that reads it from its standard input. It spares the host two processes. A shell
+/// reads a group to its end before it begins: of a script that came only in part nothing is done.
+fn alone(sh: &str) -> String {
+    format!("{}\n{{\n{sh}\n}} </dev/null\n", prologue())
+}
+
+const fn privileged(sudo: bool) -> &'static str {
+    if sudo { "sudo -n -- " } else { "" }
 }
 
 /// The processes of a script: what ends all of them.
@@ -147,14 +170,14 @@ async fn end(live: &Live, processes: Processes, sudo: bool) -> Option<()> {
 }
 
 impl Program {
-    /// Starts a shell that reads a script of this length.
-    pub(super) async fn start(live: &Arc<Live>, length: usize, run_as: As) -> Result<Self, TransportError> {
+    /// Starts a shell with this command line.
+    pub(super) async fn start(live: &Arc<Live>, line: String, run_as: As) -> Result<Self, TransportError> {
         let Opened { channel, permit } = live.session().await?;
         let (read, write) = channel.split();
         let sudo = run_as == As::Root;
         let forwarded = if run_as == As::Errand { write.agent_forward(false).await } else { Ok(()) };
         let started = match forwarded {
-            Ok(()) => write.exec(true, command_line(length.max(1), sudo)).await,
+            Ok(()) => write.exec(true, line).await,
             failed => failed,
         };
         let program = Self {
@@ -256,6 +279,11 @@ pub(super) trait Input: Send {
 
     /// How long the script may go on after the last byte.
     fn rest_within(&self) -> Duration;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        false
+    }
 }
 
 impl Input for &[u8] {
@@ -267,6 +295,10 @@ impl Input for &[u8] {
     /// Whoever runs the script limits the whole.
     fn rest_within(&self) -> Duration {
         Duration::MAX
+    }
+
+    fn is_empty(&self) -> bool {
+        <[u8]>::is_empty(self)
     }
 }
 
@@ -292,7 +324,12 @@ pub(super) async fn run_as(
     trace: &Trace,
 ) -> Result<Output, TransportError> {
     let sudo = run_as == As::Root;
-    let mut program = Program::start(live, sh.len(), run_as).await?;
+    let (line, sh) = if input.is_empty() {
+        (shell(sudo), Cow::Owned(alone(sh)))
+    } else {
+        (command_line(sh.len(), sudo), Cow::Borrowed(sh))
+    };
+    let mut program = Program::start(live, line, run_as).await?;
     let half = Arc::clone(&program.write);
     let limit = input.rest_within();
     let write = async {

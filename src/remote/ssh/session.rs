@@ -1,7 +1,7 @@
 //! Scripts that go on until their standard input ends.
 
 use super::connection::Live;
-use super::exec::{As, Heard, Program};
+use super::exec::{As, Heard, Program, command_line};
 use crate::remote::{Session, TransportError};
 use russh::ChannelMsg;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ const BETWEEN: usize = 64 * 1024;
 
 /// Starts a script; it goes on until its input is dropped, or its output ends.
 pub(super) async fn start(live: &Arc<Live>, sh: &str, sudo: bool) -> Result<Session, TransportError> {
-    let program = Program::start(live, sh.len(), As::privileged(sudo)).await?;
+    let program = Program::start(live, command_line(sh.len(), sudo), As::privileged(sudo)).await?;
     let sent = program.write.data_bytes(sh.as_bytes().to_vec()).await;
     sent.map_err(|_| TransportError::Unreachable { why: live.end() })?;
     let (ours, theirs) = duplex(BETWEEN);

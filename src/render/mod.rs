@@ -3,8 +3,10 @@
 //! Everything makes sense without colour; text of hosts and services arrives here safe to print already.
 
 mod changes;
+mod course;
 mod explain;
 mod fold;
+mod groups;
 mod json;
 mod notes;
 mod status;
@@ -13,6 +15,7 @@ mod style;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 mod words;
 
 pub use explain::explain;

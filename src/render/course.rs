@@ -1,0 +1,349 @@
+//! What would be done, in order, as data: what is staged first, then each wave with its actions, limits and reasons.
+//! Rolls that differ in their host alone are one entry. What all formats tell alike.
+
+use super::{fold, words};
+use crate::inventory::printable;
+use crate::model::{HostName, InstanceId, RoleId, ServiceName};
+use crate::plan::{Action, GateKind, Plan, Reason, Roll, Step, StepKind, Wave};
+use std::collections::BTreeMap;
+
+/// Consecutive steps that read as one.
+#[derive(Debug)]
+pub(super) struct Entry<'a> {
+    /// What kind of entry.
+    pub(super) what: What,
+    /// In one line: `rest coord@node[2-3], one after the other`.
+    pub(super) head: String,
+    /// What is done to each instance, in order: `stop (30s)`.
+    pub(super) actions: Vec<String>,
+    /// What else there is to know.
+    pub(super) notes: Vec<String>,
+    /// Why, as a sentence.
+    pub(super) why: Option<String>,
+    /// After this there is no way back.
+    pub(super) no_return: bool,
+    /// The service that it is about, when it is about one.
+    #[expect(dead_code, reason = "for the graph, which comes next")]
+    pub(super) service: Option<&'a ServiceName>,
+    /// The instances that are changed; of candidates, all that may be picked.
+    pub(super) instances: Vec<&'a InstanceId>,
+    /// How many of them are taken.
+    pub(super) take: usize,
+    /// How many go at a time.
+    pub(super) pace: Pace,
+}
+
+/// What kind of entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Instances are changed.
+    Roll(Option<Wave>),
+    /// A service is waited for.
+    Gate(GateKind),
+    /// A setting of a service is put back or repaired.
+    Setting,
+    /// Supervisors are ended.
+    Retire,
+}
+
+/// How many go at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// One after the other, or a single one.
+    One,
+    /// So many.
+    Some(u32),
+    /// All of them.
+    Together,
+}
+
+/// What must be equal for rolls to be told together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    role: RoleId,
+    wave: Option<Wave>,
+    actions: Vec<String>,
+    why: Option<String>,
+    no_return: bool,
+}
+
+/// What a point of no return means for people.
+pub(super) const NO_RETURN: &str = "it can't be rolled back to its old version";
+
+/// All entries, in order, but what is staged.
+pub(super) fn entries(plan: &Plan) -> Vec<Entry<'_>> {
+    let mut entries: Vec<Entry<'_>> = Vec::new();
+    let mut last: Option<(Key, Option<bool>)> = None;
+    let mut before: Option<&Step> = None;
+    for step in plan.steps.iter().filter(|step| !is_staging(&step.kind)) {
+        let beside = before.is_some_and(|before| before.needs == step.needs);
+        let retiring = before.is_some_and(|before| matches!(before.kind, StepKind::Retire { .. }));
+        before = Some(step);
+        let StepKind::Roll(roll) = &step.kind else {
+            last = None;
+            match &step.kind {
+                StepKind::Retire { .. } if retiring => {}
+                StepKind::Retire { .. } => entries.push(retire(plan)),
+                kind => entries.extend(other(kind, step)),
+            }
+            continue;
+        };
+        let entry = rolled(step, roll);
+        let key = key(&entry, step, roll);
+        // Those that go together and those that go one by one are not told together.
+        let known = last.as_mut().filter(|(known, together)| *known == key && together.is_none_or(|it| it == beside));
+        if let (Some((_, together)), Some(entry)) = (known, entries.last_mut()) {
+            *together = Some(beside);
+            entry.pace = if beside { Pace::Together } else { Pace::One };
+            entry.instances.push(&roll.instance);
+            entry.take += 1;
+        } else {
+            last = Some((key, None));
+            entries.push(entry);
+        }
+    }
+    for entry in entries.iter_mut().filter(|entry| entry.head.is_empty()) {
+        let together = match (entry.instances.len(), entry.pace) {
+            (0 | 1, _) => "",
+            (_, Pace::Together) => ", together",
+            _ => ", one after the other",
+        };
+        let names = fold::instances(entry.instances.iter().copied());
+        let wave = match entry.what {
+            What::Roll(wave) => wave_name(wave),
+            _ => "change",
+        };
+        entry.head = format!("{wave} {names}{together}");
+    }
+    entries
+}
+
+fn is_staging(kind: &StepKind) -> bool {
+    match kind {
+        StepKind::Prepare { .. }
+        | StepKind::Fetch { .. }
+        | StepKind::Assemble { .. }
+        | StepKind::Render { .. }
+        | StepKind::Supervise { .. }
+        | StepKind::Barrier
+        | StepKind::Collect { .. } => true,
+        StepKind::Retire { .. }
+        | StepKind::Undo { .. }
+        | StepKind::Repair { .. }
+        | StepKind::Roll(_)
+        | StepKind::PickNext { .. }
+        | StepKind::Gate { .. } => false,
+    }
+}
+
+/// Everything that does not disturb, by kind, a line each.
+pub(super) fn staged(plan: &Plan) -> Vec<String> {
+    let (mut prepare, mut supervise, mut boot, mut render) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut unpack: BTreeMap<&str, Vec<&HostName>> = BTreeMap::new();
+    for step in &plan.steps {
+        match &step.kind {
+            StepKind::Prepare { host, .. } => prepare.push(host),
+            StepKind::Supervise { host } if starts(step) => supervise.push(host),
+            StepKind::Supervise { host } => boot.push(host),
+            StepKind::Assemble { host, folder } => unpack.entry(folder).or_default().push(host),
+            StepKind::Render { instance, .. } => render.push(instance),
+            _ => {}
+        }
+    }
+    let mut lines = Vec::new();
+    if !prepare.is_empty() {
+        lines.push(format!("prepare {}", fold::hosts(prepare)));
+    }
+    lines.extend(unpack.into_iter().map(|(folder, hosts)| format!("unpack {folder} on {}", fold::hosts(hosts))));
+    if !render.is_empty() {
+        lines.push(format!("write {}", fold::instances(render)));
+    }
+    if !supervise.is_empty() {
+        lines.push(format!("start the supervisor on {}", fold::hosts(supervise)));
+    }
+    if !boot.is_empty() {
+        lines.push(format!("write what starts at boot on {}", fold::hosts(boot)));
+    }
+    lines
+}
+
+/// Whether the supervisor itself is missing, and not only what starts it at boot.
+fn starts(step: &Step) -> bool {
+    let missing =
+        |reason: &Reason| matches!(reason, Reason::Missing(what) if what.iter().any(|one| one == "supervisor"));
+    step.reason.iter().any(missing)
+}
+
+/// An entry about no instance.
+fn bare(what: What, head: String, service: Option<&ServiceName>, note: String) -> Entry<'_> {
+    Entry {
+        what,
+        head,
+        actions: Vec::new(),
+        notes: vec![note],
+        why: None,
+        no_return: false,
+        service,
+        instances: Vec::new(),
+        take: 0,
+        pace: Pace::One,
+    }
+}
+
+/// The ends of supervisors that are not declared any more, which come together.
+fn retire(plan: &Plan) -> Entry<'_> {
+    let host = |step: &'_ Step| match &step.kind {
+        StepKind::Retire { host } => Some(host.clone()),
+        _ => None,
+    };
+    let hosts: Vec<HostName> = plan.steps.iter().filter_map(host).collect();
+    let head = format!("end the supervisor on {} that was declared before", fold::hosts(hosts.iter()));
+    bare(What::Retire, head, None, "nothing runs under it any more".to_owned())
+}
+
+/// A roll, not yet with others and without its headline.
+fn rolled<'a>(step: &Step, roll: &'a Roll) -> Entry<'a> {
+    Entry {
+        what: What::Roll(step.wave),
+        head: String::new(),
+        actions: actions(roll),
+        notes: Vec::new(),
+        why: why(step),
+        no_return: no_return(step, std::slice::from_ref(roll)),
+        service: Some(&roll.service),
+        instances: vec![&roll.instance],
+        take: 1,
+        pace: Pace::One,
+    }
+}
+
+fn key(entry: &Entry<'_>, step: &Step, roll: &Roll) -> Key {
+    Key {
+        role: roll.instance.role.clone(),
+        wave: step.wave,
+        actions: entry.actions.clone(),
+        why: entry.why.clone(),
+        no_return: entry.no_return,
+    }
+}
+
+/// A wave in a word or two.
+pub(super) fn wave_name(wave: Option<Wave>) -> &'static str {
+    match wave {
+        Some(Wave::Bootstrap) => "bootstrap",
+        Some(Wave::Repair) => "repair",
+        Some(Wave::Canary) => "canary",
+        Some(Wave::Rest) => "rest",
+        Some(Wave::Recreate) => "stop all",
+        None => "change",
+    }
+}
+
+fn other<'a>(kind: &'a StepKind, step: &Step) -> Option<Entry<'a>> {
+    let entry = match kind {
+        StepKind::PickNext { candidates, budget, take, .. } => picked(candidates, *budget, *take, step),
+        StepKind::Gate { service, gate, members, within } => {
+            let what = match gate {
+                GateKind::Healthy => "healthy",
+                GateKind::Converged => "in its final state",
+            };
+            let count = words::count(members.len(), "instance");
+            let head = format!("wait until {service} is {what} with {count}");
+            bare(What::Gate(*gate), head, Some(service), format!("at most {}", words::duration(*within)))
+        }
+        StepKind::Undo { host, service, setting, .. } => {
+            let head = format!("put {setting} of {service} back as it was");
+            bare(What::Setting, head, Some(service), format!("recorded on {host} by an interrupted run"))
+        }
+        StepKind::Repair { service, setting, value } => {
+            let head = format!("set {setting} of {service} to {}", printable(&value.to_string(), 200));
+            bare(What::Setting, head, Some(service), "no finished rollout leaves it as it is".to_owned())
+        }
+        _ => return None,
+    };
+    Some(entry)
+}
+
+/// Candidates of which some are taken, in an order that is only known then.
+fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &Step) -> Entry<'a> {
+    let names = fold::instances(candidates.iter().map(|roll| &roll.instance));
+    let taken = usize::try_from(take).unwrap_or(usize::MAX).min(candidates.len());
+    let how_many = match step.wave {
+        _ if taken >= candidates.len() => String::new(),
+        Some(Wave::Rest) if take == 1 => "the other one of ".to_owned(),
+        Some(Wave::Rest) => format!("the other {take} of "),
+        _ => format!("{take} of "),
+    };
+    let pace = if budget > 1 { format!(", {budget} at a time") } else { ", one after the other".to_owned() };
+    let pace = if take > 1 { pace } else { String::new() };
+    Entry {
+        what: What::Roll(step.wave),
+        head: format!("{} {how_many}{names}{pace}", wave_name(step.wave)),
+        actions: candidates.first().map(actions).unwrap_or_default(),
+        notes: vec!["the leader goes last; who leads is looked up each time".to_owned()],
+        why: why(step),
+        no_return: no_return(step, candidates),
+        service: candidates.first().map(|roll| &roll.service),
+        instances: candidates.iter().map(|roll| &roll.instance).collect(),
+        take: taken,
+        pace: if budget > 1 && take > 1 { Pace::Some(budget) } else { Pace::One },
+    }
+}
+
+/// `stop (30s)`, `switch`, `start`, `ready (1m)`, `healthy (10m)`, `stays healthy for 30s`.
+fn actions(roll: &Roll) -> Vec<String> {
+    let within = |what: &str, limit: &std::time::Duration| Some(format!("{what} ({})", words::duration(*limit)));
+    let word = |action: &Action| match action {
+        Action::CheckSafe => Some("safe to stop?".to_owned()),
+        Action::BeforeStop => Some("before-stop".to_owned()),
+        Action::Stop { within: limit } => within("stop", limit),
+        Action::StopUnsupervised { pid, within: limit } => within(&format!("stop process {pid}"), limit),
+        Action::Switch { .. } => Some("switch".to_owned()),
+        Action::Start { first: false } => Some("start".to_owned()),
+        Action::Start { first: true } => Some("first start".to_owned()),
+        Action::Reload => Some("reload".to_owned()),
+        Action::AwaitReady { within: limit } => within("ready", limit),
+        Action::AfterReady => Some("after-ready".to_owned()),
+        Action::AwaitHealthy { within: limit } => within("healthy", limit),
+        Action::Soak { for_ } if for_.is_zero() => None,
+        Action::Soak { for_ } => Some(format!("stays healthy for {}", words::duration(*for_))),
+    };
+    roll.actions.iter().filter_map(word).collect()
+}
+
+fn why(step: &Step) -> Option<String> {
+    let reasons: Vec<String> = step.reason.iter().filter_map(reason).collect();
+    (!reasons.is_empty()).then(|| format!("because {}", words::and(&reasons)))
+}
+
+fn reason(reason: &Reason) -> Option<String> {
+    let text = match reason {
+        Reason::New => "it is new".to_owned(),
+        Reason::Revived => "nothing of it runs, and it has data".to_owned(),
+        Reason::Files(paths) if paths.len() == 1 => format!("{} changes", paths.join(", ")),
+        Reason::Files(paths) => format!("{} change", words::and(paths)),
+        Reason::Software(changes) => changes.join(", "),
+        Reason::ByHand(paths) => format!("somebody edited {}", words::and(paths)),
+        Reason::ProcessDefinition => "its process definition changes".to_owned(),
+        Reason::Unproven => "it was changed by a run that was lost before it was seen to be healthy".to_owned(),
+        Reason::ReloadOwed => "it was never told to read its files".to_owned(),
+        Reason::RestartPending => "it runs on an older generation than the one on disk".to_owned(),
+        Reason::NotRunning => "it does not run".to_owned(),
+        Reason::NotReady(_) => "it does not serve".to_owned(),
+        Reason::Unsupervised => "no supervisor watches it".to_owned(),
+        Reason::OtherSupervisor { from, to } => format!("it moves from {} to {}", from.word(), to.word()),
+        Reason::Unit => "its unit differs".to_owned(),
+        Reason::SoftwareDamaged => "its software is damaged".to_owned(),
+        Reason::Missing(what) => format!("{} is missing", words::and(what)),
+        Reason::Leftover => "an interrupted run left it".to_owned(),
+        Reason::NotSettled => "no finished rollout leaves it so".to_owned(),
+        Reason::Recreate => "its versions can't be mixed".to_owned(),
+        Reason::Follows => return None,
+    };
+    Some(text)
+}
+
+/// Whether it is a point of no return: none of them is rolled back.
+fn no_return(step: &Step, rolls: &[Roll]) -> bool {
+    step.no_return && rolls.iter().all(|roll| roll.rollback.is_none())
+}

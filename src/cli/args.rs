@@ -1,5 +1,7 @@
 //! What was typed. The doc comments are the help texts.
 
+use super::format::{Findings, Plain, Report};
+use crate::render::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -13,6 +15,8 @@ observed, 4 unhealthy (status), 7 refused by a safety rule.
 Examples:
   esplan                               what differs, and the plan
   esplan --detailed-exitcode           the same, as a gate in a pipeline
+  esplan --report plan.md --report plan.xml --out plan.json
+                                       the same, with what a pipeline keeps
   esplan --only node1 --diff full      one host, with whole diffs
   esplan status                        how everything is doing")]
 pub struct Esplan {
@@ -26,8 +30,12 @@ pub struct Esplan {
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// How to print the plan.
-    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
+    /// Also write the plan to this file, in the format that its end says: .md, .xml (JUnit), .json, .txt; can be given
+    /// several times.
+    #[arg(long, value_name = "FILE", value_parser = Report::parse)]
+    pub report: Vec<Report>,
     /// Also write the plan as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -40,7 +48,11 @@ pub struct Esplan {
 #[derive(Debug, Subcommand)]
 pub enum EsplanCommand {
     /// Check the file and the modules alone; no host is contacted.
-    Validate,
+    Validate {
+        /// How to print what was found.
+        #[arg(long, value_enum, default_value_t)]
+        format: Findings,
+    },
     /// Resolve and download artifacts, and write cluster.lock.
     Lock {
         /// A folder of vendor downloads that is looked at first.
@@ -48,7 +60,11 @@ pub enum EsplanCommand {
         install: Option<PathBuf>,
     },
     /// Show every instance, and a verdict per service.
-    Status,
+    Status {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Plain,
+    },
     /// Print what a module offers: parameters, defaults, gates.
     Explain {
         /// The module.
@@ -149,15 +165,6 @@ pub enum Diff {
     Short,
     /// Names only.
     None,
-}
-
-/// Output formats.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// A size as in `cluster.kdl`, and not nothing.

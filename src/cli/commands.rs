@@ -1,37 +1,20 @@
 //! The smaller commands of `esplan`.
 
-use super::args::{Common, Esplan, Format};
+use super::args::{Common, Esplan};
 use super::error::CliError;
 use super::exit::Exit;
 use super::files::DiskFiles;
+use super::format::Plain;
 use super::load::{self, Files};
 use super::plan;
 use super::terminal::Terminal;
 use crate::artifact::{self, Cache, Clients, Event};
-use crate::config::{self, Reach};
+use crate::config;
 use crate::diag::Sources;
+use crate::model::HostName;
 use crate::render;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// `esplan validate`: the file and all modules, no host.
-pub(crate) fn validate(common: &Common, terminal: &Terminal) -> Result<Exit, CliError> {
-    let Files { loaded, mut sources } = load::read_reach(common, Reach::All)?;
-    load::read_lock(common, &mut sources)?;
-    for warning in &loaded.warnings {
-        terminal.complain(&format!("warning: {}\n", warning.message));
-    }
-    let cluster = &loaded.cluster;
-    let instances: usize = cluster.roles.iter().map(|role| role.hosts.len()).sum();
-    terminal.print(&format!(
-        "{}: {} hosts, {} roles, {instances} instances, {} modules: valid\n",
-        cluster.name,
-        cluster.hosts.len(),
-        cluster.roles.len(),
-        loaded.modules.len(),
-    ));
-    Ok(Exit::Done)
-}
 
 /// `esplan lock`: artifacts → `cluster.lock`.
 pub(crate) async fn lock(common: &Common, install: Option<&Path>, terminal: &Terminal) -> Result<Exit, CliError> {
@@ -83,13 +66,13 @@ pub(crate) fn open_cache() -> Result<Cache, CliError> {
 }
 
 /// `esplan status`: every instance and a verdict per service.
-pub(crate) async fn status(args: &Esplan, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) async fn status(args: &Esplan, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
     let (desired, _) = load::desired(&args.common).await?;
     let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
     let status = render::status(&desired, &inventory);
-    terminal.print(&match args.format {
-        Format::Text => status.text(terminal.colour()),
-        Format::Json => status.json(),
+    terminal.print(&match format {
+        Plain::Text => status.text(terminal.colour()),
+        Plain::Json => status.json(),
     });
     Ok(if !inventory.hosts.values().all(|host| host.seen().is_some()) {
         Exit::Unobserved
@@ -116,11 +99,11 @@ pub(crate) async fn observe(args: &Esplan, out: &Path, terminal: &Terminal) -> R
     let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
     let text = serde_json::to_string(&inventory).map_err(|cause| CliError::new(cause.to_string()))?;
     artifact::write_whole(out, text.as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
-    let unseen: Vec<&str> =
-        inventory.hosts.iter().filter(|(_, host)| host.seen().is_none()).map(|(name, _)| name.as_str()).collect();
+    let unseen: Vec<&HostName> =
+        inventory.hosts.iter().filter(|(_, host)| host.seen().is_none()).map(|(name, _)| name).collect();
     terminal.print(&format!("{}: {} hosts\n", out.display(), inventory.hosts.len()));
     if unseen.is_empty() {
         return Ok(Exit::Done);
     }
-    Err(CliError::new(format!("not observed: {}", unseen.join(", "))).exiting(Exit::Unobserved))
+    Err(CliError::new(format!("not observed: {}", render::hosts(unseen))).exiting(Exit::Unobserved))
 }

@@ -7,7 +7,8 @@ use crate::config::{self, Loaded, Reach};
 use crate::desired::{self, Desired};
 use crate::diag::{Diagnostics, Sources};
 use crate::lock::Lock;
-use crate::model::{Digest, Secret, SecretSource};
+use crate::model::{Digest, Role, Secret, SecretSource};
+use crate::render::Places;
 use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,13 @@ pub(crate) async fn desired(common: &Common) -> Result<(Desired, Vec<String>), C
         Some(desired) if mistakes.is_empty() => Ok((desired, warnings)),
         _ => Err(CliError::from_diagnostics(mistakes, &sources)),
     }
+}
+
+/// Where roles are declared, for formats that point into files.
+pub(crate) fn places(common: &Common) -> Result<Places, CliError> {
+    let Files { loaded, sources } = read(common)?;
+    let place = |role: &Role| Some((role.id.clone(), sources.place(role.span)?));
+    Ok(loaded.cluster.roles.iter().filter_map(place).collect())
 }
 
 /// The values of declared secrets.

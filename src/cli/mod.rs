@@ -6,10 +6,12 @@ mod commands;
 pub mod error;
 pub mod exit;
 pub mod files;
+pub mod format;
 mod load;
 mod observe;
 mod plan;
 mod terminal;
+mod validate;
 mod world;
 
 use args::{Esapply, Esplan, EsplanCommand};
@@ -29,9 +31,9 @@ pub fn esplan() -> Exit {
     run(&terminal, async {
         match &args.command {
             None => plan::show(&args, &terminal).await,
-            Some(EsplanCommand::Validate) => commands::validate(&args.common, &terminal),
+            Some(EsplanCommand::Validate { format }) => validate::validate(&args.common, *format, &terminal),
             Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
-            Some(EsplanCommand::Status) => commands::status(&args, &terminal).await,
+            Some(EsplanCommand::Status { format }) => commands::status(&args, *format, &terminal).await,
             Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
             Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,
         }

@@ -1,9 +1,10 @@
 //! `esplan`: look, plan, check, show.
 
-use super::args::{Common, Diff, Esplan, Format, PlanFlags};
+use super::args::{Common, Diff, Esplan, PlanFlags};
 use super::commands;
 use super::error::CliError;
 use super::exit::Exit;
+use super::format;
 use super::load;
 use super::observe;
 use super::terminal::Terminal;
@@ -13,7 +14,7 @@ use crate::desired::Desired;
 use crate::inventory::Inventory;
 use crate::model::{HostName, Name};
 use crate::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
-use crate::render;
+use crate::render::{self, Format, Places, Shown, TextOptions};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A plan with everything that it was made from.
@@ -29,14 +30,17 @@ pub(crate) struct Planned {
 /// `esplan` without a command.
 pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, CliError> {
     let planned = make(&args.common, &args.plan, false, terminal).await?;
-    let text = match args.format {
-        Format::Text => text(&planned, args.plan.diff, terminal),
-        Format::Json => render::json(&planned.plan),
+    let places = match args.format {
+        Format::Github => load::places(&args.common)?,
+        _ => Places::new(),
     };
-    terminal.print(&text);
+    let shown = Shown { plan: &planned.plan, report: &planned.report, desired: &planned.desired, places: &places };
+    terminal.print(&render::plan(args.format, &shown, &text_options(args.plan.diff, terminal)));
+    for report in &args.report {
+        format::write(&report.path, &render::plan(report.format, &shown, &TextOptions::default()))?;
+    }
     if let Some(path) = &args.out {
-        crate::artifact::write_whole(path, render::json(&planned.plan).as_bytes())
-            .map_err(|error| CliError::new(error.to_string()))?;
+        format::write(path, &render::json(&planned.plan))?;
     }
     Ok(match planned.plan.outcome() {
         Outcome::Refused => Exit::Refused,
@@ -48,13 +52,17 @@ pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, Cli
 
 /// The plan for people.
 pub(crate) fn text(planned: &Planned, diff: Diff, terminal: &Terminal) -> String {
+    render::text(&planned.plan, &planned.report, &text_options(diff, terminal))
+}
+
+/// How the terminal takes text.
+fn text_options(diff: Diff, terminal: &Terminal) -> TextOptions {
     let diff = match diff {
         Diff::Full => render::DiffStyle::Full,
         Diff::Short => render::DiffStyle::Short,
         Diff::None => render::DiffStyle::None,
     };
-    let options = render::TextOptions { diff, width: terminal.width(), colour: terminal.colour() };
-    render::text(&planned.plan, &planned.report, &options)
+    TextOptions { diff, width: terminal.width(), colour: terminal.colour() }
 }
 
 /// Reads the files, looks at the platform, plans, and has the plan checked.

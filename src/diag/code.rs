@@ -3,10 +3,10 @@
 use std::fmt;
 
 macro_rules! codes {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+    ($(#[doc = $doc:literal] $variant:ident = $name:literal,)+) => {
         /// What kind of mistake a diagnostic reports.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Code { $($(#[doc = $doc])+ $variant,)+ }
+        pub enum Code { $(#[doc = $doc] $variant,)+ }
 
         impl Code {
             /// All codes, so that tests can demand a case for each.
@@ -15,6 +15,11 @@ macro_rules! codes {
             /// The name as printed, e.g. `config::unknown-name`.
             pub const fn name(self) -> &'static str {
                 match self { $(Code::$variant => $name,)+ }
+            }
+
+            /// What it means, in one sentence.
+            pub const fn about(self) -> &'static str {
+                match self { $(Code::$variant => $doc.trim_ascii(),)+ }
             }
         }
     };

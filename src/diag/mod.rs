@@ -4,11 +4,13 @@
 //! sources. Decoders never stop at the first mistake: they push to a [`Diagnostics`] and go on.
 
 mod code;
+mod place;
 mod sources;
 mod spanned;
 mod suggest;
 
 pub use code::Code;
+pub use place::Place;
 pub use sources::{SourceId, Sources};
 pub use spanned::{Span, Spanned};
 pub use suggest::nearest;

@@ -13,7 +13,7 @@ pub use answer::{ANSWER_LIMIT, BadAnswer};
 pub use folders::{Owner, asides, below, folders, is_debris};
 pub use life::{life_request, parse_life};
 pub use parse::parse;
-pub use printable::printable;
+pub use printable::{is_hidden, printable, visible};
 pub use request::{BadPath, OBSERVE_FUNCTIONS, request};
 
 use crate::model::{Digest, HostName, InstanceId, ModuleName, Name, ServiceName, SupervisorKind, Version};

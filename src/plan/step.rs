@@ -95,6 +95,17 @@ pub enum StepKind {
     Collect { host: HostName },
 }
 
+impl StepKind {
+    /// All rolls of the step; of candidates, all that may be picked.
+    pub fn rolls(&self) -> &[Roll] {
+        match self {
+            Self::Roll(roll) => std::slice::from_ref(roll),
+            Self::PickNext { candidates, .. } => candidates,
+            _ => &[],
+        }
+    }
+}
+
 /// What happens to one instance, in order, as one unit: stopped, changed, started, gated, or rolled back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Roll {

@@ -7,18 +7,9 @@ use crate::diff::Change;
 use crate::model::{HostName, InstanceId};
 use std::collections::BTreeSet;
 
-/// All rolls of a step; of candidates, all that may be picked.
-fn rolls(kind: &StepKind) -> &[Roll] {
-    match kind {
-        StepKind::Roll(roll) => std::slice::from_ref(roll),
-        StepKind::PickNext { candidates, .. } => candidates,
-        _ => &[],
-    }
-}
-
 /// Rolls that stop a process.
 pub(super) fn restarted(steps: &[Step]) -> impl Iterator<Item = &Roll> {
-    steps.iter().flat_map(|step| rolls(&step.kind)).filter(|roll| roll.actions.iter().any(is_stop))
+    steps.iter().flat_map(|step| step.kind.rolls()).filter(|roll| roll.actions.iter().any(is_stop))
 }
 
 fn is_stop(action: &Action) -> bool {
@@ -28,7 +19,7 @@ fn is_stop(action: &Action) -> bool {
 /// Hosts on which something is switched.
 pub(super) fn switched(drafts: &[Draft]) -> BTreeSet<HostName> {
     let switch = |roll: &&Roll| roll.actions.iter().any(|action| matches!(action, Action::Switch { .. }));
-    drafts.iter().flat_map(|draft| rolls(&draft.kind)).filter(switch).map(|roll| roll.instance.host.clone()).collect()
+    drafts.iter().flat_map(|draft| draft.kind.rolls()).filter(switch).map(|roll| roll.instance.host.clone()).collect()
 }
 
 /// Instances that are surely stopped and started: not those that only some of several candidates are taken of.
@@ -41,18 +32,18 @@ pub(super) fn moved(drafts: &[Draft]) -> BTreeSet<InstanceId> {
         _ => true,
     };
     let starts = |roll: &&Roll| roll.actions.iter().any(|action| matches!(action, Action::Start { .. }));
-    let rolls = drafts.iter().filter(whole).flat_map(|draft| rolls(&draft.kind));
+    let rolls = drafts.iter().filter(whole).flat_map(|draft| draft.kind.rolls());
     rolls.filter(starts).map(|roll| roll.instance.clone()).collect()
 }
 
 /// Instances that something may be done to.
 pub(super) fn touched(drafts: &[Draft]) -> BTreeSet<InstanceId> {
-    drafts.iter().flat_map(|draft| rolls(&draft.kind)).map(|roll| roll.instance.clone()).collect()
+    drafts.iter().flat_map(|draft| draft.kind.rolls()).map(|roll| roll.instance.clone()).collect()
 }
 
 /// How many instances a step does something to that holds for a roll; of candidates, at most those that it takes.
 fn counted(kind: &StepKind, holds: impl Fn(&Roll) -> bool) -> usize {
-    let all = rolls(kind).iter().filter(|roll| holds(roll)).count();
+    let all = kind.rolls().iter().filter(|roll| holds(roll)).count();
     match kind {
         StepKind::PickNext { take, .. } => usize::try_from(*take).unwrap_or(all).min(all),
         _ => all,
@@ -72,7 +63,7 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -
         StepKind::Render { instance, .. } => Some(instance),
         _ => None,
     });
-    let rolled = steps.iter().flat_map(|step| rolls(&step.kind)).map(|roll| &roll.instance);
+    let rolled = steps.iter().flat_map(|step| step.kind.rolls()).map(|roll| &roll.instance);
     let written: BTreeSet<&InstanceId> = rendered.chain(rolled).collect();
     let written = |instance: &InstanceId| written.contains(instance);
     let new = |instance: &InstanceId| input.desired.instances.get(instance).map_or(0, |wanted| wanted.files.len());

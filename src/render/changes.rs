@@ -6,6 +6,7 @@ use super::style::{Tone, wrapped};
 use super::text::{DiffStyle, Pen};
 use super::told::Told;
 use super::words;
+use crate::inventory::visible;
 use crate::plan::Plan;
 
 /// How many lines of a file's diff are shown in short.
@@ -50,7 +51,7 @@ fn shown(told: &Told<'_>, pen: &Pen) -> Vec<String> {
         _ => Tone::Quiet,
     };
     let sign = pen.paint(tone, &told.sign.to_string());
-    let mut lines = vec![format!("  {sign} {}", wrapped(&told.what, 4, 6, pen.width))];
+    let mut lines = vec![format!("  {sign} {}", wrapped(&visible(&told.what), 4, 6, pen.width))];
     lines.extend(told.diffs.iter().flat_map(|diff| hunks(*diff, pen)));
     lines
 }
@@ -60,7 +61,7 @@ fn hunks(diff: Option<&str>, pen: &Pen) -> Vec<String> {
     let Some(text) = diff else {
         return vec![format!("      {}", pen.paint(Tone::Quiet, "(its content is not shown)"))];
     };
-    let shown = |line: &str| format!("      {}", pen.paint(tone(line), line));
+    let shown = |line: &str| format!("      {}", pen.paint(tone(line), &visible(line)));
     let hunks = || text.lines().skip_while(|line| !line.starts_with("@@"));
     match pen.diff {
         DiffStyle::None => Vec::new(),

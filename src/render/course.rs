@@ -5,7 +5,7 @@ use super::{fold, words};
 use crate::inventory::printable;
 use crate::model::{HostName, InstanceId, RoleId, ServiceName};
 use crate::plan::{Action, GateKind, Plan, Reason, Roll, Step, StepKind, Wave};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Consecutive steps that read as one.
 #[derive(Debug)]
@@ -31,6 +31,12 @@ pub(super) struct Entry<'a> {
     pub(super) take: usize,
     /// How many go at a time.
     pub(super) pace: Pace,
+}
+
+/// Instances that can't go back once they have been changed.
+pub(super) fn all_no_return(plan: &Plan) -> BTreeSet<&InstanceId> {
+    // The canary and the rest of a role may have the same candidates.
+    entries(plan).iter().filter(|entry| entry.no_return).flat_map(|entry| entry.instances.iter().copied()).collect()
 }
 
 /// What kind of entry.

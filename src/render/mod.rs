@@ -1,13 +1,18 @@
-//! Plans and states as text for people and as JSON for programs. Pure, and the same bytes every time.
+//! Plans and states in every format, for people and for programs. Pure, and the same bytes every time.
 //!
 //! Everything makes sense without colour; text of hosts and services arrives here safe to print already.
 
 mod changes;
 mod course;
 mod explain;
+pub mod findings;
 mod fold;
+mod format;
+mod github;
 mod groups;
 mod json;
+mod junit;
+mod markdown;
 mod notes;
 mod status;
 mod steps;
@@ -20,6 +25,7 @@ mod words;
 
 pub use explain::explain;
 pub use fold::{hosts, instances};
+pub use format::{Format, Places, Shown, plan};
 pub use json::json;
 pub use status::{InstanceStatus, ServiceStatus, Status, status};
 pub use text::{DiffStyle, TextOptions, text};

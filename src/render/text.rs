@@ -1,10 +1,10 @@
 //! A plan for people: what it comes to, what differs, what would be done in which order, what stands against it, and
 //! once more what it comes to.
 
-use super::style::{Style, Tone};
+use super::style::{Style, Tone, wrapped};
 use super::words::count;
 use super::{changes, notes, steps};
-use crate::plan::{Outcome, Plan, PlanReport, Summary};
+use crate::plan::{Plan, PlanReport, Summary};
 use std::fmt::Write as _;
 
 /// How much of the files' differences is shown.
@@ -53,8 +53,8 @@ impl Pen {
 /// The plan with its report, ready to print.
 pub fn text(plan: &Plan, report: &PlanReport, options: &TextOptions) -> String {
     let pen = Pen { style: Style { colour: options.colour }, width: options.width.max(40), diff: options.diff };
-    let title = pen.paint(Tone::Strong, &headline(plan));
-    let mut parts = vec![format!("{title}\n")];
+    let title = wrapped(&headline(plan), 0, 4, pen.width);
+    let mut parts = vec![format!("{}\n", pen.paint(Tone::Strong, &title))];
     parts.push(changes::section(plan, &pen));
     parts.push(steps::section(plan, &pen));
     parts.push(notes::section(plan, report, &pen));
@@ -65,11 +65,12 @@ pub fn text(plan: &Plan, report: &PlanReport, options: &TextOptions) -> String {
     parts.join("\n")
 }
 
-/// `logs: 3 changes on 3 hosts`.
-fn headline(plan: &Plan) -> String {
+/// `logs: 3 changes on 3 hosts; 1 to restart, 1 file to write`.
+pub(super) fn headline(plan: &Plan) -> String {
     let Summary { hosts, unobserved, instances, changes, .. } = plan.summary;
     let mut line = format!("{}: ", plan.cluster);
-    if changes == 0 && plan.steps.is_empty() {
+    let nothing = changes == 0 && plan.steps.is_empty();
+    if nothing {
         let (hosts, instances) = (count(hosts, "host"), count(instances, "instance"));
         _ = write!(line, "nothing to do, {hosts} and {instances} are as declared");
     } else {
@@ -78,11 +79,17 @@ fn headline(plan: &Plan) -> String {
     if unobserved > 0 {
         _ = write!(line, ", {unobserved} not observed");
     }
+    if !nothing {
+        _ = write!(line, "; {}", what(plan));
+    }
+    if let Some(refused) = refused(plan) {
+        _ = write!(line, "; {refused}");
+    }
     line
 }
 
-/// What would happen, in one line.
-fn last_line(plan: &Plan, pen: &Pen) -> String {
+/// What would happen, in a few words: `6 to restart, 6 files to write`.
+pub(super) fn what(plan: &Plan) -> String {
     let Summary { starts, restarts, reloads, files, .. } = plan.summary;
     let mut parts = Vec::new();
     for (number, verb) in [(starts, "to start"), (restarts, "to restart"), (reloads, "to reload")] {
@@ -93,17 +100,27 @@ fn last_line(plan: &Plan, pen: &Pen) -> String {
     if files > 0 {
         parts.push(format!("{} to write", count(files, "file")));
     }
-    if parts.is_empty() && !plan.steps.is_empty() {
-        parts.push("no instance is touched".to_owned());
+    match (parts.is_empty(), plan.steps.is_empty()) {
+        (false, _) => parts.join(", "),
+        (true, false) => "no instance is touched".to_owned(),
+        (true, true) => "nothing to do".to_owned(),
     }
-    let what = if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") };
-    let refused = plan.standing_refusals().count();
-    if plan.outcome() == Outcome::Nothing {
-        return format!("{} {what}", pen.paint(Tone::Strong, "Plan:"));
+}
+
+/// `refused once`; nothing when it can be applied.
+pub(super) fn refused(plan: &Plan) -> Option<String> {
+    match plan.standing_refusals().count() {
+        0 => None,
+        1 => Some("refused once".to_owned()),
+        times => Some(format!("refused {times} times")),
     }
-    if refused > 0 {
-        let refused = pen.paint(Tone::Bad, &format!("{} refused", count(refused, "time").replace("1 time", "once")));
-        return format!("{} {what}; {refused}: it can't be applied", pen.paint(Tone::Strong, "Plan:"));
+}
+
+/// What would happen, in one line.
+fn last_line(plan: &Plan, pen: &Pen) -> String {
+    let mut line = format!("{} {}", pen.paint(Tone::Strong, "Plan:"), what(plan));
+    if let Some(refused) = refused(plan) {
+        _ = write!(line, "; {}: it can't be applied", pen.paint(Tone::Bad, &refused));
     }
-    format!("{} {what}", pen.paint(Tone::Strong, "Plan:"))
+    line
 }

@@ -4,7 +4,7 @@ use crate::bad::Texts;
 use es_cluster::check::check;
 use es_cluster::config;
 use es_cluster::desired::{self, Desired, Part, Place};
-use es_cluster::diag::Sources;
+use es_cluster::diag::{self, Sources};
 use es_cluster::inventory::{
     FileObservation, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, Seen,
     ServiceObservation, SoftwareObservation, SupervisorObservation, Verdict,
@@ -12,9 +12,9 @@ use es_cluster::inventory::{
 use es_cluster::lock::{Key, Lock, Locked};
 use es_cluster::model::{Digest, HostName, Name};
 use es_cluster::plan::{Plan, PlanInput, PlanOptions, Target, plan};
-use es_cluster::render;
+use es_cluster::render::{self, Format, Places, Shown};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -174,6 +174,14 @@ fn numbered(json: &str) -> String {
     result
 }
 
+/// A line for each role, in the order of their names.
+fn places(desired: &Desired) -> Places {
+    let roles: BTreeSet<_> = desired.instances.keys().map(|id| id.role.clone()).collect();
+    let place =
+        |line: usize| diag::Place { file: "cluster.kdl".to_owned(), line, column: 5, end_line: line, end_column: 9 };
+    roles.into_iter().enumerate().map(|(number, role)| (role, place(number + 1))).collect()
+}
+
 /// Compares with the expected file, or writes it.
 fn expect(path: &Path, text: &str, broken: &mut Vec<String>) {
     if std::env::var_os("UPDATE").is_some() {
@@ -209,9 +217,12 @@ fn run(case: &Path, base: &Texts, broken: &mut Vec<String>) {
     if made.applyable() {
         assert_eq!(check(&made, &declared, &inventory), vec![], "{}", case.display());
     }
-    let shown = render::text(&made, &report, &render::TextOptions::default());
-    expect(&case.join("plan.txt"), &shown, broken);
-    expect(&case.join("plan.json"), &numbered(&json), broken);
+    let places = places(&declared);
+    let shown = Shown { plan: &made, report: &report, desired: &declared, places: &places };
+    for format in Format::ALL {
+        let text = render::plan(*format, &shown, &render::TextOptions::default());
+        expect(&case.join(format!("plan.{}", format.extension())), &numbered(&text), broken);
+    }
     expect(&case.join("status.txt"), &render::status(&declared, &inventory).text(false), broken);
 }
 

@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("graph", &["model", "desired"]),
     ("plan", &["diag", "model", "desired", "inventory", "diff", "graph", "expr"]),
     ("check", &["model", "desired", "inventory", "diff", "graph", "plan"]),
-    ("render", &["model", "desired", "inventory", "diff", "graph", "plan", "check"]),
+    ("render", &["diag", "model", "desired", "inventory", "diff", "graph", "plan", "check"]),
 ];
 
 /// Words that only the feature `io` may use.

@@ -1,0 +1,251 @@
+//! A plan as a test report: each host, service, gate and rule is a case. What is as declared has passed, what differs or is
+//! still to come is *skipped* with what it is about, what could not be observed is an error, what is refused a failure.
+
+use super::fold;
+use super::format::Shown;
+use super::text::headline;
+use super::told::{self, Told};
+use super::words::{count, duration};
+use crate::diff::Change;
+use crate::inventory::{printable, visible};
+use crate::model::{HostName, InstanceId};
+use crate::plan::{Action, GateKind, Plan, Step, StepKind};
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io;
+use std::time::Duration;
+
+/// Longest message of a case, in characters.
+const LONGEST: usize = 400;
+
+/// Longest list of differences of a case, in lines.
+const LINES: usize = 60;
+
+/// What became of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    /// Not as declared yet, or not asked yet: why.
+    Skipped(String),
+    /// Refused, or not healthy.
+    Failed {
+        kind: String,
+        message: String,
+        help: String,
+    },
+    /// Could not be looked at.
+    Error(String),
+}
+
+#[derive(Debug)]
+struct Case {
+    name: String,
+    verdict: Verdict,
+    /// What else there is to read.
+    output: String,
+}
+
+/// The plan as JUnit XML.
+pub(super) fn junit(shown: &Shown<'_>) -> String {
+    let plan = shown.plan;
+    let suites =
+        [("hosts", hosts(shown)), ("services", services(plan)), ("gates", gates(plan)), ("rules", rules(plan))];
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    // Writing to memory does not fail.
+    if write(&mut writer, plan, &suites).is_err() {
+        return String::new();
+    }
+    let mut text = String::from_utf8(writer.into_inner()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Each host that the plan is about: with what differs on it.
+fn hosts(shown: &Shown<'_>) -> Vec<Case> {
+    let mut lines: BTreeMap<&HostName, Vec<String>> = BTreeMap::new();
+    let mut unseen: BTreeMap<&HostName, &str> = BTreeMap::new();
+    let none = BTreeMap::new();
+    for change in &shown.plan.changes {
+        match (change, change.host()) {
+            (Change::Unobserved { host, why }, _) => _ = unseen.insert(host, why),
+            (Change::NotHealthy { .. } | Change::Setting { .. }, _) | (_, None) => {}
+            (_, Some(host)) => {
+                let of = change.instance().map_or_else(String::new, |id| format!("{id}: "));
+                let Told { sign, what, .. } = told::told(change, &none);
+                lines.entry(host).or_default().push(format!("{of}{sign} {what}"));
+            }
+        }
+    }
+    let case = |host: &HostName| {
+        let lines = lines.get(host).map_or(&[][..], Vec::as_slice);
+        let verdict = match unseen.get(host) {
+            Some(why) => Verdict::Error(format!("not observed: {}", printable(why, LONGEST))),
+            None if lines.is_empty() => Verdict::Passed,
+            None => Verdict::Skipped(count(lines.len(), "difference")),
+        };
+        Case { name: host.to_string(), verdict, output: first(lines) }
+    };
+    shown.desired.hosts.keys().map(case).collect()
+}
+
+/// The first lines, and how many more there are.
+fn first(lines: &[String]) -> String {
+    let mut output = String::new();
+    for line in lines.iter().take(LINES) {
+        _ = writeln!(output, "{line}");
+    }
+    if let Some(rest) = lines.len().checked_sub(LINES).filter(|rest| *rest > 0) {
+        _ = writeln!(output, "... {}", count(rest, "more line"));
+    }
+    output
+}
+
+/// Each service that is not as it should be as a whole.
+fn services(plan: &Plan) -> Vec<Case> {
+    let case = |change: &Change| match change {
+        Change::NotHealthy { service, says } => {
+            let (kind, message) = ("not-healthy".to_owned(), printable(says, LONGEST));
+            let verdict = Verdict::Failed { kind, message, help: String::new() };
+            Some(Case { name: format!("{service} is healthy"), verdict, output: String::new() })
+        }
+        Change::Setting { service, setting, observed, repair } => {
+            let text = |value: &serde_json::Value| printable(&value.to_string(), LONGEST);
+            let verdict = Verdict::Skipped(format!("{} -> {}", text(observed), text(repair)));
+            Some(Case { name: format!("{setting} of {service}"), verdict, output: String::new() })
+        }
+        _ => None,
+    };
+    plan.changes.iter().filter_map(case).collect()
+}
+
+/// Each gate that would be waited for: not asked by a plan.
+fn gates(plan: &Plan) -> Vec<Case> {
+    let (mut cases, mut known) = (Vec::new(), BTreeSet::new());
+    let mut add = |name: String, within: Duration| {
+        let verdict = Verdict::Skipped(format!("waits at most {} when the plan is applied", duration(within)));
+        // The canary and the rest of a role may have the same candidates.
+        if known.insert(name.clone()) {
+            cases.push(Case { name, verdict, output: String::new() });
+        }
+    };
+    for step in &plan.steps {
+        if let StepKind::Gate { service, gate, within, .. } = &step.kind {
+            let what = match gate {
+                GateKind::Healthy => "healthy",
+                GateKind::Converged => "in its final state",
+            };
+            add(format!("{service} is {what}"), *within);
+        }
+        for (what, within) in awaited(step) {
+            let names: BTreeSet<&InstanceId> = step.kind.rolls().iter().map(|roll| &roll.instance).collect();
+            add(format!("{} {what}", fold::instances(names)), within);
+        }
+    }
+    cases
+}
+
+/// The gates of a step that changes instances.
+fn awaited(step: &Step) -> Vec<(&'static str, Duration)> {
+    let actions = step.kind.rolls().first().map_or(&[][..], |roll| roll.actions.as_slice());
+    let gate = |action: &Action| match action {
+        Action::AwaitReady { within } => Some(("ready", *within)),
+        Action::AwaitHealthy { within } => Some(("healthy", *within)),
+        Action::Soak { for_ } if !for_.is_zero() => Some(("stays healthy", *for_)),
+        _ => None,
+    };
+    actions.iter().filter_map(gate).collect()
+}
+
+/// Each refusal.
+fn rules(plan: &Plan) -> Vec<Case> {
+    let case = |refusal: &crate::plan::Refusal| {
+        let message = printable(&refusal.message, LONGEST);
+        let verdict = match &refusal.waived {
+            Some(why) => Verdict::Skipped(format!("waived: {}", printable(why, LONGEST))),
+            None => {
+                Verdict::Failed { kind: refusal.name.to_string(), message: message.clone(), help: refusal.help.clone() }
+            }
+        };
+        let output = if refusal.waived.is_some() { format!("{message}\n") } else { String::new() };
+        Case { name: format!("{}: {}", refusal.name, printable(&refusal.message, 100)), verdict, output }
+    };
+    plan.refusals.iter().map(case).collect()
+}
+
+fn write(writer: &mut Writer<Vec<u8>>, plan: &Plan, suites: &[(&str, Vec<Case>)]) -> io::Result<()> {
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let all = || suites.iter().flat_map(|(_, cases)| cases);
+    let name = format!("esplan {}", plan.cluster);
+    let element = writer.create_element("testsuites").with_attribute(("name", name.as_str()));
+    let element = element.with_attributes(counts(&all()).iter().map(|(key, value)| (*key, value.as_str())));
+    element.write_inner_content(|writer| {
+        for (suite, cases) in suites.iter().filter(|(_, cases)| !cases.is_empty()) {
+            let element = writer.create_element("testsuite").with_attribute(("name", *suite));
+            let element =
+                element.with_attributes(counts(&cases.iter()).iter().map(|(key, value)| (*key, value.as_str())));
+            element.write_inner_content(|writer| {
+                let class = format!("{}.{suite}", plan.cluster);
+                cases.iter().try_for_each(|one| case(writer, &class, one))
+            })?;
+        }
+        writer.create_element("system-out").write_text_content(BytesText::new(&xml(&headline(plan))))?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn counts<'a>(cases: &(impl Iterator<Item = &'a Case> + Clone)) -> [(&'static str, String); 4] {
+    let number = |wanted: fn(&Verdict) -> bool| cases.clone().filter(|case| wanted(&case.verdict)).count().to_string();
+    [
+        ("tests", cases.clone().count().to_string()),
+        ("failures", number(|verdict| matches!(verdict, Verdict::Failed { .. }))),
+        ("errors", number(|verdict| matches!(verdict, Verdict::Error(_)))),
+        ("skipped", number(|verdict| matches!(verdict, Verdict::Skipped(_)))),
+    ]
+}
+
+fn case(writer: &mut Writer<Vec<u8>>, class: &str, case: &Case) -> io::Result<()> {
+    let name = xml(&case.name);
+    let element = writer.create_element("testcase").with_attributes([
+        ("classname", class),
+        ("name", name.as_str()),
+        ("time", "0"),
+    ]);
+    if case.verdict == Verdict::Passed && case.output.is_empty() {
+        element.write_empty()?;
+        return Ok(());
+    }
+    element.write_inner_content(|writer| {
+        match &case.verdict {
+            Verdict::Passed => {}
+            Verdict::Skipped(why) => {
+                _ = writer.create_element("skipped").with_attribute(("message", xml(why).as_str())).write_empty()?;
+            }
+            Verdict::Failed { kind, message, help } => {
+                let (kind, message) = (xml(kind), xml(message));
+                let element = writer.create_element("failure");
+                let element = element.with_attributes([("type", kind.as_str()), ("message", message.as_str())]);
+                let help = if help.is_empty() { String::new() } else { format!("\nhelp: {help}") };
+                _ = element.write_text_content(BytesText::new(&xml(&format!("{message}{help}"))))?;
+            }
+            Verdict::Error(message) => {
+                let message = xml(message);
+                let element = writer.create_element("error");
+                let element = element.with_attributes([("type", "unobserved"), ("message", message.as_str())]);
+                _ = element.write_text_content(BytesText::new(&message))?;
+            }
+        }
+        if !case.output.is_empty() {
+            _ = writer.create_element("system-out").write_text_content(BytesText::new(&xml(&case.output)))?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Text with the characters alone that XML 1.0 may hold; what XML itself means by some is escaped by who writes it.
+fn xml(text: &str) -> String {
+    visible(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+}

@@ -66,12 +66,13 @@ printf 'pid=%s\nstart_time=%s\nboot_id=%s\nrestart_generation=%s\n' "$$" "$(star
     >"$aside" && mv -f "$aside" "$record" || { say "$record can't be written" && exit 1; }
 
 # become WORD…: the service's own user, with what it prints in its own log (the supervisor may die without it), the rest
-# of the script being the command.
+# of the script being the command. Its input stays what it is: supervisord polls the other end of a pipe that it had polled
+# as another descriptor before, and turns without end when nobody has this one (seen with 4.3.0).
 become() {
     set -- /bin/sh -c 'umask 027
         size=$(wc -c 2>/dev/null <"$0") && [ "$size" -gt "$1" ] && mv -f "$0" "$0.1"
         shift
-        exec </dev/null >>"$0" 2>&1 && exec "$@"' "$console" "$console_limit" "$@"
+        exec >>"$0" 2>&1 && exec "$@"' "$console" "$console_limit" "$@"
     if [ -n "$user" ] && [ "$(id -u)" = 0 ]; then
         group=$(id -g "$user") || { say "there is no user $user" && exit 1; }
         set -- setpriv "--reuid=$user" "--regid=$group" --init-groups "$@"

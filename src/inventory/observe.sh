@@ -14,10 +14,11 @@ machine() {
     boot=
     IFS= read -r boot </proc/sys/kernel/random/boot_id || :
     say "boot $boot"
-    while read -r key _ value _; do [ "$key" = Uid: ] && say "uid $value"; done </proc/self/status
+    while read -r key _ value _; do [ "$key" = Uid: ] && say "uid $value" && break; done </proc/self/status
     while read -r key value _; do [ "$key" = MemTotal: ] && say "memory $value" && break; done </proc/meminfo
     read -r up _ </proc/uptime && say "uptime ${up%.*}"
-    [ -d /run/systemd/system ] && say 'init systemd'
+    systemd=
+    [ -d /run/systemd/system ] && systemd=yes && say 'init systemd'
     command -v ssh >/dev/null 2>&1 && say 'client ssh'
     [ -z "$1" ] || { found=$(id -u -- "$1" 2>/dev/null) && say "user $found"; }
 }
@@ -37,13 +38,14 @@ stats() {
 }
 
 # What the manifest of a software folder holds, in $told: of a folder its name and kind, of anything else also size,
-# times, inode. GNU's find says it alone; another needs stat, and says the same in other words.
+# times, inode. GNU's find says it alone; another needs stat, and says the same in other words. The order is that of the
+# folders themselves, which stays as long as nobody touches them.
 listing() {
-    told=$(find "$@" -type d -printf '%p %y%m\n' -o -printf '%p %y%m %s %T@ %C@ %i\n' 2>/dev/null | sort)
-    [ -n "$told" ] || told=$(find "$@" -type d -exec stat -c '%n %f' {} + -o -exec stat -c '%n %f %s %y %z %i' {} + 2>/dev/null | sort)
+    told=$(find "$@" -type d -printf '%p %y%m\n' -o -printf '%p %y%m %s %T@ %C@ %i\n' 2>/dev/null) || :
+    [ -n "$told" ] || told=$(find "$@" -type d -exec stat -c '%n %f' {} + -o -exec stat -c '%n %f %s %y %z %i' {} + 2>/dev/null) || :
 }
 contents() {
-    told=$({ find "$@" -type f -exec sha256sum {} + ; find "$@" ! -type f -exec stat -c '%n %f' {} + ; } 2>/dev/null | sort)
+    told=$({ find "$@" -type f -exec sha256sum {} + ; find "$@" ! -type f -exec stat -c '%n %f' {} + ; } 2>/dev/null) || :
 }
 
 # software LISTING SUFFIX: everything at once; only when that differs, one folder after the other
@@ -61,11 +63,11 @@ software() {
     cd software || return 1
     $1 $names
     have=$told
-    want=$(sort $manifests 2>/dev/null)
+    want=$(cat $manifests 2>/dev/null)
     if [ "$have" != "$want" ]; then
         for name in $names; do
             $1 "$name"
-            have=$told
+            have=$(say "$told" | sort)
             want=$(sort "$name$2" 2>/dev/null)
             [ "$have" = "$want" ] && continue
             say "[damaged $name]"
@@ -126,6 +128,7 @@ process() {
     while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"/proc/$pid/stat"
     # The second field is a name in parentheses, in which anything may be.
     say "kernel $role ${line##*)}"
+    [ "$systemd" ] || return 0
     # Where systemd keeps it; other hierarchies name their controllers.
     while IFS=: read -r _ name path; do
         case $name in '' | name=systemd) say "group $role $path" ;; esac

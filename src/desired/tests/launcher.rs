@@ -4,6 +4,7 @@ use super::super::launch;
 use super::super::paths::Folders;
 use super::*;
 use crate::model::{Limits, RoleId};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -38,13 +39,17 @@ impl Sandbox {
     }
 
     fn start(&self) -> Child {
+        self.start_with(Stdio::null())
+    }
+
+    fn start_with(&self, stdin: Stdio) -> Child {
         let role = RoleId::new("store").expect("name");
         let folders = Folders::of(&self.prefix.display().to_string(), &role);
         let script = launch::script(&role, &folders, &self.process, &self.limits, self.user);
         fs::write(self.prefix.join("conf/store/current/launch"), script).expect("file");
         let mut command = Command::new("/bin/sh");
         command.arg(self.prefix.join("conf/store/current/launch")).env("LEAKED", "from outside");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("sh")
+        command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("sh")
     }
 
     /// Runs it to its end: its exit status and what the launcher said.
@@ -91,6 +96,15 @@ fn words_and_environment_arrive_as_they_are() {
     sandbox.put("run/store.first", "");
     sandbox.run();
     assert!(sandbox.console().contains("[%s][--first]"), "{}", sandbox.console());
+}
+
+#[test]
+fn the_end_of_the_pipe_that_the_supervisor_polls_stays_open() {
+    let sandbox = Sandbox::new("stdin", &["/bin/cat"]);
+    let mut child = sandbox.start_with(Stdio::piped());
+    child.stdin.take().expect("a pipe").write_all(b"still here").expect("somebody reads");
+    assert!(child.wait().expect("ends").success());
+    assert_eq!(sandbox.console(), "still here");
 }
 
 #[test]

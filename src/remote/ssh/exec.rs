@@ -1,15 +1,13 @@
-//! Scripts on a host: one command line that every login shell understands, the script and its input by standard input.
-//!
-//! Nothing of a script stands in a command line, where everybody on the host could read it. The shell first tells its
-//! process ids, so that it can be ended with everything that it started: closing a channel ends nothing.
+//! Scripts on a host, run to their end. The shell first tells its process ids, so that it can be ended with everything that
+//! it started: closing a channel ends nothing.
 
+use super::command::{alone, command_line, marker, shell};
 use super::connection::{Live, Opened};
 use crate::inventory::printable;
 use crate::remote::{Output, STDERR_LIMIT, TransportError};
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use std::borrow::Cow;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -20,49 +18,6 @@ use tokio::time::timeout;
 const NOISE: usize = 64 * 1024;
 /// Ending something is two system calls.
 const END_WITHIN: Duration = Duration::from_secs(10);
-
-/// A word that begins our answers, so that what a login shell prints by itself is not taken for one.
-fn marker() -> &'static str {
-    static MARKER: OnceLock<String> = OnceLock::new();
-    MARKER.get_or_init(|| format!("@es-{:016x}", RandomState::new().hash_one(std::process::id())))
-}
-
-/// What every script finds, whatever the login shell has set, and how it tells its processes.
-fn prologue() -> String {
-    let marker = marker();
-    format!(
-        "unset ENV BASH_ENV CDPATH; LANG=C LC_ALL=C \
-         PATH=\"$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"; export LANG LC_ALL PATH; \
-         cd /; x=; read -r x 2>/dev/null </proc/$$/stat; echo \"{marker} $$ ${{x##*)}}\""
-    )
-}
-
-/// The command line that reads a script of `length` bytes from standard input and runs it with what is left as its input.
-///
-/// It is one line without backslashes, quotes inside quotes and exclamation marks: bash, dash, ash, zsh, fish and csh
-/// all take it as the same three words. `dd` counts in whole blocks where it can, and in bytes where it can't.
-pub(super) fn command_line(length: usize, sudo: bool) -> String {
-    let (privileged, prologue, length) = (privileged(sudo), prologue(), length.max(1));
-    format!(
-        "exec {privileged}/bin/sh -c '{prologue}; \
-         eval \"$(dd bs={length} count=1 iflag=fullblock 2>/dev/null || dd bs=1 count={length} 2>/dev/null)\"'"
-    )
-}
-
-/// The command line of a script without input: the shell reads all of its standard input, which is [`alone`].
-fn shell(sudo: bool) -> String {
-    format!("exec {}/bin/sh", privileged(sudo))
-}
-
-/// A script without input, for a shell that reads it from its standard input. It spares the host two processes. A shell
-/// reads a group to its end before it begins: of a script that came only in part nothing is done.
-fn alone(sh: &str) -> String {
-    format!("{}\n{{\n{sh}\n}} </dev/null\n", prologue())
-}
-
-const fn privileged(sudo: bool) -> &'static str {
-    if sudo { "sudo -n -- " } else { "" }
-}
 
 /// The processes of a script: what ends all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 //! [`SshHosts`] knows the operator's side (configuration, keys, known hosts) and gives an [`Ssh`] for each host.
 
 mod client;
+mod command;
 mod config;
 mod connect;
 mod connection;

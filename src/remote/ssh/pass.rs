@@ -3,7 +3,8 @@
 //! The host that has it runs its own `ssh` client towards the other one, and there the same verified writing as for what
 //! we send ourselves. It gets no key and no password: our [`Errand`] signs that one login, on that one connection.
 
-use super::exec::{self, As, command_line};
+use super::command::command_line;
+use super::exec::{self, As};
 use super::{Ssh, errand::Errand, failed, upload};
 use crate::model::{Digest, sh_quote};
 use crate::remote::TransportError;

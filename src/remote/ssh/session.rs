@@ -1,7 +1,8 @@
 //! Scripts that go on until their standard input ends.
 
+use super::command::command_line;
 use super::connection::Live;
-use super::exec::{As, Heard, Program, command_line};
+use super::exec::{As, Heard, Program};
 use crate::remote::{Session, TransportError};
 use russh::ChannelMsg;
 use std::sync::Arc;

@@ -2,7 +2,9 @@
 
 use super::args::Esapply;
 use super::error::CliError;
+use super::events;
 use super::exit::Exit;
+use super::format::Plain;
 use super::plan::{self, Planned};
 use super::terminal::Terminal;
 use super::world::World;
@@ -10,6 +12,7 @@ use crate::apply::{Cancel, End, Options, Outcome, apply};
 use crate::host::Claim;
 use crate::plan::Plan;
 use crate::progress;
+use std::io::Write;
 use std::path::Path;
 use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,8 +31,22 @@ const PLAN_LIMIT: u64 = 1 << 30;
 /// ending when a lost controller's successor looked). A platform that never stands still is for people to look at.
 const PLANS: usize = 3;
 
-/// Plans, shows, asks, applies.
+/// Plans, shows, asks, applies. With `--format json` the last line is how it ended, also when nothing was begun.
 pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
+    if args.format == Plain::Text {
+        return converge_once_or_again(args, terminal).await.map(|(exit, _)| exit);
+    }
+    let result = converge_once_or_again(args, terminal).await;
+    let told = matches!(&result, Ok((_, true)));
+    let result = result.map(|(exit, _)| exit);
+    if !told {
+        terminal.print(&events::ended(&result));
+    }
+    result
+}
+
+/// The exit code, and whether events have told of it.
+async fn converge_once_or_again(args: &Esapply, terminal: &Terminal) -> Result<(Exit, bool), CliError> {
     if args.plan.observed.is_some() {
         return Err(CliError::with_hint(
             "esapply does not apply what was planned from a snapshot",
@@ -45,17 +62,17 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
     }
     for again in 1.. {
         let outcome = match once(args, terminal).await? {
-            Step::Ended(exit) => return Ok(exit),
+            Step::Ended(exit) => return Ok((exit, false)),
             Step::Applied(outcome) => outcome,
         };
         // A saved plan is applied exactly or not at all; what we planned ourselves may be planned anew.
-        let End::Stale { why } = &outcome.end else { return Ok(finish(&outcome)) };
+        let End::Stale { why } = &outcome.end else { return Ok((finish(&outcome), true)) };
         if args.saved.is_some() || args.canary_only || again == PLANS {
-            return Ok(Exit::Stale);
+            return Ok((Exit::Stale, true));
         }
         terminal.complain(&format!("{why}: planning again\n"));
     }
-    Ok(Exit::Stale)
+    Ok((Exit::Stale, true))
 }
 
 /// What came of one plan.
@@ -72,8 +89,16 @@ async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
     if let Some(path) = &args.saved {
         planned.plan = saved(path, &planned)?;
     }
-    if !args.quiet {
-        terminal.print(&plan::text(&planned, args.plan.diff, terminal));
+    match args.format {
+        // Who is asked is shown what about.
+        Plain::Text if args.quiet && args.yes => {}
+        Plain::Text => terminal.print(&plan::text(&planned, args.plan.diff, terminal)),
+        Plain::Json => {
+            terminal.print(&events::planned(&planned.plan));
+            if !(args.quiet && args.yes) {
+                terminal.complain(&plan::text(&planned, args.plan.diff, terminal));
+            }
+        }
     }
     match planned.plan.outcome() {
         crate::plan::Outcome::Nothing => return Ok(Step::Ended(Exit::Done)),
@@ -133,7 +158,12 @@ async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Termin
         (false, true) => progress::Style::Terminal,
         (false, false) => progress::Style::Plain,
     };
-    let shown = tokio::spawn(async move { progress::run(receiver, style, &mut std::io::stderr()).await });
+    let json = args.format == Plain::Json;
+    let shown = tokio::spawn(async move {
+        let (mut out, mut data) = (std::io::stderr(), std::io::stdout());
+        let data: Option<&mut (dyn Write + Send)> = if json { Some(&mut data) } else { None };
+        progress::run(receiver, style, &mut out, data).await;
+    });
     let now = timestamp();
     let claim = Claim { who: who(), why: command_line(), since: now.clone() };
     let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());

@@ -111,9 +111,13 @@ pub struct Esapply {
     /// Wait this long for a host that another run has locked, e.g. 10m.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: std::time::Duration,
-    /// Print only problems and the outcome.
+    /// Print only problems and the outcome, and the plan when it is asked about.
     #[arg(long, short)]
     pub quiet: bool,
+    /// How to print what happens: `json` is one object a line on standard output, and text for people stays on standard
+    /// error.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Plain,
 }
 
 /// Flags of both programs.

@@ -4,6 +4,7 @@ mod apply;
 pub mod args;
 mod commands;
 pub mod error;
+mod events;
 pub mod exit;
 pub mod files;
 pub mod format;

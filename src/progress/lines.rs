@@ -16,9 +16,9 @@ pub(super) fn lines(event: &Event) -> Vec<String> {
         |subject: &dyn std::fmt::Display, text: String| vec![format!("{:>8}  {subject:<28} {text}", short(event.at))];
     match &event.what {
         Happening::Began { steps, hosts, run } => {
-            let hosts: Vec<&str> = hosts.iter().map(crate::model::HostName::as_str).collect();
+            let hosts = crate::render::hosts(hosts);
             let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
-            vec![format!("{:>8}  {steps} on {} (run {run})", short(event.at), hosts.join(", "))]
+            vec![format!("{:>8}  {steps} on {hosts} (run {run})", short(event.at))]
         }
         Happening::ActionEnded { subject: subject @ Subject::Instance(_), action, took, .. } => {
             about(subject, format!("{action}: done in {}", short(*took)))

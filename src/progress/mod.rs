@@ -1,13 +1,15 @@
-//! Readers of the executor's events: plain lines for logs and pipes, live lines for terminals. Both show the same events in
-//! the same words; nothing that comes from a host or a service reaches a terminal unescaped.
+//! Readers of the executor's events: plain lines for logs and pipes, live lines for terminals, JSON lines for programs. All
+//! show the same events; nothing that comes from a host or a service reaches a terminal unescaped.
 
+mod json;
 mod lines;
 mod plain;
 mod terminal;
+mod waits;
 
 pub use lines::{failure, outcome};
 
-use crate::apply::Event;
+use crate::apply::{Event, Happening};
 use std::io::Write;
 use tokio::sync::mpsc;
 
@@ -22,13 +24,26 @@ pub enum Style {
     Quiet,
 }
 
-/// Shows events until the sender is gone; the last thing shown is the outcome. Lines go to `out`, live lines to the
-/// standard error.
-pub async fn run(mut events: mpsc::Receiver<Event>, style: Style, out: &mut (dyn Write + Send)) {
+/// Shows events until the sender is gone; the last thing shown is the outcome, after what took longest. Lines go to `out`,
+/// live lines to the standard error; each event as a line of JSON to `json`, where somebody asked for that.
+pub async fn run(
+    mut events: mpsc::Receiver<Event>,
+    style: Style,
+    out: &mut (dyn Write + Send),
+    mut json: Option<&mut (dyn Write + Send)>,
+) {
+    let mut waits = waits::Waits::default();
     let mut plain = plain::Plain::new(style == Style::Quiet);
     let live = (style == Style::Terminal).then(terminal::Live::new);
     while let Some(event) = events.recv().await {
-        let lines = plain.lines(&event);
+        if let Some(json) = json.as_deref_mut() {
+            json::write(&json::line(&event), json);
+        }
+        waits.see(&event);
+        let mut lines = plain.lines(&event);
+        if matches!(event.what, Happening::Ended { .. }) && style != Style::Quiet {
+            lines.splice(0..0, waits.line());
+        }
         match &live {
             Some(live) => live.show(&event, &lines, out),
             None => plain::write(&lines, out),

@@ -6,7 +6,7 @@ use super::style::{Tone, wrapped};
 use super::text::{DiffStyle, Pen};
 use super::told::Told;
 use super::words;
-use crate::inventory::visible;
+use crate::inventory::{printable, visible};
 use crate::plan::Plan;
 
 /// How many lines of a file's diff are shown in short.
@@ -51,7 +51,7 @@ fn shown(told: &Told<'_>, pen: &Pen) -> Vec<String> {
         _ => Tone::Quiet,
     };
     let sign = pen.paint(tone, &told.sign.to_string());
-    let mut lines = vec![format!("  {sign} {}", wrapped(&visible(&told.what), 4, 6, pen.width))];
+    let mut lines = vec![format!("  {sign} {}", wrapped(&printable(&told.what, usize::MAX), 4, 6, pen.width))];
     lines.extend(told.diffs.iter().flat_map(|diff| hunks(*diff, pen)));
     lines
 }

@@ -5,7 +5,7 @@ use crate::plan::Plan;
 use std::fmt::Write as _;
 
 /// JSON that shows on a terminal as what it is: what could move a cursor or can't be seen is written as `\uXXXX`.
-pub(crate) fn printable(json: &str) -> String {
+pub fn printable(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         // Between strings JSON has line ends alone; all others that are hidden stand within one.

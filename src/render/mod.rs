@@ -26,7 +26,7 @@ mod words;
 pub use explain::explain;
 pub use fold::{hosts, instances};
 pub use format::{Format, Places, Shown, plan};
-pub use json::json;
+pub use json::{json, printable as printable_json};
 pub use status::{InstanceStatus, ServiceStatus, Status, status};
 pub use text::{DiffStyle, TextOptions, text};
 pub use words::{bytes, duration};

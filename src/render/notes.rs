@@ -43,7 +43,8 @@ fn refused(refusal: &Refusal, pen: &Pen) -> String {
         return labelled("waived:", Tone::Changed, &message, pen);
     }
     let mut text = labelled("refused:", Tone::Bad, &format!("{message} ({})", refusal.name), pen);
-    let help = format!("help: {}; or take it on with --waive {}=\"why\"", refusal.help, refusal.name);
+    let (way_out, name) = (printable(&refusal.help, LONGEST * 2), &refusal.name);
+    let help = format!("help: {way_out}; or take it on with --waive {name}=\"why\"");
     _ = writeln!(text, "    {}", wrapped(&help, 4, 10, pen.width));
     text
 }

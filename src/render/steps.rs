@@ -3,6 +3,7 @@
 use super::course::{self, Entry, NO_RETURN};
 use super::style::{Tone, wrapped};
 use super::text::Pen;
+use crate::inventory::printable;
 use crate::plan::Plan;
 use std::fmt::Write as _;
 
@@ -17,10 +18,11 @@ pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
         let head = wrapped(&entry.head, 4, 6, pen.width);
         _ = writeln!(text, "{} {}", pen.paint(Tone::Quiet, &number), pen.paint(Tone::Strong, &head));
         for line in lines(entry) {
-            _ = writeln!(text, "      {}", wrapped(&line, 6, 8, pen.width));
+            _ = writeln!(text, "      {}", wrapped(&printable(&line, usize::MAX), 6, 8, pen.width));
         }
     }
-    _ = writeln!(text, "{}", pen.paint(Tone::Quiet, "Durations are unknown: nothing was timed yet."));
+    let unknown = wrapped("Durations are unknown: nothing was timed yet.", 0, 0, pen.width);
+    _ = writeln!(text, "{}", pen.paint(Tone::Quiet, &unknown));
     text
 }
 
@@ -32,7 +34,7 @@ fn staged(plan: &Plan, pen: &Pen) -> String {
     }
     let mut text = format!("    {}\n", pen.paint(Tone::Strong, "staged before anything is disturbed"));
     for line in lines {
-        _ = writeln!(text, "      {}", wrapped(&line, 6, 8, pen.width));
+        _ = writeln!(text, "      {}", wrapped(&printable(&line, usize::MAX), 6, 8, pen.width));
     }
     text
 }

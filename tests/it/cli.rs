@@ -109,6 +109,44 @@ fn an_unknown_module_has_a_nearest_name() {
 }
 
 #[test]
+fn findings_are_data_for_other_programs() {
+    let json = |did: &Did| serde_json::from_str::<serde_json::Value>(&did.stdout).expect("JSON");
+    let bad = CLUSTER.replace("zookeeper on", "zookeper on");
+    for (cluster, code, found) in [(CLUSTER, 0, 0), (bad.as_str(), 1, 1)] {
+        let folder = folder(cluster);
+        let validate = |format: &str| {
+            let did = run(folder.path(), "esplan", &["validate", "--format", format]);
+            assert_eq!(did.code, code, "{did:?}");
+            did
+        };
+        let did = validate("json");
+        assert_eq!(json(&did)["valid"], code == 0, "{did:?}");
+        let did = validate("sarif");
+        let results = &json(&did)["runs"][0]["results"];
+        assert_eq!(results.as_array().map(Vec::len), Some(found), "{did:?}");
+        assert_eq!(did.stderr.contains("did you mean"), code == 1, "people read it, too: {did:?}");
+        let did = validate("github");
+        assert_eq!(did.stdout.starts_with("::error file=cluster.kdl,line=5,"), code == 1, "{did:?}");
+    }
+}
+
+#[test]
+fn events_end_with_the_outcome_even_when_nothing_was_begun() {
+    let did = run(folder(CLUSTER).path(), "esapply", &["--yes", "--format", "json"]);
+    assert_eq!(did.code, 1, "{did:?}");
+    let last: serde_json::Value = serde_json::from_str(did.stdout.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((&last["event"], &last["exit_code"]), (&"ended".into(), &1.into()), "{did:?}");
+    assert!(last["outcome"]["end"]["why"].as_str().is_some_and(|why| !why.is_empty()), "{did:?}");
+}
+
+#[test]
+fn a_report_without_a_known_end_is_wrong_usage() {
+    let did = run(folder(CLUSTER).path(), "esplan", &["--report", "plan.doc"]);
+    assert_eq!(did.code, 1);
+    assert!(did.stderr.contains(".md (markdown)"), "{}", did.stderr);
+}
+
+#[test]
 fn a_snapshot_is_not_applied() {
     let did = run(folder(CLUSTER).path(), "esapply", &["--observed", "snapshot.json"]);
     assert_eq!(did.code, 1);

@@ -17,6 +17,8 @@ mod bad;
 mod cli;
 mod docs;
 mod explain;
+mod formats;
+mod gate;
 mod hostile;
 mod local_host;
 mod locked;

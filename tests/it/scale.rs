@@ -25,7 +25,7 @@ fn modules() -> Texts {
 }
 
 /// Three coordinators, and two edge roles on each of the other hosts: `cache` is the same everywhere, `probe` nowhere.
-fn fleet(hosts: usize, rollout: &str, memory: &str) -> Desired {
+pub(crate) fn fleet(hosts: usize, rollout: &str, memory: &str) -> Desired {
     let mut lines = String::new();
     for (line, first) in (1..=hosts).step_by(100).enumerate() {
         let last = (first + 99).min(hosts);
@@ -69,7 +69,7 @@ fn planned(desired: &Desired, inventory: &Inventory) -> Plan {
     made
 }
 
-fn converged(desired: &Desired, seen_for: &Desired) -> Inventory {
+pub(crate) fn converged(desired: &Desired, seen_for: &Desired) -> Inventory {
     let platform = Cluster::new(desired, Behaviour::default(), 1);
     platform.converge(desired);
     platform.inventory(seen_for)

@@ -29,7 +29,12 @@ pub(crate) struct Planned {
 
 /// `esplan` without a command.
 pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, CliError> {
-    let planned = make(&args.common, &args.plan, false, terminal).await?;
+    let planned = make(&args.common, &args.plan, false, terminal).await.inspect_err(|error| {
+        // Mistakes in the file are annotations, too, and not only the text on standard error.
+        if let (Format::Github, CliError::Diagnostics(mistakes)) = (args.format, error) {
+            terminal.print(&render::findings::github(mistakes, &[]));
+        }
+    })?;
     let places = match args.format {
         Format::Github => load::places(&args.common)?,
         _ => Places::new(),

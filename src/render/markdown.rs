@@ -20,6 +20,9 @@ const PART: usize = 14_000;
 /// Most that one block of differences may take.
 const BLOCK: usize = 9_000;
 
+/// Longest difference that is no block, in characters.
+const LINE: usize = 120;
+
 /// What is kept free for the lines about what was left out.
 const SPARE: usize = 600;
 
@@ -48,7 +51,10 @@ pub(super) fn markdown(shown: &Shown<'_>) -> String {
     let blocks = changes::blocks(plan, &Pen { width: usize::MAX, ..pen });
     let (mut left_out, mut names) = (0, Vec::new());
     for block in &blocks {
-        let part = folded(&title(block), &fenced("diff", &unindented(&block.lines), BLOCK));
+        let part = match block.lines.as_slice() {
+            [one] if one.chars().count() <= LINE => format!("\n- {} {}\n", code(&block.head), code(one.trim())),
+            lines => folded(&title(block), &fenced("diff", &unindented(lines), BLOCK)),
+        };
         if text.len() + part.len() + SPARE > LIMIT {
             left_out += 1;
             names.push(block.head.as_str());
@@ -80,7 +86,7 @@ fn title(block: &Block) -> String {
     let own = |line: &&String| line.starts_with("  ") && !line.starts_with("      ");
     let more = block.lines.iter().filter(own).count().saturating_sub(1);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("<code>{}</code> {}{more}", html(&printable(&block.head, 300)), html_code(&printable(first, 120)))
+    format!("<code>{}</code> {}{more}", html(&printable(&block.head, 300)), html_code(&printable(first, LINE)))
 }
 
 /// Signs and differences of files where a diff has them: in the first column.

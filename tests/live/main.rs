@@ -20,6 +20,7 @@ mod load;
 mod look;
 mod lost;
 mod machines;
+mod pipeline;
 mod platform;
 mod ssh;
 mod systemd;

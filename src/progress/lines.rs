@@ -130,6 +130,14 @@ mod tests {
     }
 
     #[test]
+    fn the_beginning_of_a_run_on_a_fleet_is_one_short_line() {
+        let hosts = (1..=1000).map(|number| HostName::new(&format!("node{number}")).expect("name")).collect();
+        let what = super::Happening::Began { run: "r1".into(), steps: 3000, hosts };
+        let lines = super::lines(&super::Event { at: Duration::ZERO, what });
+        assert_eq!(lines, ["      0s  3000 steps on node[1-1000] (run r1)"]);
+    }
+
+    #[test]
     fn a_failure_says_why_what_the_log_says_and_what_to_type() {
         let instance = InstanceId::new(RoleId::new("db").expect("name"), HostName::new("node1").expect("name"));
         let bundle = Bundle {

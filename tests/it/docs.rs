@@ -1,6 +1,9 @@
 //! Every KDL block in the documentation is KDL, and those that are a whole `cluster.kdl` are valid with our modules.
 
 use crate::bad::{Texts, shown};
+use clap::Parser as _;
+use clap::error::ErrorKind;
+use es_cluster::cli::args::{Esapply, Esplan};
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::config;
 use es_cluster::diag::Sources;
@@ -41,6 +44,52 @@ fn every_kdl_block_is_right() {
         }
     }
     assert!(blocks_seen >= 3 && clusters_seen >= 2, "{blocks_seen} blocks, {clusters_seen} clusters");
+}
+
+/// Commands of ours in a page: lines of shell blocks, and code within lines.
+fn commands(text: &str) -> Vec<String> {
+    let mut commands = Vec::new();
+    for (number, part) in text.split("```").enumerate() {
+        if number % 2 == 1 {
+            let lines = part.strip_prefix("sh\n").unwrap_or_default().lines();
+            let bare = |line: &str| line.split(" #").next().unwrap_or_default().to_owned();
+            commands.extend(lines.flat_map(|line| bare(line).split("&&").map(str::to_owned).collect::<Vec<_>>()));
+        } else {
+            commands.extend(part.split('`').skip(1).step_by(2).map(str::to_owned));
+        }
+    }
+    let ours = |command: &String| command.starts_with("esplan ") || command.starts_with("esapply ");
+    let bare = |command: String| command.trim().split(" > ").next().unwrap_or_default().replace('\n', " ");
+    commands.into_iter().map(bare).filter(ours).collect()
+}
+
+/// Nothing is documented that the programs do not understand.
+#[test]
+fn every_command_is_understood() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for page in pages().into_iter().chain([root.join("docs/ci/README.md")]) {
+        for command in commands(&fs::read_to_string(&page).expect("a page")) {
+            seen += 1;
+            // A choice is shown as `a|b|c`: the first of it; what may be left out stands in brackets, `…` for the rest.
+            let first =
+                |word: &str| word.split('|').next().unwrap_or_default().trim_matches(['[', ']', '"']).to_owned();
+            let words: Vec<String> = command.split_whitespace().filter(|word| *word != "…").map(first).collect();
+            let wrong = if command.starts_with("esplan ") {
+                Esplan::try_parse_from(&words).err()
+            } else {
+                Esapply::try_parse_from(&words).err()
+            };
+            // Text may name a command or a flag without what belongs to it.
+            let named_alone = |wrong: &clap::Error| {
+                wrong.kind() == ErrorKind::MissingRequiredArgument || wrong.to_string().contains("none was supplied")
+            };
+            if let Some(wrong) = wrong.filter(|wrong| !named_alone(wrong)) {
+                panic!("{}: `{command}`: {wrong}", page.display());
+            }
+        }
+    }
+    assert!(seen > 20, "{seen} commands");
 }
 
 /// The page on modules shows every node that a module may have, so all of it must be taken.

@@ -102,7 +102,7 @@ fn one_endless_diff_is_cut_and_leaves_room_for_the_others() {
 }
 
 /// Text that ends every kind of quotation there is, calls somebody, and says a word that can be found again.
-const HOSTILE: &str = "``````\n~~~~\n</code></summary></details><script>MARK()</script>\n![MARK](x) [MARK](y) @MARK #1 !1 \
+const HOSTILE: &str = "~~~~\n``````\n</code></summary></details><script>MARK()</script>\n![MARK](x) [MARK](y) @MARK #1 !1 \
                        **MARK**\n]]></system-out><failure/>\n::error::MARK%0A::set-output name=MARK::1\n\u{1b}[2JMARK\u{202e}\u{0}\u{ffff}\r\n";
 
 fn hostile() -> Fleet {

@@ -214,6 +214,12 @@ fn the_pipelines_of_the_documentation_work_as_they_stand() {
     assert!(last.lines().last().expect("a line").contains("\"exit_code\":5"), "{last}");
     runner.clean();
 
+    // Whoever wants to hear of problems alone hears how it ended.
+    lab.edit("max-memory \"17m\"", "max-memory \"18m\"");
+    let ran = lab.esapply(&["--quiet"]).expect(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{}", ran.text());
+    assert!(ran.stderr.starts_with("done: "), "{}", ran.stderr);
+
     // A mistake in the file is an annotation at its place, and nothing is planned.
     lab.edit("max-memory", "max-memry");
     let job = runner.run(&steps(&github["jobs"]["plan"]));

@@ -65,8 +65,6 @@ pub struct HostObservation {
     pub uid: u32,
     /// Total memory in bytes.
     pub memory: u64,
-    /// Free bytes where the prefix is.
-    pub disk_free: u64,
     /// Whether the prefix and its folders exist with the right owner.
     pub prepared: bool,
     /// The folder that we may not write: the prefix, or the one that it would be made in.

@@ -23,18 +23,11 @@ machine() {
     [ -z "$1" ] || { found=$(id -u -- "$1" 2>/dev/null) && say "user $found"; }
 }
 
-# Where the prefix is, or where it would be.
-disk() {
+# Whether we may write where the prefix is, or where it would be.
+place() {
     at=$1
     while [ ! -d "$at" ] && [ -n "${at#/}" ]; do at=${at%/*}; done
-    say "free $(stat -f -c '%a %S' -- "${at:-/}")"
     [ -w "${at:-/}" ] || say "closed ${at:-/}"
-}
-
-# stats FOLDER…: owner, size and time of these folders, of what lies in install/, and of the generations' manifests
-stats() {
-    say '[stats]'
-    stat -c '%u %s %y %n' -- "$@" install/* conf/*/*/manifest 2>/dev/null
 }
 
 # What the manifest of a software folder holds, in $told: of a folder its name and kind, of anything else also size,
@@ -186,18 +179,29 @@ orphans() {
     done
 }
 
-# files START…: permission bits, size and name of every regular file, then the digests
+# files FOLDER… -- START…: owner, size and time of these folders, of what lies in install/ and of the generations' manifests;
+# permission bits, size and name of every regular file below the starts, and then the digests.
 files() {
     say '[files]'
+    named=yes
     for start; do
-        [ -e "$start" ] && set -- "$@" "$start"
         shift
+        case $named$start in
+        yes--) named= ;;
+        yes/*) [ ! -d "$start" ] || set -- "$@" "/.$start" ;;
+        yes*) [ ! -d "$start" ] || set -- "$@" "./$start" ;;
+        *) [ ! -e "$start" ] || set -- "$@" "$start" ;;
+        esac
     done
-    [ $# -gt 0 ] || return 0
-    # GNU's find says the modes itself; another refuses the words at once.
-    found=$(find "$@" -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -printf 'mode %m %s %p\n' \
-        -exec sha256sum {} + 2>/dev/null) ||
-        found=$(find "$@" -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -exec stat -c 'mode %a %s %n' {} + \
+    # A path that begins with ./ or /./ is looked at and not entered.
+    for start in install/* conf/*/*/manifest; do
+        [ ! -e "$start" ] || set -- "$@" "./$start"
+    done
+    # GNU's find says everything itself; another refuses the words at once.
+    found=$(find "$@" \( -path './*' -o -path '/./*' \) -prune -printf 'stat %U %s %TY-%Tm-%Td %TT %p\n' \
+        -o -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -printf 'mode %m %s %p\n' -exec sha256sum {} + 2>/dev/null) ||
+        found=$(find "$@" \( -path './*' -o -path '/./*' \) -prune -exec stat -c 'stat %u %s %y %n' {} + \
+            -o -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -exec stat -c 'mode %a %s %n' {} + \
             -exec sha256sum {} + 2>/dev/null)
     say "$found"
 }

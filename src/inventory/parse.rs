@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Longest text of a file that is kept for a diff.
 const LONGEST_TEXT: usize = 256 * 1024;
 /// What must be told of the machine.
-const MACHINE: [&str; 5] = ["boot", "uid", "memory", "uptime", "free"];
+const MACHINE: [&str; 4] = ["boot", "uid", "memory", "uptime"];
 /// How many paths of a damaged folder are named.
 const DAMAGED_PATHS: usize = 8;
 
@@ -35,15 +35,15 @@ pub fn parse(
     for section in &sections {
         match section.name {
             "machine" => service_uid = machine(section, &mut seen, &mut facts, &MACHINE)?,
-            "stats" => {
-                let stats = stats(section)?;
+            "software" => software(section, &mut seen)?,
+            "instances" => facts.take(section)?,
+            "files" => {
+                let (stats, files) = files(section)?;
                 seen.artifacts = artifacts(&stats, host);
                 facts.take_generations(&stats);
                 owners = stats.into_iter().map(|stat| (stat.path, stat.owner)).collect();
+                facts.files = files;
             }
-            "software" => software(section, &mut seen)?,
-            "instances" => facts.take(section)?,
-            "files" => facts.files = files(section)?,
             "supervisor" => seen.supervisor = supervisor(section)?,
             "debris" => seen.debris = section.lines.iter().map(|line| (*line).to_owned()).collect(),
             "boot" => seen.init.enabled = section.lines.contains(&"enabled"),
@@ -95,12 +95,6 @@ pub(super) fn machine(
             "uid" => seen.uid = id()?,
             "memory" => seen.memory = number()?.saturating_mul(1024),
             "uptime" => facts.uptime = number()?,
-            "free" => {
-                let (blocks, size) = value.split_once(' ').ok_or_else(|| section.garbage(line))?;
-                let parsed = blocks.parse::<u64>().ok().zip(size.parse::<u64>().ok());
-                let (blocks, size) = parsed.ok_or_else(|| section.garbage(line))?;
-                seen.disk_free = blocks.saturating_mul(size);
-            }
             "user" => user = Some(id()?),
             "closed" => seen.closed = Some(printable(value, 200)),
             "client" => seen.ssh_client = value == "ssh",
@@ -123,22 +117,22 @@ fn is_boot_id(byte: u8) -> bool {
 pub(super) struct Stat<'a> {
     pub(super) path: &'a str,
     /// Numeric id.
-    owner: u32,
+    pub(super) owner: u32,
     /// Bytes.
     size: u64,
     /// When it was last changed, `2026-01-01 00:00:00.000000000 +0000`: in this form times sort as text.
     pub(super) time: &'a str,
 }
 
-fn stats<'a>(section: &Section<'a>) -> Result<Vec<Stat<'a>>, BadAnswer> {
-    let line = |line: &'a str| {
-        let (owner, rest) = line.split_once(' ')?;
-        let (size, rest) = rest.split_once(' ')?;
-        let (at, _) = rest.match_indices(' ').nth(2)?;
-        let (time, path) = rest.split_at_checked(at)?;
-        Some(Stat { path: path.get(1..)?, owner: owner.parse().ok()?, size: size.parse().ok()?, time })
-    };
-    section.lines.iter().map(|text| line(text).ok_or_else(|| section.garbage(text))).collect()
+/// The line of a path after its first word. GNU's find leaves out the time zone, which is always UTC.
+pub(super) fn stat(line: &str) -> Option<Stat<'_>> {
+    // Paths come as `./path` and `/./path`.
+    let at = line.find(" ./").into_iter().chain(line.find(" /./")).min()?;
+    let (facts, path) = line.split_at_checked(at)?;
+    let path = path.strip_prefix(" ./").or_else(|| path.strip_prefix(" /."))?;
+    let (owner, rest) = facts.split_once(' ')?;
+    let (size, time) = rest.split_once(' ')?;
+    Some(Stat { path, owner: owner.parse().ok()?, size: size.parse().ok()?, time })
 }
 
 fn prepared(
@@ -209,11 +203,13 @@ fn without_facts(line: &str) -> &str {
     line.rsplitn(facts + 1, ' ').last().unwrap_or(line)
 }
 
-/// Regular files by path: digest and permission bits.
-fn files(section: &Section<'_>) -> Result<BTreeMap<String, FileObservation>, BadAnswer> {
-    let (mut modes, mut found) = (BTreeMap::new(), BTreeMap::new());
+/// What is said of single paths, and regular files by path: digest and permission bits.
+fn files<'a>(section: &Section<'a>) -> Result<(Vec<Stat<'a>>, BTreeMap<String, FileObservation>), BadAnswer> {
+    let (mut stats, mut modes, mut found) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for line in &section.lines {
-        if let Some(rest) = line.strip_prefix("mode ") {
+        if let Some(rest) = line.strip_prefix("stat ") {
+            stats.push(stat(rest).ok_or_else(|| section.garbage(line))?);
+        } else if let Some(rest) = line.strip_prefix("mode ") {
             let mut words = rest.splitn(3, ' ');
             let mode = words.next().and_then(|mode| u32::from_str_radix(mode, 8).ok());
             let (mode, path) = mode.zip(words.nth(1)).ok_or_else(|| section.garbage(line))?;
@@ -227,7 +223,7 @@ fn files(section: &Section<'_>) -> Result<BTreeMap<String, FileObservation>, Bad
             }
         }
     }
-    Ok(found)
+    Ok((stats, found))
 }
 
 fn supervisor(section: &Section<'_>) -> Result<SupervisorObservation, BadAnswer> {

@@ -42,7 +42,6 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     let folders = folders(host, instances);
     let (folder_names, places) = (folders.keys().map(String::as_str), Places::of(host, instances));
     call(&["held= seen= found="])?;
-    call(&["stats"].into_iter().chain(folder_names).collect::<Vec<_>>())?;
     call(if verify { &["software", "contents", ".sha256"] } else { &["software", "listing", ".manifest"] })?;
     call(&["say", "[instances]"])?;
     for (instance, placed) in instances.iter().zip(&places.in_data) {
@@ -57,7 +56,8 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     let units = instances.iter().map(|one| one.unit.clone()).chain([host.boot_unit()]);
     let units: Vec<String> = units.map(|unit| format!("{UNIT_FOLDER}/{unit}")).collect();
     let starts = starts.chain(units.iter().map(String::as_str));
-    call(&["files", &supervisor, BOOT_SCRIPT].into_iter().chain(starts).collect::<Vec<_>>())?;
+    let starts = ["--", &supervisor, BOOT_SCRIPT].into_iter().chain(starts);
+    call(&["files"].into_iter().chain(folder_names).chain(starts).collect::<Vec<_>>())?;
     for (path, sha256) in &places.shown {
         call(&["differs", sha256, path])?;
     }
@@ -126,7 +126,7 @@ fn around(host: &DesiredHost, calls: &str) -> String {
     let mut script = String::from(functions);
     _ = write!(
         script,
-        "say '[observation 1]'\nmachine {user}\ndisk {prefix}\n\
+        "say '[observation 1]'\nmachine {user}\nplace {prefix}\n\
          if cd {prefix} 2>/dev/null; then\n{calls}supervisor {pidfile} {config}\n\
          elif [ -e {prefix} ]; then say '[blocked]'\nfi\nsay '[end]'\n"
     );

@@ -44,12 +44,12 @@ fn digest(text: &str) -> Digest {
 fn answer(record: &str) -> String {
     let (generation, older, restart) = (digest("new"), digest("old"), digest("restart"));
     format!(
-        "[observation 1]\n[machine]\nboot {BOOT}\nuid 0\nmemory 1024\nuptime 1000\nfree 10 4096\n[stats]\n0 4096 2026-01-01 00:00:00.0 +0000 .\n\
-         0 7 2026-01-01 00:00:00.1 +0000 conf/one/{older}/manifest\n\
-         0 7 2026-01-01 00:00:00.2 +0000 conf/one/{generation}/manifest\n\
-         0 7 2026-01-01 00:00:00.3 +0000 conf/one/x/manifest\n[software]\nthing-1.0-0123456789ab\nother-2\n[damaged other-2]\n 6f 74 68 65 72 2d 32 2f 61 20 34 31 0a\n\
+        "[observation 1]\n[machine]\nboot {BOOT}\nuid 0\nmemory 1024\nuptime 1000\n[software]\nthing-1.0-0123456789ab\nother-2\n[damaged other-2]\n 6f 74 68 65 72 2d 32 2f 61 20 34 31 0a\n\
          [instances]\nrole one\ncurrent one {generation}\nrestart one {restart}\nuses one thing-1.0-0123456789ab\n\
-         data one\n{record}[files]\n\n[held one]\n 7b 22 62 79 22 3a 22 6d 65 22 2c 22 77 68 79 22 3a 22 22 2c 22 77 68 61 74 22 3a 22 73\n \
+         data one\n{record}[files]\nstat 0 4096 2026-01-01 00:00:00.0 ./.\n\
+         stat 0 7 2026-01-01 00:00:00.1 +0000 ./conf/one/{older}/manifest\n\
+         stat 0 7 2026-01-01 00:00:00.2 +0000 ./conf/one/{generation}/manifest\n\
+         stat 0 7 2026-01-01 00:00:00.3 +0000 ./conf/one/x/manifest\n\n[held one]\n 7b 22 62 79 22 3a 22 6d 65 22 2c 22 77 68 79 22 3a 22 22 2c 22 77 68 61 74 22 3a 22 73\n \
          74 6f 70 70 65 64 22 7d\n[debris]\nrun/.tmp-x\n[supervisor]\npid 7\nconfig -\nversion 4.3.0\n[end]\n"
     )
 }
@@ -74,7 +74,7 @@ fn seen(text: &str) -> HostObservation {
 #[test]
 fn a_whole_answer_is_read() {
     let seen = seen(&answer(&record("42", "5000", BOOT, &kernel("S", 7, 5000))));
-    assert_eq!((seen.memory, seen.disk_free, seen.uid), (1 << 20, 40960, 0));
+    assert_eq!((seen.memory, seen.uid), (1 << 20, 0));
     assert_eq!(seen.software["thing-1.0-0123456789ab"], SoftwareObservation::Intact);
     assert_eq!(seen.software["other-2"], SoftwareObservation::Damaged(vec!["a".to_owned()]));
     let one = &seen.instances["one"];
@@ -128,6 +128,17 @@ fn one_wrong_byte_is_never_a_crash() {
 }
 
 #[test]
+fn a_path_is_told_as_it_was_asked_for() {
+    for (line, path) in [
+        ("7 1 2026-01-01 00:00:00.0 ./.", "."),
+        ("7 1 2026-01-01 00:00:00.0 +0000 ./conf/a b", "conf/a b"),
+        ("7 1 2026-01-01 00:00:00.0 /./data/x ./y", "/data/x ./y"),
+    ] {
+        assert_eq!(parse::stat(line).map(|stat| (stat.path, stat.owner)), Some((path, 7)), "{line}");
+    }
+}
+
+#[test]
 fn nonsense_is_named_and_made_safe() {
     let whole = answer("");
     let with = |from: &str, to: &str| {
@@ -142,8 +153,8 @@ fn nonsense_is_named_and_made_safe() {
     for (from, to) in [
         ("uid 0", "uid -1"),
         ("uid 0", "uid 99999999999999999999"),
-        ("free 10 4096", "free 10"),
-        ("0 4096 2026-01-01 00:00:00.0 +0000 .", "root 755 ."),
+        ("memory 1024", "memory lots"),
+        ("stat 0 4096", "stat root 755 ."),
         ("[files]\n", "[files]\nmode 9 1 a\n"),
         ("[files]\n", "[files]\nxyz  a\n"),
         ("role one", "role ../one"),

@@ -21,7 +21,6 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
         boot_id: format!("boot{}", ".again".repeat(machine.reboots as usize)),
         uid: 0,
         memory: 1 << 40,
-        disk_free: 1 << 40,
         closed: None,
         prepared: machine.prepared,
         user_exists: machine.prepared || wanted.host.user.is_none(),

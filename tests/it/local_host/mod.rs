@@ -43,7 +43,7 @@ async fn an_empty_host_is_seen_as_empty_and_left_so() {
     let one = lab.instance("one", "exec sleep 600", Vec::new());
     let seen = lab.observe(&[&one]).await;
     assert!(!seen.prepared && seen.user_exists && seen.supervisor.pid.is_none());
-    assert!(seen.memory > 1 << 20 && seen.disk_free > 0 && !seen.boot_id.is_empty());
+    assert!(seen.memory > 1 << 20 && !seen.boot_id.is_empty());
     assert_eq!(seen.instances["one"].current, None);
     assert!(!Path::new(&lab.prefix).exists(), "observing made something");
     lab.prepare(&[&one], &[]).await.expect("prepared");

@@ -42,12 +42,6 @@ pub enum Record {
     Outcome { at: u64, end: String, exit: u8, done: usize, steps: usize },
 }
 
-/// The digest of a plan: of its canonical JSON, without who and when.
-pub fn plan_digest(plan: &crate::plan::Plan) -> Digest {
-    // A plan is plain data with text keys: it always serialises. An empty text would only make the digest useless.
-    Digest::of(serde_json::to_string(plan).unwrap_or_default().as_bytes())
-}
-
 impl Run<'_> {
     /// Does one action between its two records. `host` is where the journal of this action is kept.
     pub(crate) async fn recorded<T>(
@@ -99,7 +93,7 @@ impl Run<'_> {
             let waived = waived.filter_map(|refusal| Some((refusal.name.clone(), refusal.waived.clone()?))).collect();
             let header = Record::Run {
                 cluster: self.plan.cluster.clone(),
-                plan: plan_digest(self.plan),
+                plan: self.plan.digest(),
                 steps: self.plan.steps.len(),
                 who: self.options.claim.who.clone(),
                 why: self.options.claim.why.clone(),

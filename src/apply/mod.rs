@@ -22,7 +22,7 @@ mod trouble;
 pub use bundle::Bundle;
 pub use cancel::Cancel;
 pub use events::{Event, Happening, Subject};
-pub use journal::{Record, plan_digest};
+pub use journal::Record;
 #[cfg(not(feature = "mutants"))]
 use mutation::Mutation;
 #[cfg(feature = "mutants")]

@@ -8,7 +8,7 @@ use crate::desired::{Desired, DesiredHost, DesiredInstance};
 use crate::host::{Failure, Host, LockGuard, Op, Platform, Wanted};
 use crate::inventory::{HostObservation, Inventory, UndoRecord};
 use crate::model::{HostName, InstanceId, Name, ServiceName};
-use crate::plan::{Plan, StepId, fingerprint};
+use crate::plan::{Plan, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,6 +20,9 @@ const TRIES: u32 = 5;
 
 /// The first pause between two tries; it doubles.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// How many changes of a stale host are named.
+const NAMED: usize = 5;
 
 /// How long the last words of a run wait for a reader that stands still.
 const READER_WITHIN: Duration = Duration::from_secs(5);
@@ -223,10 +226,13 @@ impl<'a> Run<'a> {
             let (host, instances) = (self.desired_host(name)?, self.instances_on(name));
             let wanted = Wanted { host, instances, verify: self.options.verify };
             let seen = self.host(name)?.observe(&wanted).await?;
-            if fingerprint(&seen) == *expected {
+            let changed = expected.changed(&seen);
+            if changed.is_empty() {
                 return Ok(());
             }
-            Err(Trouble::new(Cause::Stale(name.clone()), format!("{name} has changed since the plan was made")))
+            let what: Vec<&str> = changed.iter().take(NAMED).map(String::as_str).collect();
+            let why = format!("{name} has changed since the plan was made: {}", what.join(", "));
+            Err(Trouble::new(Cause::Stale(name.clone()), why))
         };
         cell.get_or_try_init(|| look).await.copied()
     }

@@ -67,6 +67,8 @@ pub enum Violation {
     EndsTooEarly { step: String, roll: String },
     #[error("`{step}` writes {path} on {host}, which is outside the prefix and not listed")]
     UnlistedFile { step: String, host: HostName, path: String },
+    #[error("`{step}` works on {host}, and the plan does not say what it relies on there")]
+    NoFingerprint { step: String, host: HostName },
     #[error("the plan is of format {format}")]
     BadFormat { format: u32 },
 }

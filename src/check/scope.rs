@@ -3,7 +3,7 @@
 use super::{Reading, Violation};
 use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, Seen};
 use crate::model::{HostName, InstanceId, ServiceName};
-use crate::plan::{Action, Step, StepKind};
+use crate::plan::{Action, Reliance, Step, StepKind};
 
 pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     for step in &reading.plan.steps {
@@ -16,6 +16,14 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
         for instance in instances_of(step) {
             instance_is_ours(reading, step, instance, found);
         }
+        let hosts = host_of(step).into_iter().chain(instances_of(step).into_iter().map(|instance| &instance.host));
+        let unlooked = |host: &&HostName| {
+            reading.plan.fingerprints.get(*host).is_none_or(|fingerprint| fingerprint.of != Reliance::Whole)
+        };
+        found.extend(hosts.filter(unlooked).map(|host| {
+            let (step, host) = (step.id.0.clone(), host.clone());
+            Violation::NoFingerprint { step, host }
+        }));
         for roll in super::rolls(step) {
             let declared = reading.desired.instances.get(&roll.instance);
             if declared.is_some_and(|declared| declared.service != roll.service) {

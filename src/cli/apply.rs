@@ -6,6 +6,7 @@ use super::events;
 use super::exit::Exit;
 use super::format::Plain;
 use super::plan::{self, Planned};
+use super::saved;
 use super::terminal::Terminal;
 use super::world::World;
 use crate::apply::{Cancel, End, Options, Outcome, apply};
@@ -13,7 +14,6 @@ use crate::host::Claim;
 use crate::plan::Plan;
 use crate::progress;
 use std::io::Write;
-use std::path::Path;
 use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -23,9 +23,6 @@ const AT_ONCE: usize = 50;
 
 /// Events that may wait for their reader.
 const EVENTS: usize = 1024;
-
-/// Largest saved plan, in bytes.
-const PLAN_LIMIT: u64 = 1 << 30;
 
 /// How often a plan is made anew when a host changed between the look and its first step (a process that was still
 /// ending when a lost controller's successor looked). A platform that never stands still is for people to look at.
@@ -85,18 +82,24 @@ enum Step {
 
 /// One plan: made, shown, agreed to, applied.
 async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
+    let read = args.saved.as_ref().map(|path| saved::read(path).map(|saved| (path, saved))).transpose()?;
     let mut planned = plan::make(&args.common, &args.plan, args.canary_only, terminal).await?;
-    if let Some(path) = &args.saved {
-        planned.plan = saved(path, &planned)?;
+    let mut made = None;
+    if let Some((path, saved)) = read {
+        saved::holds(path, &saved.plan, &planned)?;
+        planned.plan = saved.plan;
+        made = saved.made.map(|made| (path, made));
     }
+    let shown = plan::text(&planned, args.plan.diff, terminal)
+        + &made.as_ref().map(|(_, made)| saved::about(made)).unwrap_or_default();
     match args.format {
         // Who is asked is shown what about.
         Plain::Text if args.quiet && args.yes => {}
-        Plain::Text => terminal.print(&plan::text(&planned, args.plan.diff, terminal)),
+        Plain::Text => terminal.print(&shown),
         Plain::Json => {
             terminal.print(&events::planned(&planned.plan));
             if !(args.quiet && args.yes) {
-                terminal.complain(&plan::text(&planned, args.plan.diff, terminal));
+                terminal.complain(&shown);
             }
         }
     }
@@ -128,6 +131,10 @@ async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
                 ));
             }
         }
+    }
+    // Whoever was asked may have taken a while.
+    if let Some((path, made)) = &made {
+        saved::in_time(path, made)?;
     }
     let world = match planned.world.take() {
         Some(world) => world,
@@ -164,8 +171,9 @@ async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Termin
         let data: Option<&mut (dyn Write + Send)> = if json { Some(&mut data) } else { None };
         progress::run(receiver, style, &mut out, data).await;
     });
-    let now = timestamp();
-    let claim = Claim { who: who(), why: command_line(), since: now.clone() };
+    let now = saved::rfc3339(SystemTime::now());
+    let claim =
+        Claim { who: format!("{} pid {}", saved::who(), std::process::id()), why: command_line(), since: now.clone() };
     let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());
     let options =
         Options { parallel: AT_ONCE, lock_within: args.lock_timeout, ..Options::new(claim, run, args.plan.verify) };
@@ -203,65 +211,8 @@ fn finish(outcome: &Outcome) -> Exit {
     }
 }
 
-/// A plan that was saved earlier: applied exactly, if what it was made from still holds.
-fn saved(path: &Path, planned: &Planned) -> Result<Plan, CliError> {
-    let shown = path.display();
-    let meta = std::fs::metadata(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
-    if meta.len() > PLAN_LIMIT {
-        return Err(CliError::new(format!("{shown} is too large to be a plan")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
-    let plan = Plan::from_json(&text).map_err(|bad| {
-        CliError::with_hint(
-            format!("{shown} is not a plan that can be applied: {bad}"),
-            "plan again: esplan --out FILE",
-        )
-    })?;
-    if plan.cluster != planned.plan.cluster || plan.inputs != planned.plan.inputs {
-        return Err(CliError::with_hint(
-            format!("{shown} was made from another file, other modules or another lock; nothing was changed"),
-            "plan again: esplan --out FILE",
-        )
-        .exiting(Exit::Stale));
-    }
-    let stale: Vec<&str> = plan
-        .fingerprints
-        .iter()
-        .filter(|(host, seen)| planned.plan.fingerprints.get(*host) != Some(*seen))
-        .map(|(host, _)| host.as_str())
-        .collect();
-    if !stale.is_empty() {
-        return Err(CliError::with_hint(
-            format!("{shown} is stale: {} changed since it was made; nothing was changed", stale.join(", ")),
-            "plan again: esplan --out FILE",
-        )
-        .exiting(Exit::Stale));
-    }
-    let violations = crate::check::check(&plan, &planned.desired, &planned.inventory);
-    if let Some(first) = violations.first() {
-        return Err(CliError::with_hint(
-            format!("{shown} is refused: {first}; nothing was changed"),
-            "a plan that was edited by hand is not applied; plan again: esplan --out FILE",
-        )
-        .exiting(Exit::Refused));
-    }
-    Ok(plan)
-}
-
-/// `user@machine pid N`.
-fn who() -> String {
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
-    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    format!("{user}@{machine} pid {}", std::process::id())
-}
-
 /// The words of the command, as typed.
 fn command_line() -> String {
     let words: Vec<String> = std::env::args().skip(1).collect();
     format!("esapply {}", words.join(" ")).trim_end().to_owned()
-}
-
-/// The time as RFC 3339, in UTC.
-fn timestamp() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

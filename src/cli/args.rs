@@ -39,6 +39,9 @@ pub struct Esplan {
     /// Also write the plan as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// The saved plan may not be applied later than this: a duration from now or a time, e.g. 4h, 2026-01-31T18:00:00Z.
+    #[arg(long, value_name = "WHEN", requires = "out", value_parser = super::saved::NotAfter::parse)]
+    pub not_after: Option<super::saved::NotAfter>,
     /// Something else than the plan.
     #[command(subcommand)]
     pub command: Option<EsplanCommand>,

@@ -11,6 +11,7 @@ pub mod format;
 mod load;
 mod observe;
 mod plan;
+mod saved;
 mod terminal;
 mod validate;
 mod world;

@@ -7,6 +7,7 @@ use super::exit::Exit;
 use super::format;
 use super::load;
 use super::observe;
+use super::saved;
 use super::terminal::Terminal;
 use super::world::World;
 use crate::check::check;
@@ -40,12 +41,14 @@ pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, Cli
         _ => Places::new(),
     };
     let shown = Shown { plan: &planned.plan, report: &planned.report, desired: &planned.desired, places: &places };
-    terminal.print(&render::plan(args.format, &shown, &text_options(args.plan.diff, terminal)));
+    let text = render::plan(args.format, &shown, &text_options(args.plan.diff, terminal));
+    terminal.print(&(text + &digest(args.format, &planned.plan)));
     for report in &args.report {
-        format::write(&report.path, &render::plan(report.format, &shown, &TextOptions::default()))?;
+        let text = render::plan(report.format, &shown, &TextOptions::default());
+        format::write(&report.path, &(text + &digest(report.format, &planned.plan)))?;
     }
     if let Some(path) = &args.out {
-        format::write(path, &render::json(&planned.plan))?;
+        saved::write(path, &planned.plan, args.not_after)?;
     }
     Ok(match planned.plan.outcome() {
         Outcome::Refused => Exit::Refused,
@@ -57,7 +60,17 @@ pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, Cli
 
 /// The plan for people.
 pub(crate) fn text(planned: &Planned, diff: Diff, terminal: &Terminal) -> String {
-    render::text(&planned.plan, &planned.report, &text_options(diff, terminal))
+    render::text(&planned.plan, &planned.report, &text_options(diff, terminal)) + &digest(Format::Text, &planned.plan)
+}
+
+/// The last line: what two people compare before one of them applies what the other one has read. JSON has it inside.
+fn digest(format: Format, plan: &Plan) -> String {
+    match format {
+        _ if plan.steps.is_empty() => String::new(),
+        Format::Text => format!("plan sha256:{}\n", plan.digest()),
+        Format::Markdown => format!("\nplan `sha256:{}`\n", plan.digest()),
+        _ => String::new(),
+    }
 }
 
 /// How the terminal takes text.

@@ -59,6 +59,7 @@ impl Desired {
 
 /// Digests of what a plan is made from.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Inputs {
     /// The file with its includes.
     pub file: Digest,

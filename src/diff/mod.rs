@@ -16,6 +16,7 @@ use text::Texts;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "change")]
 #[expect(missing_docs, reason = "the line of a variant says what its fields are")]
 pub enum Change {
@@ -85,6 +86,7 @@ pub enum Change {
 
 /// What is the matter with a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SupervisorChange {
     /// It does not run.
@@ -97,6 +99,7 @@ pub enum SupervisorChange {
 
 /// A unified diff of one file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FileDiff {
     /// Whose file.
     pub instance: InstanceId,

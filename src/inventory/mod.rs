@@ -232,6 +232,7 @@ pub struct InitObservation {
 
 /// Stopped or rolled back on purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Held {
     /// Who.
     pub by: String,
@@ -261,6 +262,7 @@ impl Held {
 
 /// What a hold means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HeldWhat {
     /// It stays stopped.

@@ -6,6 +6,7 @@ use std::fmt;
 
 /// A SHA-256 digest, printed as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 

@@ -138,6 +138,7 @@ pub enum ParamType {
 
 /// What a change of a file asks of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OnChange {
     /// Stop and start.

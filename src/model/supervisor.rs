@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Kinds of supervisors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SupervisorKind {
     /// A process of ours below the prefix, from a module: it needs no privilege.

@@ -7,6 +7,7 @@ use std::fmt;
 /// A version as vendors write it: `11.0.13`, `6.7.0`, `6.7.0.0`, `8u202` is not one. `1.2` equals `1.2.0` in order but
 /// keeps its own text.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 #[serde(try_from = "String", into = "String")]
 pub struct Version {
     text: String,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 /// Some instances, sorted; clones share the list.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "u64", inline))]
 pub struct Members {
     ids: Arc<[InstanceId]>,
     /// Which of [`Plan::members`] it is.

@@ -24,27 +24,28 @@ mod summary;
 pub(crate) mod tests;
 mod waves;
 
-pub use fingerprint::fingerprint;
+pub use fingerprint::{Fingerprint, Reliance, Stale};
 pub use input::{PlanInput, PlanOptions, Target, UnknownTarget};
 pub use members::Members;
 pub use planner::plan;
 pub use reason::{Reason, Refusal, Summary, Warning};
 pub use report::{Note, PlanReport};
-pub use saved::BadPlan;
+pub use saved::{BadPlan, Made, Saved};
 pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};
 
 use crate::desired::Inputs;
 use crate::diff::{Change, FileDiff};
-use crate::model::{Digest, HostName, InstanceId, Name};
+use crate::model::{HostName, InstanceId, Name};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Version of the JSON form.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What would be done, in which order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(remote = "Self")] // so that reading one can look up its lists of members
 #[must_use = "a plan does nothing until it is shown or applied"]
 pub struct Plan {
@@ -54,9 +55,9 @@ pub struct Plan {
     pub cluster: Name,
     /// What it was made from.
     pub inputs: Inputs,
-    /// What each host looked like ([`fingerprint`]); compared again just before the host's first step. Leadership and
+    /// What it relies on at each host that it concerns; compared again just before the host's first step. Leadership and
     /// health are not part of it.
-    pub fingerprints: BTreeMap<HostName, Digest>,
+    pub fingerprints: BTreeMap<HostName, Fingerprint>,
     /// Lists of instances that steps name by their number here.
     pub members: Vec<Arc<[InstanceId]>>,
     /// Steps, each after those that it needs.

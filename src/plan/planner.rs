@@ -2,13 +2,13 @@
 //! to change, then collect what nothing uses any more.
 
 use super::facts::{self, Facts, Hold, Need, State};
+use super::fingerprint::relied_on;
 use super::safety::{self, Safety};
 use super::sequence::{Draft, Sequence};
 use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::{
-    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, fingerprint, members, recreate,
-    settings, summary,
+    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, members, recreate, settings, summary,
 };
 use crate::desired::DesiredService;
 use crate::diff::{self, Change};
@@ -49,12 +49,11 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     unread(input, &changes, &mut safety);
     let (refusals, warnings) = safety.finish(&input.options.waivers);
     let summary = summary::count(input, &changes, &steps);
-    let observed = input.desired.hosts.keys().filter_map(|host| Some((host, facts::observed(input, host)?)));
     let plan = Plan {
         format: FORMAT,
         cluster: input.desired.cluster.clone(),
         inputs: input.desired.inputs.clone(),
-        fingerprints: observed.map(|(host, seen)| (host.clone(), fingerprint(seen))).collect(),
+        fingerprints: relied_on(&steps, input.desired, input.inventory),
         members: members::number(&mut steps),
         steps,
         changes,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a step is there. For people; no decision is made from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "why", content = "what")]
 pub enum Reason {
     /// The service runs nowhere and has no data.
@@ -52,6 +53,7 @@ pub enum Reason {
 
 /// Why a plan may not be applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Refusal {
     /// Its name, by which it can be waived.
     pub name: Name,
@@ -95,6 +97,7 @@ impl Refusal {
 
 /// Worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warning {
     /// Its name.
     pub name: Name,
@@ -104,6 +107,7 @@ pub struct Warning {
 
 /// Counts for the first and last line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Summary {
     /// Hosts observed.
     pub hosts: usize,

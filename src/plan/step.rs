@@ -7,11 +7,13 @@ use std::time::Duration;
 
 /// Identifies a step inside one plan, e.g. `roll kafka@node1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct StepId(pub String);
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Step {
     /// Its id.
     pub id: StepId,
@@ -32,6 +34,7 @@ pub struct Step {
 
 /// Steps of a role that go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Wave {
     /// All instances of a service that runs nowhere.
@@ -48,6 +51,7 @@ pub enum Wave {
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 #[expect(missing_docs, reason = "the line of a variant says what its fields are")]
 pub enum StepKind {
@@ -89,6 +93,7 @@ pub enum StepKind {
         gate: GateKind,
         members: Members,
         #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,
     },
     /// Removes generations, software and artifacts that nothing uses any more.
@@ -108,6 +113,7 @@ impl StepKind {
 
 /// What happens to one instance, in order, as one unit: stopped, changed, started, gated, or rolled back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Roll {
     /// The instance.
     pub instance: InstanceId,
@@ -123,6 +129,7 @@ pub struct Roll {
 
 /// One action on an instance. The journal is synced before and after each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "do")]
 #[expect(missing_docs, reason = "the line of a variant says what its fields are")]
 pub enum Action {
@@ -133,12 +140,14 @@ pub enum Action {
     /// Asks for a clean stop and waits; never forces.
     Stop {
         #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,
     },
     /// Stops a process that no supervisor watches, by its record.
     StopUnsupervised {
         pid: u32,
         #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,
     },
     /// Writes placed files and renames `current`.
@@ -150,6 +159,7 @@ pub enum Action {
     /// Waits for `ready`.
     AwaitReady {
         #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,
     },
     /// Runs the module's `after-ready` hooks, restoring what was saved.
@@ -157,17 +167,20 @@ pub enum Action {
     /// Waits for `healthy`.
     AwaitHealthy {
         #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,
     },
     /// `healthy` must hold all the time, and at the end.
     Soak {
         #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
         for_: Duration,
     },
 }
 
 /// How the next instance is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PickRule {
     /// By name.
@@ -178,6 +191,7 @@ pub enum PickRule {
 
 /// A service's gates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GateKind {
     /// Well enough to go on.

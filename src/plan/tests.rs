@@ -1,13 +1,15 @@
 //! What plans look like, step by step.
 
 mod props;
+mod schema;
+mod stale;
 mod systemd;
 pub(crate) mod world;
 
 use super::*;
 use crate::desired::Desired;
 use crate::inventory::Inventory;
-use crate::model::OnChange;
+use crate::model::{Digest, OnChange};
 use std::fmt::Write as _;
 use world::*;
 
@@ -103,7 +105,7 @@ fn checked(roles: &[RoleSpec], inventory: &Inventory, options: &PlanOptions) -> 
     let (plan, report) = made(&desired, inventory, options);
     let again = made(&desired, inventory, options).0;
     assert_eq!(crate::render::json(&plan), crate::render::json(&again), "the same input gives the same bytes");
-    let back: Plan = serde_json::from_str(&crate::render::json(&plan)).expect("a plan reads back");
+    let back = Plan::from_json(&crate::render::json(&plan)).expect("a plan reads back");
     assert_eq!(back, plan);
     assert_eq!(crate::check::check(&plan, &desired, inventory), vec![], "{}", told(&plan));
     let text = told(&plan);
@@ -367,7 +369,7 @@ fn a_plan_that_was_cut_or_is_of_another_format_is_refused_with_its_place() {
         let error = Plan::from_json(&text[..cut]).expect_err("cut").to_string();
         assert!(error.starts_with("it is no plan: line "), "{error}");
     }
-    let error = Plan::from_json(&text.replacen("\"format\": 2", "\"format\": 7", 1)).expect_err("format").to_string();
+    let error = Plan::from_json(&text.replacen("\"format\": 3", "\"format\": 7", 1)).expect_err("format").to_string();
     assert!(error.starts_with("it has format 7"), "{error}");
 }
 

@@ -18,10 +18,7 @@ pub fn printable(json: &str) -> String {
     text
 }
 
-/// The plan as indented JSON with a final line end. The same plan gives the same bytes.
+/// The plan as indented JSON with its digest and a final line end. The same plan gives the same bytes.
 pub fn json(plan: &Plan) -> String {
-    // Names are text and values are plain data: nothing of a plan can fail to be written.
-    let mut text = serde_json::to_string_pretty(plan).unwrap_or_default();
-    text.push('\n');
-    text
+    plan.to_json(None)
 }

@@ -28,6 +28,7 @@ mod mutants;
 mod platform;
 mod props;
 mod regressions;
+mod saved;
 mod scale;
 mod scenarios;
 mod ssh_host;

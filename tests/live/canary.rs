@@ -239,9 +239,18 @@ fn bad_plans(lab: &Lab) {
     let text = fs::read_to_string(&file).expect("a file");
     fs::write(&file, format!("{text}# by hand\n")).expect("a file");
     let stale = lab.esapply(&["plan.json"]).expect(5);
-    assert!(stale.text().contains("node2"), "{}", stale.text());
+    assert!(stale.text().contains("node2: conf/redis/current/redis.conf was changed"), "{}", stale.text());
     assert!(restarted(lab, &before).is_empty());
+    // Another host's part does not wait for that, and the digest says which plan it was.
+    let only = lab.esplan(&["--only", "redis@node1", "--out", "first.json"]).expect(0);
+    let digest = only.stdout.lines().find(|line| line.starts_with("plan sha256:")).expect("a digest").to_owned();
+    fs::write(&file, format!("{text}# once more\n")).expect("a file");
+    let applied = lab.esapply(&["first.json"]).expect(0);
+    assert!(applied.stdout.contains(&digest), "{}", applied.stdout);
+    assert_eq!(restarted(lab, &before), [1]);
     fs::write(&file, text).expect("a file");
+    lab.esapply(&["plan.json"]).expect(5);
+    lab.esplan(&["--out", "plan.json", "--not-after", "1h"]).expect(0);
     lab.esapply(&["plan.json"]).expect(0);
     assert_eq!(restarted(lab, &before).len(), 3);
     lab.esplan(&["--detailed-exitcode"]).expect(0);

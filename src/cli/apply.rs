@@ -4,7 +4,7 @@ use super::args::Esapply;
 use super::error::CliError;
 use super::events;
 use super::exit::Exit;
-use super::format::Plain;
+use super::format::{self, Plain};
 use super::plan::{self, Planned};
 use super::saved;
 use super::terminal::Terminal;
@@ -13,10 +13,12 @@ use crate::apply::{Cancel, End, Options, Outcome, apply};
 use crate::host::Claim;
 use crate::plan::Plan;
 use crate::progress;
+use crate::render::{self, Format, Places, Shown, TextOptions};
 use std::io::Write;
 use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Steps at a time where the plan allows it.
 const AT_ONCE: usize = 50;
@@ -103,6 +105,12 @@ async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
             }
         }
     }
+    if let Some(path) = &args.junit {
+        // Until there is a run to report: what stands against the plan, or that there is nothing to do.
+        let places = Places::new();
+        let shown = Shown { plan: &planned.plan, report: &planned.report, desired: &planned.desired, places: &places };
+        format::write(path, &render::plan(Format::Junit, &shown, &TextOptions::default()))?;
+    }
     match planned.plan.outcome() {
         crate::plan::Outcome::Nothing => return Ok(Step::Ended(Exit::Done)),
         crate::plan::Outcome::Refused => {
@@ -166,10 +174,10 @@ async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Termin
         (false, false) => progress::Style::Plain,
     };
     let json = args.format == Plain::Json;
-    let shown = tokio::spawn(async move {
+    let shown: JoinHandle<progress::Report> = tokio::spawn(async move {
         let (mut out, mut data) = (std::io::stderr(), std::io::stdout());
         let data: Option<&mut (dyn Write + Send)> = if json { Some(&mut data) } else { None };
-        progress::run(receiver, style, &mut out, data).await;
+        progress::run(receiver, style, &mut out, data).await
     });
     let now = saved::rfc3339(SystemTime::now());
     let claim =
@@ -179,8 +187,15 @@ async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Termin
         Options { parallel: AT_ONCE, lock_within: args.lock_timeout, ..Options::new(claim, run, args.plan.verify) };
     let outcome = apply(&planned.plan, &planned.desired, &planned.inventory, world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;
+    let seen = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;
     listener.abort();
+    let report = seen.ok().and_then(Result::ok).and_then(|report| report.junit(planned.plan.cluster.as_str()));
+    if let (Some(path), Some(report)) = (&args.junit, report)
+        && let Err(error) = format::write(path, &report)
+    {
+        // What was done was done: the outcome is the run's, whoever may read the report.
+        terminal.complain(&error.render(terminal.colour_of_stderr()));
+    }
     outcome
 }
 

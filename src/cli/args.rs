@@ -114,6 +114,9 @@ pub struct Esapply {
     /// Wait this long for a host that another run has locked, e.g. 10m.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: std::time::Duration,
+    /// Write a test report (JUnit XML) of the run to this file: each host and each gate is a case.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Print only problems and the outcome, and the plan when it is asked about.
     #[arg(long, short)]
     pub quiet: bool,

@@ -4,10 +4,12 @@
 mod json;
 mod lines;
 mod plain;
+mod report;
 mod terminal;
 mod waits;
 
 pub use lines::{failure, outcome};
+pub use report::Report;
 
 use crate::apply::{Event, Happening};
 use std::io::Write;
@@ -25,13 +27,15 @@ pub enum Style {
 }
 
 /// Shows events until the sender is gone; the last thing shown is the outcome, after what took longest. Lines go to `out`,
-/// live lines to the standard error; each event as a line of JSON to `json`, where somebody asked for that.
+/// live lines to the standard error; each event as a line of JSON to `json`, where somebody asked for that. Returns what a
+/// report needs.
 pub async fn run(
     mut events: mpsc::Receiver<Event>,
     style: Style,
     out: &mut (dyn Write + Send),
     mut json: Option<&mut (dyn Write + Send)>,
-) {
+) -> Report {
+    let mut report = Report::default();
     let mut waits = waits::Waits::default();
     let mut plain = plain::Plain::new(style == Style::Quiet);
     let live = (style == Style::Terminal).then(terminal::Live::new);
@@ -40,6 +44,7 @@ pub async fn run(
             json::write(&json::line(&event), json);
         }
         waits.see(&event);
+        report.see(&event);
         let mut lines = plain.lines(&event);
         if matches!(event.what, Happening::Ended { .. }) && style != Style::Quiet {
             lines.splice(0..0, waits.line());
@@ -52,4 +57,5 @@ pub async fn run(
     if let Some(live) = live {
         live.end();
     }
+    report
 }

@@ -13,6 +13,17 @@ use std::time::Duration;
 /// How often a live line is drawn.
 const TICK: Duration = Duration::from_millis(120);
 
+/// Columns of the terminal now.
+fn columns() -> u16 {
+    rustix::termios::tcgetwinsize(std::io::stderr()).map_or(80, |size| size.ws_col)
+}
+
+/// A line of so many columns: on a narrow terminal the name gets less of it, and is cut, so that what is waited for is seen.
+fn template(columns: u16) -> String {
+    let name = if columns < 72 { format!("{{prefix:{}!}}", (columns / 3).max(10)) } else { "{prefix:28}".to_owned() };
+    format!("{{spinner}} {name} {{elapsed:>4}} {{wide_msg}}")
+}
+
 /// All live lines.
 #[derive(Debug)]
 pub(super) struct Live {
@@ -54,7 +65,7 @@ impl Live {
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bars.entry(subject.clone()).or_insert_with(|| {
             let bar = self.all.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:28} {elapsed:>4} {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template(&template(columns())) {
                 bar.set_style(style);
             }
             bar.set_prefix(subject.to_string());
@@ -79,6 +90,20 @@ impl Live {
         let bars = std::mem::take(&mut *self.bars.lock().unwrap_or_else(PoisonError::into_inner));
         for bar in bars.into_values() {
             bar.finish_and_clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ProgressStyle, template};
+
+    #[test]
+    fn a_narrow_terminal_has_room_for_what_is_waited_for() {
+        assert_eq!(template(40), "{spinner} {prefix:13!} {elapsed:>4} {wide_msg}");
+        assert_eq!(template(80), "{spinner} {prefix:28} {elapsed:>4} {wide_msg}");
+        for columns in [0, 40, 80, u16::MAX] {
+            assert!(ProgressStyle::with_template(&template(columns)).is_ok(), "{columns}");
         }
     }
 }

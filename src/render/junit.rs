@@ -1,20 +1,18 @@
 //! A plan as a test report: each host, service, gate and rule is a case. What is as declared has passed, what differs or is
 //! still to come is *skipped* with what it is about, what could not be observed is an error, what is refused a failure.
 
+use super::cases::{Case, Verdict, report};
 use super::fold;
 use super::format::Shown;
 use super::text::headline;
 use super::told::{self, Told};
 use super::words::{count, duration};
 use crate::diff::Change;
-use crate::inventory::{printable, visible};
+use crate::inventory::printable;
 use crate::model::{HostName, InstanceId};
 use crate::plan::{Action, GateKind, Plan, Refusal, Step, StepKind};
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesText, Event};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io;
 use std::time::Duration;
 
 /// Longest message of a case, in characters.
@@ -23,43 +21,12 @@ const LONGEST: usize = 400;
 /// Longest list of differences of a case, in lines.
 const LINES: usize = 60;
 
-/// What became of a case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Verdict {
-    Passed,
-    /// Not as declared yet, or not asked yet: why.
-    Skipped(String),
-    /// Refused, or not healthy.
-    Failed {
-        kind: String,
-        message: String,
-        help: String,
-    },
-    /// Could not be looked at.
-    Error(String),
-}
-
-#[derive(Debug)]
-struct Case {
-    name: String,
-    verdict: Verdict,
-    /// What else there is to read.
-    output: String,
-}
-
 /// The plan as JUnit XML.
 pub(super) fn junit(shown: &Shown<'_>) -> String {
     let plan = shown.plan;
     let suites =
         [("hosts", hosts(shown)), ("services", services(plan)), ("gates", gates(plan)), ("rules", rules(plan))];
-    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
-    // Writing to memory does not fail.
-    if write(&mut writer, plan, &suites).is_err() {
-        return String::new();
-    }
-    let mut text = String::from_utf8(writer.into_inner()).unwrap_or_default();
-    text.push('\n');
-    text
+    report(&headline(plan), plan.cluster.as_str(), &suites)
 }
 
 /// Each host that the plan is about: with what differs on it.
@@ -88,7 +55,7 @@ fn hosts(shown: &Shown<'_>) -> Vec<Case> {
             None if lines.is_empty() => Verdict::Passed,
             None => Verdict::Skipped(count(lines.len(), "difference")),
         };
-        Case { name: host.to_string(), verdict, output: first(lines) }
+        Case { output: first(lines), ..Case::new(host.to_string(), verdict) }
     };
     shown.desired.hosts.keys().map(case).collect()
 }
@@ -111,12 +78,12 @@ fn services(plan: &Plan) -> Vec<Case> {
         Change::NotHealthy { service, says } => {
             let (kind, message) = ("not-healthy".to_owned(), printable(says, LONGEST));
             let verdict = Verdict::Failed { kind, message, help: String::new() };
-            Some(Case { name: format!("{service} is healthy"), verdict, output: String::new() })
+            Some(Case::new(format!("{service} is healthy"), verdict))
         }
         Change::Setting { service, setting, observed, repair } => {
             let text = |value: &serde_json::Value| printable(&value.to_string(), LONGEST);
             let verdict = Verdict::Skipped(format!("{} -> {}", text(observed), text(repair)));
-            Some(Case { name: format!("{setting} of {service}"), verdict, output: String::new() })
+            Some(Case::new(format!("{setting} of {service}"), verdict))
         }
         _ => None,
     };
@@ -130,7 +97,7 @@ fn gates(plan: &Plan) -> Vec<Case> {
         let verdict = Verdict::Skipped(format!("waits at most {} when the plan is applied", duration(within)));
         // The canary and the rest of a role may have the same candidates.
         if known.insert(name.clone()) {
-            cases.push(Case { name, verdict, output: String::new() });
+            cases.push(Case::new(name, verdict));
         }
     };
     for step in &plan.steps {
@@ -172,82 +139,8 @@ fn rules(plan: &Plan) -> Vec<Case> {
             }
         };
         let output = if refusal.waived.is_some() { format!("{message}\n") } else { String::new() };
-        Case { name: format!("{}: {}", refusal.name, printable(&refusal.message, 100)), verdict, output }
+        let name = format!("{}: {}", refusal.name, printable(&refusal.message, 100));
+        Case { output, ..Case::new(name, verdict) }
     };
     plan.refusals.iter().map(case).collect()
-}
-
-fn write(writer: &mut Writer<Vec<u8>>, plan: &Plan, suites: &[(&str, Vec<Case>)]) -> io::Result<()> {
-    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let all = || suites.iter().flat_map(|(_, cases)| cases);
-    let name = xml(&headline(plan));
-    let element = writer.create_element("testsuites").with_attribute(("name", name.as_str()));
-    let element = element.with_attributes(counts(&all()).iter().map(|(key, value)| (*key, value.as_str())));
-    element.write_inner_content(|writer| {
-        for (suite, cases) in suites.iter().filter(|(_, cases)| !cases.is_empty()) {
-            let element = writer.create_element("testsuite").with_attribute(("name", *suite));
-            let element =
-                element.with_attributes(counts(&cases.iter()).iter().map(|(key, value)| (*key, value.as_str())));
-            element.write_inner_content(|writer| {
-                let class = format!("{}.{suite}", plan.cluster);
-                cases.iter().try_for_each(|one| case(writer, &class, one))
-            })?;
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
-fn counts<'a>(cases: &(impl Iterator<Item = &'a Case> + Clone)) -> [(&'static str, String); 4] {
-    let number = |wanted: fn(&Verdict) -> bool| cases.clone().filter(|case| wanted(&case.verdict)).count().to_string();
-    [
-        ("tests", cases.clone().count().to_string()),
-        ("failures", number(|verdict| matches!(verdict, Verdict::Failed { .. }))),
-        ("errors", number(|verdict| matches!(verdict, Verdict::Error(_)))),
-        ("skipped", number(|verdict| matches!(verdict, Verdict::Skipped(_)))),
-    ]
-}
-
-fn case(writer: &mut Writer<Vec<u8>>, class: &str, case: &Case) -> io::Result<()> {
-    let name = xml(&case.name);
-    let element = writer.create_element("testcase").with_attributes([
-        ("classname", class),
-        ("name", name.as_str()),
-        ("time", "0"),
-    ]);
-    if case.verdict == Verdict::Passed && case.output.is_empty() {
-        element.write_empty()?;
-        return Ok(());
-    }
-    element.write_inner_content(|writer| {
-        match &case.verdict {
-            Verdict::Passed => {}
-            Verdict::Skipped(why) => {
-                _ = writer.create_element("skipped").with_attribute(("message", xml(why).as_str())).write_empty()?;
-            }
-            Verdict::Failed { kind, message, help } => {
-                let (kind, message) = (xml(kind), xml(message));
-                let element = writer.create_element("failure");
-                let element = element.with_attributes([("type", kind.as_str()), ("message", message.as_str())]);
-                let help = if help.is_empty() { String::new() } else { format!("\nhelp: {help}") };
-                _ = element.write_text_content(BytesText::new(&xml(&format!("{message}{help}"))))?;
-            }
-            Verdict::Error(message) => {
-                let message = xml(message);
-                let element = writer.create_element("error");
-                let element = element.with_attributes([("type", "unobserved"), ("message", message.as_str())]);
-                _ = element.write_text_content(BytesText::new(&message))?;
-            }
-        }
-        if !case.output.is_empty() {
-            _ = writer.create_element("system-out").write_text_content(BytesText::new(&xml(&case.output)))?;
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
-
-/// Text with the characters alone that XML 1.0 may hold; what XML itself means by some is escaped by who writes it.
-fn xml(text: &str) -> String {
-    visible(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -134,7 +134,9 @@ impl<'a> Runner<'a> {
 
     /// Removes what a job left: the next one has a new folder.
     fn clean(&self) {
-        for name in ["plan.json", "plan.md", "plan.xml", "plan.html", "events.jsonl", "output", "summary.md", "said"] {
+        for name in
+            ["plan.json", "plan.md", "plan.xml", "plan.html", "events.jsonl", "run.xml", "output", "summary.md", "said"]
+        {
             let _ = fs::remove_file(self.lab.controller.join(name));
         }
     }
@@ -160,6 +162,8 @@ impl<'a> Runner<'a> {
         let last = lines.last().expect("a line");
         assert_eq!((&last["event"], &last["exit_code"]), (&"ended".into(), &0.into()), "{last}");
         assert!(lines.iter().any(|line| line["event"] == "action-ended"), "{events}");
+        let report = self.read("run.xml");
+        assert!(report.contains("failures=\"0\"") && report.contains("name=\"redis@node1 ready\""), "{report}");
     }
 }
 

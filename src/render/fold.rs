@@ -1,7 +1,13 @@
-//! Many names in few words: `node[1-3,5]`, `coord@node[1-3]`.
+//! Many names in few words: `node[1-3,5]`, `coord@node[1-3]`. A long list is cut, and says how many more there are.
 
 use crate::model::{HostName, InstanceId, RoleId};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest list that is shown whole: of ranges, and of names.
+const WHOLE: usize = 24;
+
+/// How much of a longer one is shown.
+const SHOWN: usize = 16;
 
 /// Host names, those that differ in a final number as a range. Sorted.
 pub fn hosts<'a>(names: impl IntoIterator<Item = &'a HostName>) -> String {
@@ -13,13 +19,28 @@ pub fn hosts<'a>(names: impl IntoIterator<Item = &'a HostName>) -> String {
             None => _ = single.insert(name.as_str()),
         }
     }
-    let families = families.into_iter().map(|(stem, numbers)| match ranges(&numbers).as_slice() {
-        [one] if !one.contains('-') => format!("{stem}{one}"),
-        several => format!("{stem}[{}]", several.join(",")),
+    let families = families.into_iter().map(|(stem, numbers)| {
+        let count = numbers.len();
+        match ranges(&numbers).as_slice() {
+            [(one, _)] if !one.contains('-') => (format!("{stem}{one}"), count),
+            several => (format!("{stem}[{}]", cut(several)), count),
+        }
     });
-    let mut all: Vec<String> = families.chain(single.into_iter().map(str::to_owned)).collect();
+    let mut all: Vec<(String, usize)> = families.chain(single.into_iter().map(|name| (name.to_owned(), 1))).collect();
     all.sort();
-    all.join(",")
+    cut(&all)
+}
+
+/// Some texts, each for so many hosts, as one list.
+fn cut(all: &[(String, usize)]) -> String {
+    let shown = if all.len() > WHOLE { SHOWN } else { WHOLE };
+    let mut list: Vec<&str> = all.iter().take(shown).map(|(text, _)| text.as_str()).collect();
+    let rest: usize = all.iter().skip(shown).map(|(_, hosts)| hosts).sum();
+    let rest = format!("... {rest} more");
+    if all.len() > shown {
+        list.push(&rest);
+    }
+    list.join(",")
 }
 
 /// Instances, role by role: `coord@node[1-3], view@node1`.
@@ -41,7 +62,8 @@ fn split(name: &str) -> Option<(&str, u64)> {
     (plain && !stem.is_empty()).then_some((stem, number))
 }
 
-fn ranges(numbers: &BTreeSet<u64>) -> Vec<String> {
+/// Runs of numbers, each with how many there are in it.
+fn ranges(numbers: &BTreeSet<u64>) -> Vec<(String, usize)> {
     let mut runs: Vec<(u64, u64)> = Vec::new();
     for number in numbers {
         match runs.last_mut() {
@@ -49,7 +71,10 @@ fn ranges(numbers: &BTreeSet<u64>) -> Vec<String> {
             _ => runs.push((*number, *number)),
         }
     }
-    let run = |(first, last): (u64, u64)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    let run = |(first, last): (u64, u64)| {
+        let text = if first == last { first.to_string() } else { format!("{first}-{last}") };
+        (text, usize::try_from(last - first).unwrap_or(usize::MAX).saturating_add(1))
+    };
     runs.into_iter().map(run).collect()
 }
 
@@ -70,5 +95,16 @@ mod tests {
         assert_eq!(folded(&["edge", "node1", "node9"]), "edge,node[1,9]");
         assert_eq!(folded(&["n01", "n02"]), "n01,n02");
         assert_eq!(folded(&["7"]), "7");
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_says_how_many_more_there_are() {
+        let odd: Vec<String> = (0..500).map(|number| format!("node{}", 2 * number + 1)).collect();
+        let odd: Vec<&str> = odd.iter().map(String::as_str).collect();
+        assert_eq!(folded(&odd), "node[1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,... 484 more]");
+        let words: Vec<String> = (0..26_u8).map(|letter| format!("h{}x", char::from(b'a' + letter))).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let text = folded(&words);
+        assert!(text.starts_with("hax,hbx,") && text.ends_with(",... 10 more"), "{text}");
     }
 }

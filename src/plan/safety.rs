@@ -125,8 +125,8 @@ fn unobserved(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safe
         };
         let concerned = |facts: &&Facts<'_>| services.contains(&facts.wanted.service);
         if input.options.only.is_empty() || by_host.get(host).into_iter().flatten().any(concerned) {
-            let help = "bring the host back, or plan as if it were not there with --without HOST";
-            safety.refuse(Refusal::UNOBSERVED, format!("{host} could not be observed: {why}"), help);
+            let help = format!("bring the host back, or plan as if it were not there: --without {host}");
+            safety.refuse(Refusal::UNOBSERVED, format!("{host} could not be observed: {why}"), &help);
         }
     }
 }

@@ -55,7 +55,10 @@ fn told(note: &Note) -> Option<String> {
         Note::Held { .. } | Note::Unobserved { .. } | Note::Orphan { .. } | Note::NotSelected { .. } => return None,
         Note::Without { host, instances } => {
             let names = fold::instances(instances);
-            format!("planned without {host}: {names} counts as down; plan again when it is back")
+            format!(
+                "planned without {host}: {names} counts as down; esapply when it, or its \
+                     replacement at the same address, is there"
+            )
         }
         Note::CanaryOnly { service, rest } => {
             format!(

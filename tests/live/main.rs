@@ -14,6 +14,7 @@
 mod artifact;
 mod canary;
 mod faults;
+mod hostile;
 mod lab;
 mod lab_hosts;
 mod load;

@@ -12,6 +12,7 @@ pub(crate) fn planned(plan: &Plan) -> String {
     line(&json!({
         "event": "planned",
         "cluster": plan.cluster,
+        "digest": plan.digest(),
         "steps": plan.steps.len(),
         "summary": plan.summary,
         "refusals": plan.refusals,

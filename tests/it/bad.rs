@@ -8,6 +8,7 @@ use es_cluster::desired;
 use es_cluster::diag::{Code, Diag, Diagnostics, Sources};
 use es_cluster::lock::Lock;
 use es_cluster::model::Digest;
+use es_cluster::render::findings;
 use indexmap::IndexMap;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::collections::BTreeMap;
@@ -129,6 +130,34 @@ fn every_case_is_shown_as_expected() {
         }
     }
     assert!(wrong.is_empty(), "other than expected (UPDATE=1 rewrites):\n{}", wrong.join("\n"));
+}
+
+/// Other programs are told of the same mistakes, at places that are in the files.
+#[test]
+fn every_case_can_be_told_to_other_programs() {
+    for case in cases() {
+        let mut texts = base();
+        texts.0.extend(Texts::below(&case).0);
+        let mut sources = Sources::new();
+        let found = stages(&texts, &mut sources).into_reports(&sources);
+        let sarif: serde_json::Value = serde_json::from_str(&findings::sarif(&found, &[], "1")).expect("SARIF");
+        let results = sarif["runs"][0]["results"].as_array().expect("results");
+        assert_eq!(results.len(), found.len(), "{}", case.display());
+        for (result, diag) in results.iter().zip(&found) {
+            assert_eq!(result["ruleId"], diag.code.name());
+            let Some(place) = diag.place() else { continue };
+            let text = texts.0.get(&place.file).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            let lines = text.unwrap_or_default().split('\n').count();
+            let region = &result["locations"][0]["physicalLocation"]["region"];
+            assert_eq!(region["startLine"], place.line);
+            let ends = (place.line, place.column) <= (place.end_line, place.end_column) && place.end_line <= lines;
+            assert!(ends, "{}: {place:?} of {lines} lines", case.display());
+        }
+        let annotations = findings::github(&found, &[]);
+        assert!(annotations.lines().all(|line| line.starts_with("::error ")), "{annotations}");
+        let json: serde_json::Value = serde_json::from_str(&findings::json(&found, &[])).expect("JSON");
+        assert_eq!(json["findings"].as_array().map(Vec::len), Some(found.len()));
+    }
 }
 
 #[test]

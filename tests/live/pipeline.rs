@@ -158,7 +158,10 @@ impl<'a> Runner<'a> {
     fn applied(&self) {
         let events = self.read("events.jsonl");
         let lines: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-        assert_eq!(lines.first().expect("a line")["event"], "planned");
+        let first = lines.first().expect("a line");
+        assert_eq!(first["event"], "planned");
+        let digest = first["digest"].as_str().expect("a digest");
+        assert!(self.read("plan.md").contains(digest), "what was read is what is applied");
         let last = lines.last().expect("a line");
         assert_eq!((&last["event"], &last["exit_code"]), (&"ended".into(), &0.into()), "{last}");
         assert!(lines.iter().any(|line| line["event"] == "action-ended"), "{events}");

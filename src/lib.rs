@@ -19,6 +19,7 @@ pub mod diff;
 pub mod expr;
 pub mod graph;
 pub mod inventory;
+pub mod layout;
 pub mod lock;
 pub mod model;
 pub mod plan;

@@ -73,6 +73,8 @@ pub enum EsplanCommand {
         /// The module.
         module: String,
     },
+    /// Lay out the file and what it includes canonically, with all comments.
+    Fmt(super::fmt::Fmt),
     /// Write what was observed to a file, to plan offline.
     Observe {
         /// The snapshot.

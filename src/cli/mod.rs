@@ -8,6 +8,7 @@ mod events;
 pub mod exit;
 pub mod files;
 pub mod format;
+mod fmt;
 mod load;
 mod observe;
 mod plan;
@@ -37,6 +38,7 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
             Some(EsplanCommand::Status { format }) => commands::status(&args, *format, &terminal).await,
             Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
+            Some(EsplanCommand::Fmt(fmt)) => fmt::fmt(&args.common, fmt, &terminal),
             Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,
         }
     })

@@ -59,7 +59,7 @@ impl Scan<'_> {
         }
     }
 
-    fn line_comment(&mut self) -> Result<(), Mistake> {
+    pub(super) fn line_comment(&mut self) -> Result<(), Mistake> {
         while let Some(c) = self.peek().filter(|c| !is_newline(*c)) {
             if is_forbidden(c) {
                 return Err(self.forbidden(c));
@@ -74,7 +74,7 @@ impl Scan<'_> {
         Mistake::new(self.at, c.len_utf8(), message).help("remove it; in a string it can be written as \\u{…}")
     }
 
-    fn comment(&mut self) -> Result<(), Mistake> {
+    pub(super) fn comment(&mut self) -> Result<(), Mistake> {
         let start = self.at;
         let mut deep = 0;
         loop {
@@ -104,7 +104,7 @@ impl Scan<'_> {
     }
 
     /// A `\` at the end of a line, with a comment behind it at most.
-    fn continued(&mut self) -> Result<(), Mistake> {
+    pub(super) fn continued(&mut self) -> Result<(), Mistake> {
         let start = self.at;
         self.at += 1;
         while let Some(c) = self.peek() {

@@ -8,7 +8,10 @@ mod chars;
 mod strings;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod words;
+
+pub use tokens::{Token, TokenKind, tokens};
 
 use crate::diag::{Code, Diag, SourceId, Span};
 use kdl::KdlDocument;
@@ -60,17 +63,7 @@ fn check(name: &str, text: &str, source: SourceId, code: Code) -> Vec<Diag> {
         let code = if code == Code::Syntax { Code::Unreadable } else { code };
         return vec![Diag::nowhere(code, message).help(help)];
     }
-    let mut scan = Scan {
-        text,
-        at: 0,
-        blocks: Vec::new(),
-        slashed: 0,
-        parts: 0,
-        found: Vec::new(),
-        suspect: None,
-        fresh: Some(0),
-        indent: 0,
-    };
+    let mut scan = Scan::new(text);
     if scan.text.starts_with('\u{feff}') {
         scan.at = '\u{feff}'.len_utf8();
     }
@@ -145,6 +138,13 @@ struct Scan<'t> {
     fresh: Option<usize>,
     /// The indentation of the line that the scan is on.
     indent: usize,
+}
+
+impl<'t> Scan<'t> {
+    fn new(text: &'t str) -> Self {
+        let (blocks, found) = (Vec::new(), Vec::new());
+        Scan { text, at: 0, blocks, slashed: 0, parts: 0, found, suspect: None, fresh: Some(0), indent: 0 }
+    }
 }
 
 impl Scan<'_> {

@@ -14,19 +14,19 @@ roles { zookeeper on="node[1-3]"; }
 
 /// What a program did.
 #[derive(Debug)]
-struct Did {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Did {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
-fn folder(cluster: &str) -> TempDir {
+pub fn folder(cluster: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("cluster.kdl"), cluster).expect("cluster.kdl");
     folder
 }
 
-fn run(folder: &Path, program: &str, args: &[&str]) -> Did {
+pub fn run(folder: &Path, program: &str, args: &[&str]) -> Did {
     let path = match program {
         "esplan" => env!("CARGO_BIN_EXE_esplan"),
         _ => env!("CARGO_BIN_EXE_esapply"),

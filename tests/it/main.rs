@@ -20,6 +20,7 @@ mod explain;
 mod formats;
 mod gate;
 mod hostile;
+mod layout;
 mod local_host;
 mod locked;
 mod modules;

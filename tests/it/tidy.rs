@@ -11,6 +11,7 @@ const LONGEST_FILE: usize = 400;
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("diag", &[]),
     ("syntax", &["diag"]),
+    ("layout", &["diag", "syntax"]),
     ("model", &["diag"]),
     ("expr", &["diag", "model"]),
     ("config", &["diag", "syntax", "model", "expr"]),

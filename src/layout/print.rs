@@ -60,10 +60,8 @@ fn set_apart(file: &Block<'_>, groups: &[(usize, usize)], out: &mut [Out<'_>]) {
         }
         let first = *above.get_or_insert(*start);
         if line.node.is_some() {
-            if long_before || *len > 1 {
-                if let Some(out) = out.get_mut(first) {
-                    out.blank = true;
-                }
+            if let Some(out) = out.get_mut(first).filter(|_| long_before || *len > 1) {
+                out.blank = true;
             }
             long_before = *len > 1;
             above = None;

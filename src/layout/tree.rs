@@ -122,11 +122,7 @@ impl<'t> Reader<'t, '_> {
                     newlines = 0;
                     continue;
                 }
-                TokenKind::Blank
-                | TokenKind::Semicolon
-                | TokenKind::Close
-                | TokenKind::Open
-                | TokenKind::Equals => {}
+                TokenKind::Blank | TokenKind::Semicolon | TokenKind::Close | TokenKind::Open | TokenKind::Equals => {}
             }
             self.at += 1;
         }
@@ -262,12 +258,11 @@ impl<'t> Reader<'t, '_> {
     fn line_break(&self, token: Token<'t>, pieces: &mut Vec<Piece<'t>>) {
         let mut last = None;
         for inside in comments_of(token.text) {
-            match inside.kind {
-                TokenKind::BlockComment => pieces.push(Piece::Comment(inside.text)),
-                _ => {
-                    let (_, column) = self.place(token.at + inside.at);
-                    last = Some(Comment { text: inside.text.trim_end(), column, goes_on: false });
-                }
+            if inside.kind == TokenKind::BlockComment {
+                pieces.push(Piece::Comment(inside.text));
+            } else {
+                let (_, column) = self.place(token.at + inside.at);
+                last = Some(Comment { text: inside.text.trim_end(), column, goes_on: false });
             }
         }
         pieces.push(Piece::Break(last));

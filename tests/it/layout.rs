@@ -28,8 +28,7 @@ fn meaning(file: &Path) -> Option<String> {
     let modules = file.with_file_name("modules");
     let modules = if modules.is_dir() { modules } else { root().join("modules") };
     let mut sources = Sources::new();
-    let (loaded, _) =
-        config::load(&DiskFiles, &file.to_string_lossy(), &modules.to_string_lossy(), &mut sources);
+    let (loaded, _) = config::load(&DiskFiles, &file.to_string_lossy(), &modules.to_string_lossy(), &mut sources);
     loaded.map(|loaded| {
         let debug = format!("{:?}", loaded.cluster);
         // Places move.

@@ -73,6 +73,23 @@ pub enum EsplanCommand {
         /// The module.
         module: String,
     },
+    /// Show what a change of the file means; no host is contacted.
+    Diff(super::diff::DiffArgs),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: super::shell::For,
+        /// Only for this program; by default for both.
+        #[arg(long, value_enum)]
+        program: Option<super::shell::Program>,
+    },
+    /// Write man pages of both programs.
+    Man {
+        /// The folder, e.g. ~/.local/share/man/man1
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Lay out the file and what it includes canonically, with all comments.
     Fmt(super::fmt::Fmt),
     /// Write what was observed to a file, to plan offline.

@@ -3,6 +3,7 @@
 mod apply;
 pub mod args;
 mod commands;
+mod diff;
 pub mod error;
 mod events;
 pub mod exit;
@@ -13,6 +14,7 @@ mod load;
 mod observe;
 mod plan;
 mod saved;
+mod shell;
 mod terminal;
 mod validate;
 mod world;
@@ -38,6 +40,9 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
             Some(EsplanCommand::Status { format }) => commands::status(&args, *format, &terminal).await,
             Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
+            Some(EsplanCommand::Diff(files)) => diff::diff(&args.common, files, &terminal),
+            Some(EsplanCommand::Completions { shell, program }) => Ok(shell::completions(*shell, *program, &terminal)),
+            Some(EsplanCommand::Man { out }) => shell::man(out, &terminal),
             Some(EsplanCommand::Fmt(fmt)) => fmt::fmt(&args.common, fmt, &terminal),
             Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,
         }

@@ -4,6 +4,7 @@
 
 pub mod cases;
 mod changes;
+mod compare;
 mod course;
 mod explain;
 pub mod findings;
@@ -24,6 +25,7 @@ mod text;
 mod told;
 mod words;
 
+pub use compare::{Changed, Comparison, Difference, FileDifference, HostDifference, compare};
 pub use explain::explain;
 pub use fold::{hosts, instances};
 pub use format::{Format, Places, Shown, plan};

@@ -13,6 +13,7 @@
 mod answers;
 mod apply;
 mod artifact;
+mod authoring;
 mod bad;
 mod cli;
 mod docs;

@@ -1,6 +1,6 @@
 //! What was typed. The doc comments are the help texts.
 
-use super::format::{Findings, Plain, Report};
+use super::format::{Drawing, Findings, Plain, Report};
 use crate::render::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -32,8 +32,8 @@ pub struct Esplan {
     /// How to print the plan.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Also write the plan to this file, in the format that its end says: .md, .xml (JUnit), .json, .txt; can be given
-    /// several times.
+    /// Also write the plan to this file, in the format that its end says: .md, .html, .xml (JUnit), .json, .txt; can
+    /// be given several times.
     #[arg(long, value_name = "FILE", value_parser = Report::parse)]
     pub report: Vec<Report>,
     /// Also write the plan as JSON to this file.
@@ -92,6 +92,12 @@ pub enum EsplanCommand {
     },
     /// Lay out the file and what it includes canonically, with all comments.
     Fmt(super::fmt::Fmt),
+    /// Show the order of roles and instances, with canaries and gates; no host is contacted.
+    Graph {
+        /// How to draw it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Drawing,
+    },
     /// Write what was observed to a file, to plan offline.
     Observe {
         /// The snapshot.

@@ -4,7 +4,7 @@ use super::args::{Common, Esplan};
 use super::error::CliError;
 use super::exit::Exit;
 use super::files::DiskFiles;
-use super::format::Plain;
+use super::format::{Drawing, Plain};
 use super::load::{self, Files};
 use super::plan;
 use super::terminal::Terminal;
@@ -12,6 +12,7 @@ use crate::artifact::{self, Cache, Clients, Event};
 use crate::config;
 use crate::diag::Sources;
 use crate::model::HostName;
+use crate::plan::rehearsal;
 use crate::render;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -90,6 +91,16 @@ pub(crate) fn explain(common: &Common, module: &str, terminal: &Terminal) -> Res
     let (found, mistakes) = config::load_module(&DiskFiles, module, &folder.to_string_lossy(), &mut sources);
     let found = found.ok_or_else(|| CliError::from_diagnostics(mistakes, &sources))?;
     terminal.print(&render::explain(&found));
+    Ok(Exit::Done)
+}
+
+/// `esplan graph`: the order of a change that restarts everything.
+pub(crate) async fn graph(common: &Common, format: Drawing, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (desired, _) = load::desired(common).await?;
+    let drawn = render::graph(&desired, &rehearsal(&desired), format.into());
+    terminal.print(&drawn.map_err(|cycle| {
+        CliError::with_hint(cycle.to_string(), "leave out one `after` among their modules").exiting(Exit::Refused)
+    })?);
     Ok(Exit::Done)
 }
 

@@ -1,7 +1,7 @@
 //! Formats as flags take them.
 
 use super::error::CliError;
-use crate::render::Format;
+use crate::render::{Format, GraphFormat};
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,31 @@ pub enum Plain {
     Text,
     /// For programs.
     Json,
+}
+
+/// Output of `esplan graph`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Drawing {
+    /// For people.
+    #[default]
+    Text,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown that draws Mermaid.
+    Mermaid,
+    /// A picture, light and dark.
+    Svg,
+}
+
+impl From<Drawing> for GraphFormat {
+    fn from(drawing: Drawing) -> Self {
+        match drawing {
+            Drawing::Text => Self::Text,
+            Drawing::Dot => Self::Dot,
+            Drawing::Mermaid => Self::Mermaid,
+            Drawing::Svg => Self::Svg,
+        }
+    }
 }
 
 /// Output of `esplan validate`.

@@ -44,6 +44,7 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Completions { shell, program }) => Ok(shell::completions(*shell, *program, &terminal)),
             Some(EsplanCommand::Man { out }) => shell::man(out, &terminal),
             Some(EsplanCommand::Fmt(fmt)) => fmt::fmt(&args.common, fmt, &terminal),
+            Some(EsplanCommand::Graph { format }) => commands::graph(&args.common, *format, &terminal).await,
             Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,
         }
     })

@@ -16,6 +16,8 @@ pub(super) struct Entry<'a> {
     pub(super) head: String,
     /// What is done to each instance, in order: `stop (30s)`.
     pub(super) actions: Vec<String>,
+    /// What is waited for among them, without what is done: `healthy 10m`.
+    pub(super) gates: Vec<String>,
     /// What else there is to know.
     pub(super) notes: Vec<String>,
     /// Why, as a sentence.
@@ -23,7 +25,6 @@ pub(super) struct Entry<'a> {
     /// After this there is no way back.
     pub(super) no_return: bool,
     /// The service that it is about, when it is about one.
-    #[expect(dead_code, reason = "for the graph, which comes next")]
     pub(super) service: Option<&'a ServiceName>,
     /// The instances that are changed; of candidates, all that may be picked.
     pub(super) instances: Vec<&'a InstanceId>,
@@ -31,6 +32,8 @@ pub(super) struct Entry<'a> {
     pub(super) take: usize,
     /// How many go at a time.
     pub(super) pace: Pace,
+    /// Whether the one that leads goes last.
+    pub(super) leader_last: bool,
 }
 
 /// Instances that can't go back once they have been changed.
@@ -186,6 +189,7 @@ fn bare(what: What, head: String, service: Option<&ServiceName>, note: String) -
         what,
         head,
         actions: Vec::new(),
+        gates: Vec::new(),
         notes: vec![note],
         why: None,
         no_return: false,
@@ -193,6 +197,7 @@ fn bare(what: What, head: String, service: Option<&ServiceName>, note: String) -
         instances: Vec::new(),
         take: 0,
         pace: Pace::One,
+        leader_last: false,
     }
 }
 
@@ -213,6 +218,7 @@ fn rolled<'a>(step: &Step, roll: &'a Roll) -> Entry<'a> {
         what: What::Roll(step.wave),
         head: String::new(),
         actions: actions(roll),
+        gates: gates(roll),
         notes: Vec::new(),
         why: why(step),
         no_return: no_return(step, std::slice::from_ref(roll)),
@@ -220,6 +226,7 @@ fn rolled<'a>(step: &Step, roll: &'a Roll) -> Entry<'a> {
         instances: vec![&roll.instance],
         take: 1,
         pace: Pace::One,
+        leader_last: false,
     }
 }
 
@@ -286,6 +293,7 @@ fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &Step) -> En
         what: What::Roll(step.wave),
         head: format!("{} {how_many}{names}{pace}", wave_name(step.wave)),
         actions: candidates.first().map(actions).unwrap_or_default(),
+        gates: candidates.first().map(gates).unwrap_or_default(),
         notes: vec!["the leader goes last; who leads is looked up each time".to_owned()],
         why: why(step),
         no_return: no_return(step, candidates),
@@ -293,6 +301,7 @@ fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &Step) -> En
         instances: candidates.iter().map(|roll| &roll.instance).collect(),
         take: taken,
         pace: if budget > 1 && take > 1 { Pace::Some(budget) } else { Pace::One },
+        leader_last: true,
     }
 }
 
@@ -313,6 +322,17 @@ fn actions(roll: &Roll) -> Vec<String> {
         Action::AwaitHealthy { within: limit } => within("healthy", limit),
         Action::Soak { for_ } if for_.is_zero() => None,
         Action::Soak { for_ } => Some(format!("stays healthy for {}", words::duration(*for_))),
+    };
+    roll.actions.iter().filter_map(word).collect()
+}
+
+/// `ready 1m`, `healthy 10m`, `soak 30s`.
+fn gates(roll: &Roll) -> Vec<String> {
+    let word = |action: &Action| match action {
+        Action::AwaitReady { within } => Some(format!("ready {}", words::duration(*within))),
+        Action::AwaitHealthy { within } => Some(format!("healthy {}", words::duration(*within))),
+        Action::Soak { for_ } if !for_.is_zero() => Some(format!("soak {}", words::duration(*for_))),
+        _ => None,
     };
     roll.actions.iter().filter_map(word).collect()
 }

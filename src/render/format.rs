@@ -1,7 +1,7 @@
 //! The formats of a plan, in one list: what `--format` takes, what the end of a report's name means, and what the golden
 //! files of the scenarios cover.
 
-use super::{TextOptions, github, json, junit, markdown, text};
+use super::{TextOptions, github, html, json, junit, markdown, text};
 use crate::desired::Desired;
 use crate::diag::Place;
 use crate::model::RoleId;
@@ -21,11 +21,13 @@ pub enum Format {
     Junit,
     /// Annotations of a workflow's log.
     Github,
+    /// One page that needs nothing else, for a browser.
+    Html,
 }
 
 impl Format {
     /// All of them. Each has golden files in `fixtures/scenarios/`.
-    pub const ALL: &[Self] = &[Self::Text, Self::Json, Self::Markdown, Self::Junit, Self::Github];
+    pub const ALL: &[Self] = &[Self::Text, Self::Json, Self::Markdown, Self::Junit, Self::Github, Self::Html];
 
     /// Its name on a command line.
     pub const fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Format {
             Self::Markdown => "markdown",
             Self::Junit => "junit",
             Self::Github => "github",
+            Self::Html => "html",
         }
     }
 
@@ -46,6 +49,7 @@ impl Format {
             Self::Markdown => "For the comment of a merge request",
             Self::Junit => "For the test report of a pipeline",
             Self::Github => "Annotations (workflow commands) for the log of a GitHub workflow",
+            Self::Html => "One page for a browser, with nothing beside it",
         }
     }
 
@@ -57,6 +61,7 @@ impl Format {
             Self::Markdown => "md",
             Self::Junit => "xml",
             Self::Github => "github",
+            Self::Html => "html",
         }
     }
 
@@ -90,5 +95,6 @@ pub fn plan(format: Format, shown: &Shown<'_>, options: &TextOptions) -> String 
         Format::Markdown => markdown::markdown(shown),
         Format::Junit => junit::junit(shown),
         Format::Github => github::github(shown),
+        Format::Html => html::html(shown.plan, shown.report, shown.desired),
     }
 }

@@ -11,7 +11,9 @@ pub mod findings;
 mod fold;
 mod format;
 mod github;
+mod graph;
 mod groups;
+mod html;
 mod json;
 mod junit;
 mod markdown;
@@ -29,6 +31,7 @@ pub use compare::{Changed, Comparison, Difference, FileDifference, HostDifferenc
 pub use explain::explain;
 pub use fold::{hosts, instances};
 pub use format::{Format, Places, Shown, plan};
+pub use graph::{GraphFormat, graph};
 pub use json::{json, printable as printable_json};
 pub use status::{InstanceStatus, ServiceStatus, Status, status};
 pub use text::{DiffStyle, TextOptions, text};

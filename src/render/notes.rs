@@ -13,17 +13,11 @@ const LONGEST: usize = 200;
 /// Notes, then warnings, then refusals: the weightiest last, where people look.
 pub(super) fn section(plan: &Plan, report: &PlanReport, pen: &Pen) -> String {
     let mut text = String::new();
-    let unasked = report.notes.iter().filter_map(|note| match note {
-        Note::NotSelected { instance } => Some(instance),
-        _ => None,
-    });
-    let unasked = fold::instances(unasked);
-    let unasked = (!unasked.is_empty()).then(|| format!("{unasked} differ too, and were not asked for"));
-    for note in report.notes.iter().filter_map(told).chain(unasked) {
+    for note in sentences(report) {
         text.push_str(&labelled("note:", Tone::Quiet, &note, pen));
     }
     for warning in &plan.warnings {
-        let message = format!("{} ({})", printable(&warning.message, LONGEST * 2), warning.name);
+        let message = format!("{} ({})", message(&warning.message), warning.name);
         text.push_str(&labelled("warning:", Tone::Changed, &message, pen));
     }
     for refusal in &plan.refusals {
@@ -32,12 +26,28 @@ pub(super) fn section(plan: &Plan, report: &PlanReport, pen: &Pen) -> String {
     text
 }
 
+/// A message with text of hosts and services in it, ready to print.
+pub(super) fn message(text: &str) -> String {
+    printable(text, LONGEST * 2)
+}
+
+/// The notes as sentences.
+pub(super) fn sentences(report: &PlanReport) -> Vec<String> {
+    let unasked = report.notes.iter().filter_map(|note| match note {
+        Note::NotSelected { instance } => Some(instance),
+        _ => None,
+    });
+    let unasked = fold::instances(unasked);
+    let unasked = (!unasked.is_empty()).then(|| format!("{unasked} differ too, and were not asked for"));
+    report.notes.iter().filter_map(told).chain(unasked).collect()
+}
+
 fn labelled(label: &str, tone: Tone, message: &str, pen: &Pen) -> String {
     format!("{} {}\n", pen.paint(tone, label), wrapped(message, label.len() + 1, 4, pen.width))
 }
 
 fn refused(refusal: &Refusal, pen: &Pen) -> String {
-    let message = printable(&refusal.message, LONGEST * 2);
+    let message = message(&refusal.message);
     if let Some(why) = &refusal.waived {
         let message = format!("{message} ({}), waived: {}", refusal.name, printable(why, LONGEST));
         return labelled("waived:", Tone::Changed, &message, pen);

@@ -20,6 +20,7 @@ mod docs;
 mod explain;
 mod formats;
 mod gate;
+mod graph;
 mod hostile;
 mod layout;
 mod local_host;

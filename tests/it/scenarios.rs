@@ -12,7 +12,7 @@ use es_cluster::inventory::{
 use es_cluster::lock::{Key, Lock, Locked};
 use es_cluster::model::{Digest, HostName, Name};
 use es_cluster::plan::{Plan, PlanInput, PlanOptions, Target, plan};
-use es_cluster::render::{self, Format, Places, Shown};
+use es_cluster::render::{self, Format, GraphFormat, Places, Shown};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -185,6 +185,19 @@ fn places(desired: &Desired) -> Places {
     roles.into_iter().enumerate().map(|(number, role)| (role, place(number + 1))).collect()
 }
 
+/// A page without its style sheet and its script, which are files of their own, and their hashes.
+fn without_looks(page: &str) -> String {
+    let mut text = page.to_owned();
+    for (begin, end) in [("<style>", "</style>"), ("<script>", "</script>"), ("'sha256-", "'"), ("'sha256-", "'")] {
+        // Found from behind: what was replaced is not found again.
+        let Some(at) = text.rfind(begin).map(|at| at + begin.len()) else { continue };
+        let Some(length) = text[at..].find(end) else { continue };
+        text.replace_range(at..at + length, "…");
+        text = text.replacen("'sha256-…'", "'…'", 1);
+    }
+    text
+}
+
 /// Compares with the expected file, or writes it.
 fn expect(path: &Path, text: &str, broken: &mut Vec<String>) {
     if std::env::var_os("UPDATE").is_some() {
@@ -224,7 +237,17 @@ fn run(case: &Path, base: &Texts, broken: &mut Vec<String>) {
     let shown = Shown { plan: &made, report: &report, desired: &declared, places: &places };
     for format in Format::ALL {
         let text = render::plan(*format, &shown, &render::TextOptions::default());
+        let text = if *format == Format::Html { numbered(&without_looks(&text), 12) } else { text };
         expect(&case.join(format!("plan.{}", format.extension())), &numbered(&numbered(&text, 64), 16), broken);
+    }
+    for (format, extension) in [
+        (GraphFormat::Text, "txt"),
+        (GraphFormat::Dot, "dot"),
+        (GraphFormat::Mermaid, "mmd"),
+        (GraphFormat::Svg, "svg"),
+    ] {
+        let text = render::graph(&declared, &made, format).expect("services in an order");
+        expect(&case.join(format!("graph.{extension}")), &without_looks(&text), broken);
     }
     let status = render::status(&declared, &inventory).text(false);
     expect(&case.join("status.txt"), &numbered(&status, 12), broken);

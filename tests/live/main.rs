@@ -21,6 +21,7 @@ mod load;
 mod look;
 mod lost;
 mod machines;
+mod page;
 mod pipeline;
 mod platform;
 mod ssh;

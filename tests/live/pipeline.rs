@@ -143,6 +143,9 @@ impl<'a> Runner<'a> {
 
     /// What a dirty plan leaves for people and for the apply.
     fn left_a_plan(&self, files: &[String]) {
+        assert!(
+            ["plan.json", "plan.md", "plan.xml", "plan.html"].iter().all(|name| files.iter().any(|file| file == name))
+        );
         for file in files {
             assert!(!self.read(file).is_empty(), "{file} is an artifact");
         }
@@ -150,6 +153,8 @@ impl<'a> Runner<'a> {
         assert!(comment.starts_with("### ") && comment.contains("**Changes:**"), "{comment}");
         let report = self.read("plan.xml");
         assert!(report.contains("name=\"node1\"") && report.contains("<skipped message="), "{report}");
+        let page = self.read("plan.html");
+        assert!(page.starts_with("<!doctype html>") && page.contains("redis@node"), "{page}");
         let plan = Plan::from_json(&self.read("plan.json")).expect("a plan");
         assert!(!plan.steps.is_empty());
     }

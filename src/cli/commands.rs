@@ -11,6 +11,7 @@ use super::terminal::Terminal;
 use crate::artifact::{self, Cache, Clients, Event};
 use crate::config;
 use crate::diag::Sources;
+use crate::inventory::Snapshot;
 use crate::model::HostName;
 use crate::plan::rehearsal;
 use crate::render;
@@ -68,7 +69,7 @@ pub(crate) fn open_cache() -> Result<Cache, CliError> {
 
 /// `esplan status`: every instance and a verdict per service.
 pub(crate) async fn status(args: &Esplan, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, _) = load::desired(&args.common).await?;
+    let (desired, _) = load::desired(&args.common, args.plan.observed.as_deref()).await?;
     let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
     let status = render::status(&desired, &inventory);
     terminal.print(&match format {
@@ -96,7 +97,7 @@ pub(crate) fn explain(common: &Common, module: &str, terminal: &Terminal) -> Res
 
 /// `esplan graph`: the order of a change that restarts everything.
 pub(crate) async fn graph(common: &Common, format: Drawing, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, _) = load::desired(common).await?;
+    let (desired, _) = load::desired(common, None).await?;
     let drawn = render::graph(&desired, &rehearsal(&desired), format.into());
     terminal.print(&drawn.map_err(|cycle| {
         CliError::with_hint(cycle.to_string(), "leave out one `after` among their modules").exiting(Exit::Refused)
@@ -106,10 +107,12 @@ pub(crate) async fn graph(common: &Common, format: Drawing, terminal: &Terminal)
 
 /// `esplan observe --out FILE`: a snapshot.
 pub(crate) async fn observe(args: &Esplan, out: &Path, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, _) = load::desired(&args.common).await?;
+    let (desired, _) = load::desired(&args.common, args.plan.observed.as_deref()).await?;
     let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
-    let text = serde_json::to_string(&inventory).map_err(|cause| CliError::new(cause.to_string()))?;
-    artifact::write_whole(out, text.as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
+    let marks = desired.secrets.iter().map(|(name, secret)| (name.clone(), secret.mark())).collect();
+    let snapshot = Snapshot::new(desired.cluster.clone(), marks, inventory);
+    artifact::write_whole(out, snapshot.to_json().as_bytes()).map_err(|error| CliError::new(error.to_string()))?;
+    let inventory = snapshot.inventory;
     let unseen: Vec<&HostName> =
         inventory.hosts.iter().filter(|(_, host)| host.seen().is_none()).map(|(name, _)| name).collect();
     terminal.print(&format!("{}: {} hosts\n", out.display(), inventory.hosts.len()));

@@ -3,17 +3,22 @@
 use super::args::Common;
 use super::error::CliError;
 use super::files::DiskFiles;
-use crate::config::{self, Loaded, Reach};
+use super::observe;
+use crate::config::{self, Files as _, Loaded, Reach};
 use crate::desired::{self, Desired};
 use crate::diag::{Diagnostics, Sources};
 use crate::lock::Lock;
 use crate::model::{Digest, Role, Secret, SecretSource};
 use crate::render::Places;
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Largest lock file, in bytes.
 const LOCK_LIMIT: u64 = 16 << 20;
+
+/// Largest secret, in bytes.
+const SECRET_LIMIT: u64 = 64 << 10;
 
 /// The decoded files.
 pub(crate) struct Files {
@@ -78,11 +83,12 @@ pub(crate) fn read_lock(common: &Common, sources: &mut Sources) -> Result<(Lock,
     }
 }
 
-/// Everything: files, lock, secrets → desired state.
-pub(crate) async fn desired(common: &Common) -> Result<(Desired, Vec<String>), CliError> {
+/// Everything: files, lock, secrets → desired state. What is planned from a snapshot needs no values of secrets: their marks
+/// are in it.
+pub(crate) async fn desired(common: &Common, observed: Option<&Path>) -> Result<(Desired, Vec<String>), CliError> {
     let Files { loaded, mut sources } = read(common)?;
     let (lock, digest) = read_lock(common, &mut sources)?;
-    let secrets = secrets(&loaded).await?;
+    let secrets = secrets(&loaded, &beside(&common.file, ""), observed).await?;
     let (desired, mistakes): (Option<Desired>, Diagnostics) = desired::expand(&loaded, &lock, digest, &secrets);
     let warnings = loaded.warnings.iter().map(|warning| warning.message.clone()).collect();
     match desired {
@@ -98,28 +104,49 @@ pub(crate) fn places(common: &Common) -> Result<Places, CliError> {
     Ok(loaded.cluster.roles.iter().filter_map(place).collect())
 }
 
-/// The values of declared secrets.
-async fn secrets(loaded: &Loaded) -> Result<IndexMap<String, Secret>, CliError> {
-    let mut values = IndexMap::new();
+/// The declared secrets.
+async fn secrets(loaded: &Loaded, base: &Path, observed: Option<&Path>) -> Result<IndexMap<String, Secret>, CliError> {
+    let mut secrets = IndexMap::new();
+    let mut marks = None;
     for (name, spec) in &loaded.cluster.secrets {
-        let value = match &spec.source {
-            SecretSource::Env(variable) => std::env::var(variable)
-                .map_err(|_| format!("the environment variable {variable} is not set"))
-                .map(|value| value.trim_end_matches('\n').to_owned()),
-            SecretSource::File(path) => std::fs::read_to_string(path)
-                .map_err(|cause| format!("{path}: {cause}"))
-                .map(|value| value.trim_end_matches('\n').to_owned()),
-            SecretSource::Command(words) => command_output(words).await,
+        let secret = match (value(&spec.source, base).await, observed) {
+            (Ok(value), _) => Secret::new(loaded.cluster.name.value.as_str(), name, &value),
+            (Err(why), None) => return Err(valueless(name, &why)),
+            (Err(why), Some(path)) => {
+                let known: &BTreeMap<String, Digest> = match &mut marks {
+                    Some(known) => known,
+                    none => none.insert(observe::snapshot(path)?.secrets),
+                };
+                Secret::sealed(*known.get(name).ok_or_else(|| valueless(name, &why))?)
+            }
         };
-        let value = value.map_err(|why| {
-            CliError::with_hint(format!("secret \"{name}\" has no value: {why}"), "see its `secret` line in the file")
-        })?;
-        values.insert(name.clone(), Secret::new(value));
+        secrets.insert(name.clone(), secret);
     }
-    Ok(values)
+    Ok(secrets)
 }
 
-/// The first line of a command's output, within a limit.
+fn valueless(name: &str, why: &str) -> CliError {
+    CliError::with_hint(format!("secret \"{name}\" has no value: {why}"), "see its `secret` line in the file")
+}
+
+/// The value of a secret, without line ends after it.
+async fn value(source: &SecretSource, base: &Path) -> Result<String, String> {
+    let value = match source {
+        SecretSource::Env(variable) => {
+            std::env::var(variable).map_err(|_| format!("the environment variable {variable} is not set"))?
+        }
+        SecretSource::File(path) => {
+            let bytes = DiskFiles.read(&base.join(path).to_string_lossy(), SECRET_LIMIT);
+            let bytes = bytes.map_err(|why| format!("{path}: {why}"))?;
+            String::from_utf8(bytes).map_err(|_| format!("{path} is not text"))?
+        }
+        SecretSource::Command(words) => command_output(words).await?,
+    };
+    let value = value.trim_end_matches(['\n', '\r']);
+    if value.is_empty() { Err("it is empty".to_owned()) } else { Ok(value.to_owned()) }
+}
+
+/// The output of a command, within a limit.
 async fn command_output(words: &[String]) -> Result<String, String> {
     let (program, rest) = words.split_first().ok_or("the command is empty")?;
     let run =
@@ -132,6 +159,8 @@ async fn command_output(words: &[String]) -> Result<String, String> {
     if !output.status.success() {
         return Err(format!("{program} ended with {}", output.status));
     }
-    let text = String::from_utf8(output.stdout).map_err(|_| format!("{program} printed something that is not text"))?;
-    Ok(text.trim_end_matches('\n').to_owned())
+    if output.stdout.len() as u64 > SECRET_LIMIT {
+        return Err(format!("{program} printed more than {SECRET_LIMIT} bytes"));
+    }
+    String::from_utf8(output.stdout).map_err(|_| format!("{program} printed something that is not text"))
 }

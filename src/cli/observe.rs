@@ -4,7 +4,7 @@ use super::error::CliError;
 use super::world::World;
 use crate::desired::Desired;
 use crate::host::{Platform as _, Wanted};
-use crate::inventory::{HostObservation, Inventory, Seen, Unseen};
+use crate::inventory::{HostObservation, Inventory, Seen, Snapshot, Unseen};
 use crate::model::HostName;
 use crate::probe;
 use futures::StreamExt as _;
@@ -54,14 +54,17 @@ pub(crate) async fn inventory(
 }
 
 /// Reads a snapshot of `esplan observe`.
-pub(crate) fn snapshot(path: &Path) -> Result<Inventory, CliError> {
+pub(crate) fn snapshot(path: &Path) -> Result<Snapshot, CliError> {
     let shown = path.display();
     let meta = std::fs::metadata(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
     if meta.len() > SNAPSHOT_LIMIT {
         return Err(CliError::new(format!("{shown} is too large to be a snapshot")));
     }
     let text = std::fs::read_to_string(path).map_err(|cause| CliError::new(format!("{shown}: {cause}")))?;
-    serde_json::from_str(&text).map_err(|cause| {
-        CliError::with_hint(format!("{shown} is not a snapshot: {cause}"), "write one with: esplan observe --out FILE")
+    Snapshot::from_json(&text).map_err(|bad| {
+        CliError::with_hint(
+            format!("{shown} can't be planned from: {bad}"),
+            "write one with: esplan observe --out FILE",
+        )
     })
 }

@@ -90,7 +90,7 @@ pub(crate) async fn make(
     canary_only: bool,
     terminal: &Terminal,
 ) -> Result<Planned, CliError> {
-    let (desired, warnings) = load::desired(common).await?;
+    let (desired, warnings) = load::desired(common, flags.observed.as_deref()).await?;
     for warning in &warnings {
         terminal.complain(&format!("warning: {warning}\n"));
     }
@@ -117,7 +117,15 @@ pub(crate) async fn look(
     without: &BTreeSet<HostName>,
 ) -> Result<(Inventory, Option<World>), CliError> {
     if let Some(path) = &flags.observed {
-        return Ok((observe::snapshot(path)?, None));
+        let snapshot = observe::snapshot(path)?;
+        if snapshot.cluster != desired.cluster {
+            let (shown, of) = (path.display(), &snapshot.cluster);
+            return Err(CliError::new(format!(
+                "{shown} is a snapshot of cluster {of}, and not of {}",
+                desired.cluster
+            )));
+        }
+        return Ok((snapshot.inventory, None));
     }
     let world = world(common, desired)?;
     let inventory = observe::inventory(desired, &world, without, flags.verify).await;

@@ -3,7 +3,7 @@
 use super::error::CliError;
 use crate::artifact::{Cache, ensure_part};
 use crate::desired::{Desired, Part};
-use crate::host::{Host, Platform, Services};
+use crate::host::{Host, MaskedHost, MaskedServices, Masker, Platform, Services};
 use crate::model::{HostName, Transport as Reached};
 use crate::probe::{Prober, Tunnels};
 use crate::remote::{BundleSource, Courier, Local, Machine, Rate, SettingsError, SshHosts, Transport};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Everything outside, reached over the declared transports.
 pub(crate) struct World {
     hosts: BTreeMap<HostName, Arc<dyn Host>>,
-    services: Arc<Prober>,
+    services: Arc<dyn Services>,
     rate: Option<Arc<Rate>>,
 }
 
@@ -59,7 +59,13 @@ impl World {
             }
         }
         let dial = Arc::new(Tunnels::new(transports));
-        let services = Arc::new(Prober::new(Arc::new(desired.clone()), dial));
+        let mut services: Arc<dyn Services> = Arc::new(Prober::new(Arc::new(desired.clone()), dial));
+        let masker = Masker::of(&desired.secrets);
+        if !masker.is_empty() {
+            services = Arc::new(MaskedServices::new(services, masker.clone()));
+            let mask = |(name, host)| (name, Arc::new(MaskedHost::new(host, masker.clone())) as Arc<dyn Host>);
+            hosts = hosts.into_iter().map(mask).collect();
+        }
         Ok(Self { hosts, services, rate: operator.map(|operator| operator.rate()) })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::draft::{Common, Draft};
 use crate::expr::{self, Context, Shared};
-use crate::model::{Cluster, FileContent, InstanceId, Module, Name, Secret, ServiceName, Value};
+use crate::model::{Cluster, Digest, FileContent, InstanceId, Module, Name, Secret, ServiceName, Value};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,14 +58,25 @@ pub(super) fn params(params: &IndexMap<Name, Value>) -> Map<String, Json> {
         .collect()
 }
 
-/// The values of the parameters that are secrets; `None` when there are none.
-pub(super) fn secrets(params: &IndexMap<Name, Value>, secrets: &IndexMap<String, Secret>) -> Option<Json> {
-    let value = |(name, value): (&Name, &Value)| match value {
-        Value::Secret(secret) => Some((snake(name.as_str()), secrets.get(&secret.0)?.expose().into())),
+/// The secrets that parameters name.
+pub(super) struct Secrets {
+    /// Their values by parameter; `None` when not all of them are known.
+    pub(super) open: Option<Json>,
+    /// Each with another text in its place, and its mark: a text that it changes holds it.
+    pub(super) each: Vec<(Json, Digest)>,
+}
+
+/// The parameters that are secrets.
+pub(super) fn secrets(params: &IndexMap<Name, Value>, secrets: &IndexMap<String, Secret>) -> Secrets {
+    let secret = |(name, value): (&Name, &Value)| match value {
+        Value::Secret(secret) => Some((snake(name.as_str()), secrets.get(&secret.0)?)),
         _ => None,
     };
-    let found: Map<String, Json> = params.iter().filter_map(value).collect();
-    (!found.is_empty()).then_some(Json::Object(found))
+    let found: Vec<(String, &Secret)> = params.iter().filter_map(secret).collect();
+    let other = |(name, secret): &(String, &Secret)| (json!({ name: format!("another {name}") }), secret.mark());
+    let open = |(name, secret): &(String, &Secret)| Some((name.clone(), secret.value()?.expose().into()));
+    let each = found.iter().map(other).collect();
+    Secrets { open: found.iter().map(open).collect::<Option<Map<String, Json>>>().map(Json::Object), each }
 }
 
 /// What others see of an instance: an entry of `service.instances` and of `services.NAME`. Its parameters are in

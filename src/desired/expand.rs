@@ -70,6 +70,7 @@ fn whole(
         hosts,
         instances,
         services,
+        secrets: secrets.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect(),
     }
 }
 
@@ -90,8 +91,8 @@ type Defined = (Arc<DesiredProcess>, [DesiredFile; 2]);
 struct Layer {
     /// Everything but the instance's own names.
     context: Context,
-    /// Secrets, when there are any.
-    open: Option<serde_json::Value>,
+    /// The secrets that its parameters name.
+    secrets: context::Secrets,
     ports: Arc<BTreeMap<Name, u16>>,
     rendered: Memo<Rendered>,
     files: Vec<Memo<Option<DesiredFile>>>,
@@ -103,7 +104,7 @@ impl Layer {
     fn new(draft: &Draft<'_>, context: Context, secrets: &IndexMap<String, Secret>) -> Self {
         Self {
             context,
-            open: context::secrets(&draft.common.params, secrets),
+            secrets: context::secrets(&draft.common.params, secrets),
             ports: Arc::new(ports(draft)),
             rendered: Memo::default(),
             files: draft.module.files.iter().map(|_| Memo::default()).collect(),
@@ -160,7 +161,7 @@ impl Layer {
     ) -> Option<Rendered> {
         let spec = draft.module.process.as_ref()?;
         let context = watched.over(&self.context);
-        let mut renderer = Renderer::new(&context, self.open.as_ref(), draft.id.to_string(), found);
+        let mut renderer = Renderer::new(&context, Some(&self.secrets), draft.id.to_string(), found);
         let memory = match &draft.module.host.memory {
             Some(expr) => remembered(&mut self.memory, watched, |_| {
                 renderer.number(expr).and_then(|bytes| u64::try_from(bytes).ok())

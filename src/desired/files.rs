@@ -2,11 +2,11 @@
 
 use super::draft::{Draft, remembered};
 use super::paths;
-use super::render::{Rendered, Renderer};
+use super::render::{Rendered, Renderer, Sealed};
 use super::{DesiredFile, Place, free};
 use crate::diag::{Code, Diag};
 use crate::expr::{Memo, Watched};
-use crate::model::{Digest, FileContent, FileSpec, OnChange, Template};
+use crate::model::{Digest, FileContent, FileSpec, Hidden, OnChange, Template};
 use std::collections::BTreeMap;
 
 /// Permission bits of a file that holds a secret.
@@ -47,6 +47,7 @@ pub(super) fn fixed(path: &str, content: String, mode: u32) -> DesiredFile {
         on_change: OnChange::Restart,
         identity: false,
         secret: false,
+        open: None,
     }
 }
 
@@ -57,26 +58,30 @@ fn file(draft: &Draft<'_>, spec: &FileSpec, renderer: &mut Renderer<'_>) -> Opti
         renderer.report(Diag::at(Code::RenderFailed, spec.path.0.span, message));
     });
     let template = content(draft, spec, renderer)?;
-    let Rendered { mut text, secret } = renderer.file(template)?;
+    let Rendered { mut text, mut sealed } = renderer.file(template)?;
     if let Some(format) = draft.module.free_config.as_ref().filter(|format| format.file == spec.path.0.value) {
-        match free::add(text, &free::of(draft.role, &draft.id.host), format.format, template) {
-            Ok(whole) => text = whole,
-            Err(wrong) => {
-                for diag in wrong {
-                    renderer.report(diag);
+        for text in [Some(&mut text), sealed.as_mut().and_then(|sealed| sealed.open.as_mut())].into_iter().flatten() {
+            match free::add(std::mem::take(text), &free::of(draft.role, &draft.id.host), format.format, template) {
+                Ok(whole) => *text = whole,
+                Err(wrong) => {
+                    for diag in wrong {
+                        renderer.report(diag);
+                    }
+                    return None;
                 }
-                return None;
             }
         }
     }
+    let digest = |sealed: &Sealed| Digest::keyed(&sealed.key, text.as_bytes());
     Some(DesiredFile {
         place: place.ok()?,
-        sha256: Digest::of(text.as_bytes()),
+        sha256: sealed.as_ref().map_or_else(|| Digest::of(text.as_bytes()), digest),
         content: text.into(),
-        mode: if secret { SECRET_MODE } else { spec.mode },
+        mode: if sealed.is_some() { SECRET_MODE } else { spec.mode },
         on_change: spec.on_change,
         identity: spec.identity,
-        secret,
+        secret: sealed.is_some(),
+        open: sealed.and_then(|sealed| sealed.open).map(|open| Hidden::new(&open)),
     })
 }
 

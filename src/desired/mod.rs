@@ -21,8 +21,8 @@ pub use expand::expand;
 
 use crate::expr::Context;
 use crate::model::{
-    Digest, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, ServiceName, SshOptions, SupervisorKind,
-    Transport, Value, Version,
+    Digest, Hidden, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, Secret, ServiceName, SshOptions,
+    SupervisorKind, Transport, Value, Version,
 };
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -44,6 +44,8 @@ pub struct Desired {
     pub instances: BTreeMap<InstanceId, DesiredInstance>,
     /// Instances by service.
     pub services: BTreeMap<ServiceName, DesiredService>,
+    /// The declared secrets by name.
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 impl Desired {
@@ -293,9 +295,10 @@ pub enum Place {
 pub struct DesiredFile {
     /// Where it goes.
     pub place: Place,
-    /// Its bytes.
+    /// Its bytes; the names of secrets stand where their values are.
     pub content: Arc<str>,
-    /// sha256 of the bytes.
+    /// sha256 of the bytes. Of a file with a secret it is a keyed digest of [`DesiredFile::content`], and the key comes from
+    /// the marks of the secrets: it can be made without their values, and tells nothing of them.
     pub sha256: Digest,
     /// Permission bits.
     pub mode: u32,
@@ -305,6 +308,15 @@ pub struct DesiredFile {
     pub identity: bool,
     /// Holds a secret: 0600, masked in diffs, its content never leaves the host.
     pub secret: bool,
+    /// The bytes with the values of the secrets, where those are known.
+    pub open: Option<Hidden>,
+}
+
+impl DesiredFile {
+    /// What is written on its host; nothing when it holds a secret whose value is not known.
+    pub fn bytes(&self) -> Option<&str> {
+        if self.secret { self.open.as_ref().map(Hidden::expose) } else { Some(&self.content) }
+    }
 }
 
 /// The process of an instance, rendered.

@@ -1,39 +1,54 @@
 //! Rendering for one instance: every failure points into the module, and secrets are followed.
 
+use super::context::Secrets;
 use crate::diag::{Code, Diag, Diagnostics, Span, Spanned};
 use crate::expr::{Context, ExprError};
-use crate::model::{Expr, Template};
-use serde_json::Value;
+use crate::model::{Digest, Expr, Template};
 
 /// Renders templates of a module for one instance.
 pub(super) struct Renderer<'a> {
     /// With the names of secrets.
     masked: Context,
-    /// With the secrets themselves, when the instance has any.
+    /// Each with another text in the place of one secret, and the mark of that one.
+    each: Vec<(Context, Digest)>,
+    /// With the secrets themselves, when the instance has any and they are known.
     open: Option<Context>,
     /// The instance, for people.
     who: String,
     found: &'a mut Diagnostics,
 }
 
-/// A rendered file, and whether a secret is in it.
+/// A rendered file, with the names of secrets where they are.
 pub(super) struct Rendered {
     pub(super) text: String,
-    pub(super) secret: bool,
+    pub(super) sealed: Option<Sealed>,
+}
+
+/// What is hidden of a file with secrets in it.
+pub(super) struct Sealed {
+    /// The key of its digests.
+    pub(super) key: Digest,
+    /// The text with the secrets, when they are known.
+    pub(super) open: Option<String>,
 }
 
 impl<'a> Renderer<'a> {
-    /// For an instance. `secrets` holds names that win over those of the context.
-    pub(super) fn new(context: &Context, secrets: Option<&Value>, who: String, found: &'a mut Diagnostics) -> Self {
+    /// For an instance. The names of secrets win over those of the context.
+    pub(super) fn new(context: &Context, secrets: Option<&Secrets>, who: String, found: &'a mut Diagnostics) -> Self {
         let masked = context.clone();
-        let open = secrets.map(|secrets| masked.with(secrets));
-        Self { masked, open, who, found }
+        let each: Vec<_> =
+            secrets.iter().flat_map(|secrets| &secrets.each).map(|(other, mark)| (masked.with(other), *mark)).collect();
+        let open = secrets
+            .and_then(|secrets| secrets.open.as_ref())
+            .filter(|_| !each.is_empty())
+            .map(|open| masked.with(open));
+        Self { masked, each, open, who, found }
     }
 
     /// A text that anybody may see: a path, a word of a command. A secret in it is a mistake.
     pub(super) fn text(&mut self, template: &Template) -> Option<String> {
         let rendered = self.file(template)?;
-        if rendered.secret {
+        if rendered.sealed.is_some() {
             let message = "a secret would be seen here by everybody on the host";
             let help = "render it into a file: such a file is only readable by its owner, and masked in diffs";
             self.report(Diag::at(Code::RenderFailed, template.0.span, message).help(help));
@@ -42,14 +57,31 @@ impl<'a> Renderer<'a> {
         Some(rendered.text)
     }
 
-    /// The content of a file. It holds a secret when it would be another one with another secret.
+    /// The content of a file. It holds a secret when it would be another one with another secret: that can be told without
+    /// knowing any.
     pub(super) fn file(&mut self, template: &Template) -> Option<Rendered> {
-        let text = &template.0.value;
-        let result = self.masked.render(text).and_then(|masked| {
-            let Some(open) = &self.open else { return Ok(Rendered { text: masked, secret: false }) };
-            open.render(text).map(|text| Rendered { secret: text != masked, text })
-        });
+        let result = self.sealed(&template.0.value);
         self.kept(&template.0, result)
+    }
+
+    fn sealed(&self, template: &str) -> Result<Rendered, ExprError> {
+        let text = self.masked.render(template)?;
+        let mut marks = Vec::new();
+        for (other, mark) in &self.each {
+            if other.render(template)? != text {
+                marks.push(mark.to_string());
+            }
+        }
+        let open = self.open.as_ref().map(|open| open.render(template)).transpose()?;
+        if marks.is_empty() {
+            // A template may look at a value in a way that a name in its place does not show: better hidden than not.
+            if open.as_ref().is_none_or(|open| *open == text) {
+                return Ok(Rendered { text, sealed: None });
+            }
+            marks.extend(self.each.iter().map(|(_, mark)| mark.to_string()));
+        }
+        let key = Digest::of_parts(marks.iter().map(String::as_bytes));
+        Ok(Rendered { text, sealed: Some(Sealed { key, open }) })
     }
 
     /// Whether an expression holds; absent is yes.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const PROCESS_FILES: [&str; 3] = ["launch", SupervisorKind::Supervisord.entry(), SupervisorKind::Systemd.entry()];
 
 /// Files that are written with every generation and never part of it.
-const RECORDS: [&str; 3] = ["manifest", "restart-generation", "software"];
+const RECORDS: [&str; 4] = ["manifest", "restart-generation", "secrets", "software"];
 
 /// Compares one instance with its observation.
 pub(super) fn compare(

@@ -4,6 +4,10 @@
 //! transfer or a call to the supervisor over a transport (local, later ssh); the simulator (`sim`) interprets the same
 //! operations in memory. So the executor can do nothing that the simulator does not know.
 
+mod masked;
+
+pub use masked::{MaskedHost, MaskedServices, Masker};
+
 use crate::desired::{DesiredHost, DesiredInstance, Software};
 use crate::inventory::{Held, HostObservation, UndoRecord, Verdict};
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName, Version};

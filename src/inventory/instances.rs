@@ -5,13 +5,15 @@ use super::folders::below;
 use super::parse::Stat;
 use super::{FileObservation, Held, HostObservation, InstanceObservation, Previous, ProcessObservation, Running};
 use crate::desired::{DesiredHost, DesiredInstance, Place};
-use crate::model::{Digest, OnChange, SupervisorKind, is_name};
+use crate::model::{Digest, OnChange, SupervisorKind, is_name, slow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Clock ticks in a second, as `/proc` counts them: a constant of the Linux ABI on the machines that we know.
 const TICKS: u64 = 100;
 /// Files that are written with every generation and describe it.
-const RECORDS: [&str; 3] = ["manifest", "restart-generation", "software"];
+const RECORDS: [&str; 4] = ["manifest", "restart-generation", "secrets", "software"];
+/// Most files with secrets that a host may tell of.
+const SEALED: usize = 256;
 /// Folder in a generation that holds what is placed elsewhere when it is switched to.
 const PLACED: &str = ".placed/";
 
@@ -36,6 +38,8 @@ pub(super) struct Facts {
     used: BTreeMap<String, Vec<String>>,
     trial: BTreeMap<String, Digest>,
     data: BTreeSet<String>,
+    /// Files with secrets as they were written, by path: the digest of their bytes, and the keyed one that stands for it.
+    sealed: BTreeMap<String, (Digest, Digest)>,
     records: BTreeMap<String, Record>,
     kernel: BTreeMap<String, Kernel>,
     /// Control groups by role.
@@ -81,6 +85,7 @@ impl Facts {
                 "used" if !value.is_empty() => self.used.entry(role).or_default().push(value.to_owned()),
                 "uses" | "used" => {}
                 "data" => _ = self.data.insert(role),
+                "sealed" => self.take_sealed(value).ok_or_else(|| section.garbage("sealed"))?,
                 "record" => self.take_record(&role, value, section, line)?,
                 "group" => self.groups.entry(role).or_default().push(value.to_owned()),
                 "kernel" => _ = self.kernel.insert(role, kernel(value).ok_or_else(|| section.garbage(line))?),
@@ -88,6 +93,26 @@ impl Facts {
             }
         }
         Ok(())
+    }
+
+    /// `DIGEST KEYED-DIGEST PATH`. `None` when it is anything else, or one too many: each may cost a slow digest.
+    fn take_sealed(&mut self, value: &str) -> Option<()> {
+        let mut words = value.splitn(3, ' ');
+        let (bytes, keyed) = (Digest::parse(words.next()?).ok()?, Digest::parse(words.next()?).ok()?);
+        self.sealed.insert(words.next()?.to_owned(), (bytes, keyed));
+        (self.sealed.len() <= SEALED).then_some(())
+    }
+
+    /// A file as it may be told: of one with secrets in it the keyed digest, or when somebody has changed it, one that is
+    /// slow to guess; and never its text.
+    fn told(&self, path: &str, file: &FileObservation, secret: bool) -> FileObservation {
+        let sha256 = match self.sealed.get(path) {
+            Some((bytes, keyed)) if *bytes == file.sha256 => *keyed,
+            Some((_, keyed)) => slow(keyed, file.sha256.to_string().as_bytes()),
+            None if secret => slow(&Digest::of(path.as_bytes()), file.sha256.to_string().as_bytes()),
+            None => return file.clone(),
+        };
+        FileObservation { sha256, mode: file.mode, content: None }
     }
 
     fn take_record(&mut self, role: &str, value: &str, section: &Section<'_>, line: &str) -> Result<(), BadAnswer> {
@@ -165,14 +190,20 @@ pub(super) fn instance(
 /// Files of the current generation without its records and without what the service itself writes there; placed files.
 fn files(facts: &Facts, host: &DesiredHost, wanted: &DesiredInstance) -> BTreeMap<String, FileObservation> {
     let folder = format!("conf/{}/current/", wanted.id.role);
+    let wanted_secret: BTreeSet<&Place> =
+        wanted.files.iter().filter(|file| file.secret).map(|file| &file.place).collect();
     let owned = |path: &str| wanted.module.service_owned.iter().any(|owned| owned == path);
-    let rendered = facts.files.iter().filter_map(|(path, file)| {
-        let path = path.strip_prefix(&folder)?;
+    let secret = |wanted: &Place| wanted_secret.contains(wanted);
+    let rendered = facts.files.iter().filter_map(|(whole, file)| {
+        let path = whole.strip_prefix(&folder)?;
         let ours = !RECORDS.contains(&path) && !path.starts_with(PLACED) && !owned(path);
-        ours.then(|| (path.to_owned(), file.clone()))
+        ours.then(|| (path.to_owned(), facts.told(whole, file, secret(&Place::Generation(path.to_owned())))))
     });
     let placed = wanted.files.iter().filter_map(|file| match &file.place {
-        Place::Absolute(path) => Some((path.clone(), facts.files.get(&below(host, path))?.clone())),
+        Place::Absolute(path) => {
+            let place = below(host, path);
+            Some((path.clone(), facts.told(&place, facts.files.get(&place)?, file.secret)))
+        }
         Place::Generation(_) => None,
     });
     rendered.chain(placed).collect()

@@ -8,6 +8,7 @@ mod life;
 mod parse;
 mod printable;
 mod request;
+mod snapshot;
 
 pub use answer::{ANSWER_LIMIT, BadAnswer};
 pub use folders::{Owner, asides, below, folders, is_debris};
@@ -15,6 +16,7 @@ pub use life::{life_request, parse_life};
 pub use parse::parse;
 pub use printable::{is_hidden, printable, visible};
 pub use request::{BadPath, OBSERVE_FUNCTIONS, request};
+pub use snapshot::{BadSnapshot, Snapshot};
 
 use crate::model::{Digest, HostName, InstanceId, ModuleName, Name, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
@@ -163,7 +165,7 @@ pub fn version_in(module: &str, folder: &str) -> Option<Version> {
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileObservation {
-    /// sha256 of its bytes.
+    /// sha256 of its bytes; of a file with a secret the keyed digest that stands for them.
     pub sha256: Digest,
     /// Permission bits.
     pub mode: u32,

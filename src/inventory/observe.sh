@@ -148,6 +148,8 @@ instance() {
             { IFS= read -r value || :; } <"conf/$role/current/restart-generation" && say "restart $role $value"
         [ -r "conf/$role/current/software" ] &&
             while IFS= read -r value; do say "uses $role $value"; done <"conf/$role/current/software"
+        [ -r "conf/$role/current/secrets" ] &&
+            while IFS= read -r value; do say "sealed $role $value"; done <"conf/$role/current/secrets"
     fi
     shift
     has_data "$@" && say "data $role"

@@ -1,5 +1,6 @@
 //! SHA-256 digests: content addresses, generations, fingerprints.
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -32,6 +33,14 @@ impl Digest {
             hasher.update(part);
         }
         Self(hasher.finalize().into())
+    }
+
+    /// A keyed digest (HMAC): who does not know the key can't tell what it is of by trying.
+    pub fn keyed(key: &Self, bytes: &[u8]) -> Self {
+        // Any key has a length that HMAC takes.
+        let mac =
+            Hmac::<Sha256>::new_from_slice(&key.0).map(|mac| mac.chain_update(bytes).finalize().into_bytes().into());
+        Self(mac.unwrap_or_default())
     }
 
     /// Takes over a digest that was computed elsewhere.

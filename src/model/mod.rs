@@ -7,6 +7,7 @@ mod module;
 mod names;
 mod probe;
 mod quote;
+mod secret;
 mod share;
 mod ssh;
 mod supervisor;
@@ -25,8 +26,9 @@ pub use module::{
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};
 pub use quote::sh_quote;
+pub use secret::{Hidden, Secret, slow};
 pub use share::Share;
 pub use ssh::SshOptions;
 pub use supervisor::SupervisorKind;
-pub use value::{Secret, SecretRef, Value};
+pub use value::{SecretRef, Value};
 pub use version::{BadVersion, Version};

@@ -2,7 +2,6 @@
 
 use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
-use std::fmt;
 
 /// A typed value. Serialises as templates see it: sizes in bytes, durations in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,7 +25,7 @@ pub enum Value {
     List(Vec<Value>),
     /// A map, in the order of the file.
     Map(IndexMap<String, Value>),
-    /// A reference to a declared secret, by name. The value itself is only known to [`Secret`].
+    /// A reference to a declared secret, by name. The value itself is only known to [`super::Secret`].
     Secret(SecretRef),
 }
 
@@ -37,27 +36,5 @@ pub struct SecretRef(pub String);
 impl Serialize for SecretRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("<secret {}>", self.0))
-    }
-}
-
-/// A secret's value. It has no `Display` and no `Serialize`, and its `Debug` is masked.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a value.
-    pub fn new(value: String) -> Self {
-        Self(value)
-    }
-
-    /// The value: only for rendering into a file that is marked secret.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<secret>")
     }
 }

@@ -80,16 +80,25 @@ fn archive(host: &DesiredHost, instance: &DesiredInstance) -> Result<Vec<u8>, St
         header.set_entry_type(tar::EntryType::Regular);
         tar.append_data(&mut header, path, bytes).map_err(|error| format!("{path}: {error}"))
     };
-    let (mut manifest, mut index) = (BTreeMap::new(), Vec::new());
+    let (mut manifest, mut index, mut sealed) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (number, file) in instance.files.iter().enumerate() {
+        let bytes = file.bytes().ok_or("the value of a secret in its files is not known here")?;
+        if file.secret {
+            // What the bytes are known by, for whoever looks at the host: only for the owner of the files themselves.
+            let path = match &file.place {
+                Place::Generation(path) => format!("conf/{}/current/{path}", instance.id.role),
+                Place::Absolute(path) => below(host, path),
+            };
+            sealed.push(format!("{} {} {path}", Digest::of(bytes.as_bytes()), file.sha256));
+        }
         match &file.place {
             Place::Generation(path) if is_inside(path) && !path.starts_with(".placed/") => {
-                add(path, file.mode, file.content.as_bytes())?;
+                add(path, file.mode, bytes.as_bytes())?;
                 manifest.insert(path, file.sha256);
             }
             Place::Absolute(path) if is_inside(&below(host, path)) => {
                 let (path, identity) = (below(host, path), u8::from(file.identity));
-                add(&format!(".placed/{number}"), 0o600, file.content.as_bytes())?;
+                add(&format!(".placed/{number}"), 0o600, bytes.as_bytes())?;
                 let mode = file.mode & 0o777;
                 index.push(format!("{number}\t{mode:o}\t{identity}\t{path}"));
             }
@@ -98,6 +107,9 @@ fn archive(host: &DesiredHost, instance: &DesiredInstance) -> Result<Vec<u8>, St
     }
     if !index.is_empty() {
         add(".placed/index", 0o600, lines(&index).as_bytes())?;
+    }
+    if !sealed.is_empty() {
+        add("secrets", 0o600, lines(&sealed).as_bytes())?;
     }
     let manifest: Vec<String> = manifest.iter().map(|(path, sha256)| format!("{sha256}  {path}")).collect();
     add("manifest", 0o644, lines(&manifest).as_bytes())?;

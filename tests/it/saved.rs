@@ -10,6 +10,14 @@ use tempfile::TempDir;
 /// Name of the generation that is current on node2, and the file in it.
 const GENERATION: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
+/// What nobody may see.
+const VALUE: &str = "correct-horse-battery";
+
+/// The digest of a text, as `sha256sum` says it.
+fn sha256(text: &str) -> String {
+    es_cluster::model::Digest::of(text.as_bytes()).to_string()
+}
+
 /// A controller's folder with three sandbox hosts beside it.
 struct Sandbox {
     folder: TempDir,
@@ -51,6 +59,29 @@ impl Sandbox {
         sandbox
     }
 
+    /// The same with a module that writes a secret into a file, which is on node2 as it was written.
+    fn with_a_secret() -> Self {
+        let sandbox = Self::new();
+        let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bad/_base/modules");
+        let copied = std::process::Command::new("cp").arg("-r").arg(modules).arg(sandbox.path("modules")).status();
+        assert!(copied.expect("cp").success());
+        sandbox.edit("modules/queue.kdl", "files {", "files {\n        \"key\" content=\"{{ password }}\\n\" on-change=\"restart\";");
+        sandbox.edit("cluster.kdl", "roles {", "secret \"key\" \"key.txt\" from=\"file\"\nroles {");
+        sandbox.edit("cluster.kdl", "queue on=\"node[1-3]\"", "queue on=\"node[1-3]\" { password \"key\"; }");
+        fs::write(sandbox.path("key.txt"), format!("{VALUE}\n")).expect("a secret");
+        let generation = sandbox.prefix(2).join("conf/queue").join(GENERATION);
+        fs::write(generation.join("key"), format!("{VALUE}\n")).expect("a file");
+        let record = format!("{} {} conf/queue/current/key\n", sha256(&format!("{VALUE}\n")), "b".repeat(64));
+        fs::write(generation.join("secrets"), record).expect("a file");
+        sandbox
+    }
+
+    fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path(name)).expect(name);
+        assert!(text.contains(from), "{from:?} is not in\n{text}");
+        fs::write(self.path(name), text.replacen(from, to, 1)).expect(name);
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -69,7 +100,9 @@ impl Sandbox {
             "esplan" => env!("CARGO_BIN_EXE_esplan"),
             _ => env!("CARGO_BIN_EXE_esapply"),
         };
-        let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bad/_base/modules");
+        let own = self.path("modules");
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bad/_base/modules");
+        let modules = if own.exists() { own } else { base };
         let output = Command::new(path)
             .args(args)
             .args(["--modules", &modules.display().to_string()])
@@ -193,5 +226,64 @@ fn the_plan_from_a_snapshot_is_the_live_one_byte_for_byte() {
         assert_eq!(live.code, 0, "{live:?}");
         let offline = sandbox.run("esplan", &[args, &["--observed", "snapshot.json"]].concat());
         assert_eq!((live.code, live.stdout), (offline.code, offline.stdout), "{args:?}");
+    }
+}
+
+#[test]
+fn a_plan_without_the_values_of_secrets_is_the_live_one_and_nothing_tells_them() {
+    let sandbox = Sandbox::with_a_secret();
+    let did = sandbox.run("esplan", &["observe", "--out", "snapshot.json"]);
+    assert_eq!(did.code, 0, "{did:?}");
+    let arguments = [&[][..], &["--format", "json"], &["--diff", "full", "--format", "markdown"], &["-vv"]];
+    let live: Vec<Did> = arguments.iter().map(|args| sandbox.run("esplan", args)).collect();
+    fs::rename(sandbox.path("key.txt"), sandbox.path("elsewhere.txt")).expect("moved");
+    for (args, live) in arguments.iter().zip(&live) {
+        let offline = sandbox.run("esplan", &[*args, &["--observed", "snapshot.json"]].concat());
+        assert_eq!((live.code, &live.stdout), (offline.code, &offline.stdout), "{args:?} {}", offline.stderr);
+    }
+    let did = sandbox.run("esplan", &[]);
+    assert_eq!(did.code, 1, "live, it is needed: {did:?}");
+    assert!(did.stderr.contains("secret \"key\" has no value"), "{}", did.stderr);
+    let snapshot = fs::read_to_string(sandbox.path("snapshot.json")).expect("a snapshot");
+    assert!(snapshot.contains(&"b".repeat(64)), "the keyed digest stands for the file on node2");
+    let line = format!("{VALUE}\n");
+    for text in live.iter().flat_map(|did| [&did.stdout, &did.stderr]).chain([&snapshot]) {
+        for told in [VALUE, &sha256(VALUE), &sha256(&line)] {
+            assert!(!text.contains(told), "{told} is in {text}");
+        }
+    }
+    assert!(live[1].stdout.contains("\"path\": \"key\""), "and the file is in the plan: {}", live[1].stdout);
+}
+
+#[test]
+fn a_file_with_a_secret_that_was_changed_by_hand_is_seen_and_still_not_told() {
+    let sandbox = Sandbox::with_a_secret();
+    let plan = |sandbox: &Sandbox| sandbox.run("esplan", &["--format", "json"]).stdout;
+    let before = plan(&sandbox);
+    let changed = format!("{VALUE}\n# by hand\n");
+    fs::write(sandbox.prefix(2).join("conf/queue").join(GENERATION).join("key"), &changed).expect("by hand");
+    let after = plan(&sandbox);
+    assert_ne!(before, after);
+    assert!(!after.contains(VALUE) && !after.contains("by hand\\n") && !after.contains(&sha256(&changed)), "{after}");
+}
+
+#[test]
+fn a_snapshot_that_somebody_has_edited_is_refused() {
+    let sandbox = Sandbox::new();
+    assert_eq!(sandbox.run("esplan", &["observe", "--out", "good.json"]).code, 0);
+    let good = fs::read_to_string(sandbox.path("good.json")).expect("a snapshot");
+    let cases = [
+        (good[..good.len() / 2].to_owned(), "it is no snapshot"),
+        (good.replacen("\"format\":1", "\"format\":9", 1), "it has format 9"),
+        (good.replacen("\"debris\":[]", "\"debris\":[\"\\u001b[2J\"]", 1), "control character"),
+        (good.replacen("\"cluster\":\"sandbox\"", "\"cluster\":\"other\"", 1), "of cluster other"),
+        ("[".repeat(100_000), "it is no snapshot"),
+    ];
+    for (text, says) in cases {
+        assert_ne!(text, good, "{says}");
+        fs::write(sandbox.path("bad.json"), text).expect("a snapshot");
+        let did = sandbox.run("esplan", &["--observed", "bad.json"]);
+        assert_eq!(did.code, 1, "{did:?}");
+        assert!(did.stderr.contains(says) && !did.stderr.contains('\u{1b}'), "{}", did.stderr);
     }
 }

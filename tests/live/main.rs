@@ -24,6 +24,7 @@ mod machines;
 mod page;
 mod pipeline;
 mod platform;
+mod secrets;
 mod ssh;
 mod systemd;
 mod upgrade;

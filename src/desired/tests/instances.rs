@@ -197,7 +197,9 @@ fn only_what_a_process_can_not_take_up_moves_the_restart_generation() {
 fn secrets_are_only_where_they_belong() {
     let desired = World::tiny().expand();
     let key = file(&desired, "store-hot@node2", "key.txt");
-    assert_eq!((&*key.content, key.secret, key.mode), ("open sesame\n", true, 0o600));
+    assert_eq!((&*key.content, key.secret, key.mode), ("<secret store-key>\n", true, 0o600));
+    assert_eq!(key.bytes(), Some("open sesame\n"));
+    assert!(!format!("{desired:?}").contains("open sesame"), "not even in what a developer prints");
     assert!(!file(&desired, "store-hot@node2", "store.yml").secret);
     for one in desired.instances.values() {
         let rest = format!("{} {:?} {:?}", json_of(one), one.process, one.params);
@@ -205,10 +207,27 @@ fn secrets_are_only_where_they_belong() {
         let open: Vec<_> = one.files.iter().filter(|file| !file.secret).map(|file| &file.content).collect();
         assert!(open.iter().all(|content| !content.contains("open sesame")), "{}", one.id);
     }
+    let plain = Digest::of(b"open sesame\n");
+    assert!(desired.instances.values().flat_map(|one| one.files.iter()).all(|file| file.sha256 != plain));
     let other = World::tiny().secret("other").expand();
     let generation = |desired: &Desired, name| instance(desired, name).restart_generation;
     assert_ne!(generation(&desired, "store-hot@node2"), generation(&other, "store-hot@node2"));
     assert_eq!(generation(&desired, "coord@node1"), generation(&other, "coord@node1"));
+}
+
+#[test]
+fn without_the_values_of_secrets_everything_has_the_same_digests() {
+    let (known, sealed) = (World::tiny().expand(), World::tiny().sealed().expand());
+    let digests = |desired: &Desired| -> Vec<_> {
+        let all = desired.instances.values();
+        all.map(|one| {
+            let files: Vec<_> = one.files.iter().map(|file| (file.sha256, file.secret, file.content.clone())).collect();
+            (one.id.clone(), one.content_generation, one.restart_generation, files)
+        })
+        .collect()
+    };
+    assert_eq!(digests(&known), digests(&sealed));
+    assert_eq!(file(&sealed, "store-hot@node2", "key.txt").bytes(), None, "and there is nothing to write");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use std::path::Path;
 pub(super) struct World {
     texts: BTreeMap<String, String>,
     secret: String,
+    sealed: bool,
 }
 
 impl Files for World {
@@ -34,7 +35,7 @@ impl Files for World {
 impl World {
     /// The fixture as it is.
     pub(super) fn tiny() -> Self {
-        let mut world = Self { texts: BTreeMap::new(), secret: "open sesame".to_owned() };
+        let mut world = Self { texts: BTreeMap::new(), secret: "open sesame".to_owned(), sealed: false };
         world.add(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tiny"), "");
         world
     }
@@ -63,6 +64,11 @@ impl World {
         Self { secret: secret.to_owned(), ..self }
     }
 
+    /// The same where only the mark of the secret is known.
+    pub(super) fn sealed(self) -> Self {
+        Self { sealed: true, ..self }
+    }
+
     /// Expands it with a lock that has everything that `lock` accepts.
     pub(super) fn expand_with(&self, lock: impl Fn(&Key) -> bool) -> (Option<Desired>, Diagnostics) {
         let mut sources = Sources::new();
@@ -79,7 +85,9 @@ impl World {
             }
         }
         artifacts.retain(|key, _| lock(key));
-        let secrets = [("store-key".to_owned(), Secret::new(self.secret.clone()))].into_iter().collect();
+        let secret = Secret::new("tiny", "store-key", &self.secret);
+        let secret = if self.sealed { Secret::sealed(secret.mark()) } else { secret };
+        let secrets = [("store-key".to_owned(), secret)].into_iter().collect();
         expand(&loaded, &Lock { artifacts }, Digest::of(b"lock"), &secrets)
     }
 

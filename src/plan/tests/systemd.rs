@@ -22,7 +22,8 @@ fn to_systemd(desired: &Desired) -> Desired {
         let place = Place::Generation(SupervisorKind::Systemd.entry().to_owned());
         let on_change = OnChange::Restart;
         let content = content.into();
-        let unit = DesiredFile { place, content, sha256, mode: 0o644, on_change, identity: false, secret: false };
+        let unit =
+            DesiredFile { place, content, sha256, mode: 0o644, on_change, identity: false, secret: false, open: None };
         one.files = one.files.iter().cloned().chain([unit]).collect();
         for generation in [&mut one.content_generation, &mut one.restart_generation] {
             *generation = Digest::of(format!("{generation} under systemd").as_bytes());

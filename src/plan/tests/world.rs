@@ -194,7 +194,8 @@ pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
     let rollout = Rollout::default();
     let inputs = Inputs { file: Digest::of(b"file"), modules: Digest::of(b"modules"), lock: Digest::of(b"lock") };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut desired = Desired { cluster: name("test"), rollout, inputs, hosts, instances, services };
+    let mut desired =
+        Desired { cluster: name("test"), rollout, inputs, hosts, instances, services, secrets: BTreeMap::new() };
     for spec in roles {
         let software = software(spec);
         for (number, at) in spec.hosts.iter().enumerate() {
@@ -253,7 +254,7 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
             };
             let sha256 = Digest::of(content.as_bytes());
             let (identity, secret) = (path.ends_with("myid"), path.ends_with("secret"));
-            DesiredFile { place, content: content.into(), sha256, mode: 0o644, on_change, identity, secret }
+            DesiredFile { place, content: content.into(), sha256, mode: 0o644, on_change, identity, secret, open: None }
         })
         .collect();
     let digest = |wanted: &dyn Fn(&DesiredFile) -> bool| {

@@ -124,6 +124,7 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
         hosts,
         instances,
         services: [(service.name.clone(), service)].into(),
+        secrets: BTreeMap::new(),
     }
 }
 

@@ -275,6 +275,7 @@ pub(super) fn rendered(path: &str, text: &str, mode: u32) -> DesiredFile {
         on_change: OnChange::Restart,
         identity: false,
         secret: false,
+        open: None,
     }
 }
 

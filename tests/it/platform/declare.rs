@@ -154,7 +154,7 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
     };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let cluster = Name::new("test").expect("name");
-    let mut desired = Desired { cluster, rollout, inputs, hosts, instances, services };
+    let mut desired = Desired { cluster, rollout, inputs, hosts, instances, services, secrets: BTreeMap::new() };
     let runtime = software("runtime", spec.runtime);
     for (index, service) in spec.services.iter().enumerate() {
         let module = Arc::new(module(index, service));
@@ -194,7 +194,16 @@ fn instance(
     let folders: Vec<String> = software.iter().map(|one| one.folder.clone()).collect();
     let file = |place: Place, content: String, on_change: OnChange, identity: bool| {
         let sha256 = Digest::of(content.as_bytes());
-        DesiredFile { place, content: content.into(), sha256, mode: 0o644, on_change, identity, secret: false }
+        DesiredFile {
+            place,
+            content: content.into(),
+            sha256,
+            mode: 0o644,
+            on_change,
+            identity,
+            secret: false,
+            open: None,
+        }
     };
     let inside = |path: &str| Place::Generation(path.to_owned());
     let placed = |path: &str| Place::Absolute(format!("{data_dir}/{path}"));

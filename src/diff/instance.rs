@@ -1,7 +1,7 @@
 //! What differs at one instance: its files, its software, its process.
 
 use super::text::Texts;
-use super::{Change, FileDiff};
+use super::{Change, FileDiff, Origin};
 use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
 use crate::inventory::{
     FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, version_in,
@@ -198,6 +198,7 @@ fn files(
                 from: old.map(|old| old.sha256),
                 to: Some(file.sha256),
                 by_hand: recorded || (same_generation && in_generation),
+                origin: origin(found, path, file, recorded || (same_generation && in_generation)),
             }),
         }
         let old_text = match old {
@@ -208,6 +209,24 @@ fn files(
         diffs.push(FileDiff { instance: id.clone(), path: (*path).to_owned(), text });
     }
     gone(wanted, found, &by_path, changes);
+}
+
+/// Who has changed a file that is not as it is declared, from what it was written as.
+fn origin(found: &InstanceObservation, path: &str, file: &DesiredFile, by_hand: bool) -> Option<Origin> {
+    if by_hand {
+        return Some(Origin::Host);
+    }
+    // Placed files are in no manifest.
+    if found.applied.is_empty() || matches!(file.place, Place::Absolute(_)) {
+        return None;
+    }
+    let (written, is) = (found.applied.get(path), found.files.get(path).map(|old| old.sha256));
+    match (written != Some(&file.sha256), written.copied() != is) {
+        (true, true) => Some(Origin::Both),
+        (true, false) => Some(Origin::Declared),
+        (false, true) => Some(Origin::Host),
+        (false, false) => None,
+    }
 }
 
 /// Files of the current generation that are not wanted any more, or that somebody has put there.
@@ -231,6 +250,7 @@ fn gone(
             from: Some(old.sha256),
             to: None,
             by_hand: found.current == Some(wanted.content_generation),
+            origin: None,
         });
     }
 }

@@ -44,8 +44,11 @@ pub enum Change {
         from: Option<Digest>,
         /// Absent when the file goes away.
         to: Option<Digest>,
-        /// Whether somebody edited it: it is not what its own generation says.
+        /// Whether somebody edited it, and that is all: it is not what its own generation says.
         by_hand: bool,
+        /// Who changed it since it was written: absent when that can't be told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
     },
     /// Permission bits differ.
     Mode { instance: InstanceId, path: String, from: u32, to: u32 },
@@ -82,6 +85,19 @@ pub enum Change {
     Debris { host: HostName, paths: Vec<String> },
     /// An instance of ours that the file does not declare any more.
     Orphan { host: HostName, role: String, running: bool },
+}
+
+/// Where a difference comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Something else is declared than what was written there last.
+    Declared,
+    /// It is declared as it was written, and somebody changed it on the host.
+    Host,
+    /// Both.
+    Both,
 }
 
 /// What is the matter with a supervisor.

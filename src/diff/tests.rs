@@ -136,3 +136,33 @@ fn a_setting_that_an_undo_record_puts_back_is_not_repaired_as_well() {
     let (changes, _) = differences(&platform(), &before);
     assert!(matches!(changes.as_slice(), [Change::UndoLeft { .. }]), "{changes:?}");
 }
+
+#[test]
+fn whether_the_file_or_somebody_on_the_host_or_both_changed_a_file_is_told() {
+    let mut roles = one_role();
+    for path in ["declared", "host", "both", "same"] {
+        roles[0] = roles[0].clone().file(path, "a\n", OnChange::Restart);
+    }
+    let mut before = converged(&desired(&roles));
+    for path in ["declared", "both"] {
+        roles[0] = roles[0].clone().file(path, "b\n", OnChange::Restart);
+    }
+    let seen = of(&mut before, "coord@node1");
+    seen.applied = seen.files.iter().map(|(path, file)| (path.clone(), file.sha256)).collect();
+    for path in ["host", "both"] {
+        seen.files.get_mut(path).expect("a file").sha256 = Digest::of(b"by hand");
+    }
+    let origins = |inventory: &Inventory| -> Vec<(String, Option<Origin>)> {
+        let (changes, _) = differences(&roles, inventory);
+        let file = |change: &Change| match change {
+            Change::File { path, origin, .. } => Some((path.clone(), *origin)),
+            _ => None,
+        };
+        changes.iter().filter_map(file).collect()
+    };
+    let told = |origin| ["both", "declared", "host"].into_iter().zip(origin).map(|(path, one)| (path.to_owned(), one));
+    let all = [Some(Origin::Both), Some(Origin::Declared), Some(Origin::Host)];
+    assert_eq!(origins(&before), told(all).collect::<Vec<_>>());
+    of(&mut before, "coord@node1").applied.clear();
+    assert_eq!(origins(&before), told([None; 3]).collect::<Vec<_>>(), "without a manifest nobody knows");
+}

@@ -28,6 +28,8 @@ pub(super) struct Facts {
     pub(super) held: BTreeMap<String, Held>,
     /// Files that a reload takes up, in the generation that it was last asked for, by role.
     pub(super) reloaded: BTreeMap<String, BTreeMap<String, Digest>>,
+    /// What the current generation was written with, where it is not the wanted one, by role.
+    pub(super) applied: BTreeMap<String, BTreeMap<String, Digest>>,
     /// Roles that have a folder.
     pub(super) roles: BTreeSet<String>,
     generations: BTreeMap<String, Vec<Digest>>,
@@ -175,6 +177,7 @@ pub(super) fn instance(
         generations: facts.generations.get(role).cloned().unwrap_or_default(),
         current_restart: facts.restart.get(role).copied(),
         files,
+        applied: facts.applied.get(role).cloned().unwrap_or_default(),
         process: process(facts, role, owed, seen, Some(&host.unit_of(role)))?,
         held: facts.held.get(role).cloned(),
         has_data: facts.data.contains(role),

@@ -122,6 +122,10 @@ pub struct InstanceObservation {
     pub current_restart: Option<Digest>,
     /// Files of the current generation and placed files, by path (relative, or absolute for placed ones).
     pub files: BTreeMap<String, FileObservation>,
+    /// Digests of the files of the current generation when it was written, when it is not the wanted one: from its
+    /// manifest. What is another one by now was changed on the host.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub applied: BTreeMap<String, Digest>,
     /// What runs.
     pub process: ProcessObservation,
     /// Why it was stopped or rolled back on purpose.

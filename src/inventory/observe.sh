@@ -217,6 +217,13 @@ differs() {
     hex "$2"
 }
 
+# applied ROLE WANTED-GENERATION: what the current generation was written with, when it is another one
+applied() {
+    [ -r "conf/$1/current/manifest" ] && [ ! "conf/$1/current" -ef "conf/$1/$2" ] || return 0
+    say "[applied $1]"
+    cat "conf/$1/current/manifest"
+}
+
 # boot FOLDER UNIT: whether this unit is started when the host boots
 boot() {
     say '[boot]'

@@ -253,13 +253,9 @@ fn other(section: &Section<'_>, seen: &mut HostObservation, facts: &mut Facts) -
             file.content = text;
         }
     } else if let Some(role) = section.about("was").filter(|role| is_name(role)) {
-        let mut digests = BTreeMap::new();
-        for line in &section.lines {
-            let (digest, path) = line.split_once("  ").ok_or_else(|| section.garbage(line))?;
-            let digest = Digest::parse(digest).map_err(|_| section.garbage(line))?;
-            digests.insert(path.to_owned(), digest);
-        }
-        facts.reloaded.insert(role.to_owned(), digests);
+        facts.reloaded.insert(role.to_owned(), digests(section)?);
+    } else if let Some(role) = section.about("applied").filter(|role| is_name(role)) {
+        facts.applied.insert(role.to_owned(), digests(section)?);
     } else if let Some(role) = section.about("held").filter(|role| is_name(role)) {
         let held = serde_json::from_slice(&section.bytes()?).map_err(|_| bad_record(format!("run/{role}.held")))?;
         facts.held.insert(role.to_owned(), held);
@@ -270,4 +266,15 @@ fn other(section: &Section<'_>, seen: &mut HostObservation, facts: &mut Facts) -
         return Err(section.garbage(section.name));
     }
     Ok(())
+}
+
+/// Digests by path, as `sha256sum` and manifests have them.
+fn digests(section: &Section<'_>) -> Result<BTreeMap<String, Digest>, BadAnswer> {
+    let mut digests = BTreeMap::new();
+    for line in &section.lines {
+        let (digest, path) = line.split_once("  ").ok_or_else(|| section.garbage(line))?;
+        let digest = Digest::parse(digest).map_err(|_| section.garbage(line))?;
+        digests.insert(path.to_owned(), digest);
+    }
+    Ok(digests)
 }

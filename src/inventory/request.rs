@@ -61,6 +61,9 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     for (path, sha256) in &places.shown {
         call(&["differs", sha256, path])?;
     }
+    for instance in instances {
+        call(&["applied", instance.id.role.as_str(), &instance.content_generation.to_string()])?;
+    }
     for (instance, files) in instances.iter().zip(&places.reloaded).filter(|(_, files)| !files.is_empty()) {
         let words = ["reload", instance.id.role.as_str()].into_iter().chain(files.iter().map(String::as_str));
         call(&words.collect::<Vec<_>>())?;

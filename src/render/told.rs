@@ -1,7 +1,7 @@
 //! One difference in words: a sign, a sentence, and the diffs that belong to it. What all formats tell alike.
 
 use super::words;
-use crate::diff::{Change, SupervisorChange};
+use crate::diff::{Change, Origin, SupervisorChange};
 use crate::inventory::{Held, HeldWhat, printable};
 use crate::model::{Digest, InstanceId, OnChange, SupervisorKind};
 use crate::plan::Plan;
@@ -82,8 +82,13 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
             line('!', &format!("software {folder} is not as it was unpacked: {}", list(paths)))
         }
         Change::NewInstance { .. } => line('+', "new"),
-        Change::File { instance, path, on_change, from, to, by_hand } => {
-            let hand = if *by_hand { ", edited by hand" } else { "" };
+        Change::File { instance, path, on_change, from, to, by_hand, origin } => {
+            let hand = match origin {
+                Some(Origin::Both) => ", edited by hand and declared anew",
+                Some(Origin::Host) => ", edited by hand",
+                Some(Origin::Declared) | None if *by_hand => ", edited by hand",
+                Some(Origin::Declared) | None => "",
+            };
             let asks = match on_change {
                 _ if *by_hand => "",
                 OnChange::Restart => ", needs a restart",

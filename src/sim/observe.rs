@@ -78,6 +78,7 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
         held: one.held.clone(),
         has_data: one.has_data,
         software: current.map(|generation| generation.software.clone()).unwrap_or_default(),
+        applied: BTreeMap::new(),
         on_trial: one.trial.is_some() && one.trial == one.current,
         previous: one
             .previous

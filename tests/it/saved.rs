@@ -54,7 +54,8 @@ impl Sandbox {
         let conf = sandbox.prefix(2).join("conf/queue");
         fs::create_dir_all(conf.join(GENERATION)).expect("a generation");
         fs::write(sandbox.file(), "a=1\n").expect("a file");
-        fs::write(conf.join(GENERATION).join("manifest"), "").expect("a file");
+        let manifest = format!("{}  queue.conf\n", sha256("a=1\n"));
+        fs::write(conf.join(GENERATION).join("manifest"), manifest).expect("a file");
         std::os::unix::fs::symlink(GENERATION, conf.join("current")).expect("a link");
         sandbox
     }
@@ -286,4 +287,22 @@ fn a_snapshot_that_somebody_has_edited_is_refused() {
         assert_eq!(did.code, 1, "{did:?}");
         assert!(did.stderr.contains(says) && !did.stderr.contains('\u{1b}'), "{}", did.stderr);
     }
+}
+
+#[test]
+fn what_changed_on_a_host_is_told_from_what_is_declared_anew() {
+    let sandbox = Sandbox::new();
+    let told = |sandbox: &Sandbox| {
+        let plan = sandbox.run("esplan", &["--format", "json"]).stdout;
+        let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+        let change = plan["changes"].as_array().expect("changes").iter().find(|change| change["path"] == "queue.conf");
+        (change.expect("the file")["origin"].clone(), sandbox.run("esplan", &[]).stdout)
+    };
+    let (origin, text) = told(&sandbox);
+    assert_eq!(origin, "declared");
+    assert!(!text.contains("edited by hand"), "{text}");
+    fs::write(sandbox.file(), "a=2\n").expect("by hand");
+    let (origin, text) = told(&sandbox);
+    assert_eq!(origin, "both");
+    assert!(text.contains("queue.conf, edited by hand and declared anew"), "{text}");
 }

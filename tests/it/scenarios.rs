@@ -89,8 +89,13 @@ fn converged(desired: &Desired) -> Inventory {
                 supervised: Some(wanted.supervisor.kind()),
                 reload_owed: false,
             });
+            let written = |file: &DesiredFile| match &file.place {
+                Place::Generation(path) => Some((path.clone(), file.sha256)),
+                Place::Absolute(_) => None,
+            };
             let observed = InstanceObservation {
                 on_trial: false,
+                applied: one.files.iter().filter_map(written).collect(),
                 current: Some(one.content_generation),
                 generations: vec![one.content_generation],
                 current_restart: Some(one.restart_generation),

@@ -351,6 +351,7 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
             reload_owed: false,
         }),
         held: None,
+        applied: BTreeMap::new(),
         on_trial: false,
         previous: None,
         has_data: true,

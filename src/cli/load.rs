@@ -49,7 +49,16 @@ pub(crate) fn read_reach(common: &Common, reach: Reach) -> Result<Files, CliErro
     let (file, modules) = (common.file.to_string_lossy(), modules_dir(common));
     let (loaded, mut mistakes) = config::load_reach(&DiskFiles, &file, &modules.to_string_lossy(), &mut sources, reach);
     match loaded {
-        Some(loaded) if mistakes.is_empty() => Ok(Files { loaded, sources }),
+        Some(loaded) if mistakes.is_empty() => {
+            // The one place that hands in what day it is.
+            let today = super::saved::rfc3339(std::time::SystemTime::now());
+            let late = config::expired(&loaded.cluster, today.get(..10).unwrap_or_default());
+            if late.is_empty() {
+                Ok(Files { loaded, sources })
+            } else {
+                Err(CliError::from_diagnostics(late, &sources))
+            }
+        }
         _ => {
             if mistakes.is_empty() {
                 mistakes.push(crate::diag::Diag::nowhere(crate::diag::Code::Unreadable, "the file can't be used"));

@@ -14,7 +14,8 @@ use indexmap::IndexMap;
 use std::time::Duration;
 
 /// Everything that may stand at the top of the file.
-pub(super) const SECTIONS: &[&str] = &["cluster", "versions", "rollout", "secret", "secrets", "hosts", "roles"];
+pub(super) const SECTIONS: &[&str] =
+    &["cluster", "versions", "rollout", "secret", "secrets", "hosts", "roles", "accept"];
 
 /// Where the platform lives on a host when the file does not say.
 const DEFAULT_PREFIX: &str = "/opt/es_cluster";

@@ -3,6 +3,7 @@
 //! Nothing here touches a disk: texts come through [`Files`]. The files are untrusted like any input: sizes, nesting,
 //! ranges, includes and the number of reports are limited.
 
+mod accept;
 mod checks;
 mod cluster;
 mod files;
@@ -22,6 +23,7 @@ mod typed;
 mod values;
 mod versions;
 
+pub use accept::expired;
 pub use merge::{params_of, version_of};
 pub use values::{duration, size};
 
@@ -160,6 +162,7 @@ fn read(
         return None;
     }
     let drafts = roles::drafts(&body.many("roles"), &hosts, &names);
+    let accepted = accept::read(&body.many("accept"), &hosts);
     for draft in &drafts {
         library.need(&draft.role.module.value, cx, sources);
     }
@@ -192,9 +195,11 @@ fn read(
         hosts: hosts.all,
         roles: finished,
         secrets,
+        accepted,
     };
     let modules: IndexMap<ModuleName, Arc<Module>> =
         library.read.iter().filter_map(|(name, module)| Some((name.clone(), module.clone()?))).collect();
+    accept::check(&cluster, cx);
     let warnings = checks::check(&cluster, &modules, &library.broken, versions_whole && !strangers, cx);
     let in_use = merge::in_use(&cluster, &modules);
     let modules: IndexMap<_, _> = modules.into_iter().filter(|(name, _)| in_use.contains(name)).collect();

@@ -6,15 +6,15 @@ use super::draft::{self, Draft, Modules, remembered};
 use super::render::Renderer;
 use super::supervisor::Supervisors;
 use super::{
-    Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Software, files,
-    generations, launch, systemd,
+    Acceptance, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Software,
+    files, generations, launch, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
 use crate::expr::{Context, Memo, Shared, Watched};
 use crate::lock::Lock;
 use crate::model::{
-    Cluster, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, Secret, ServiceName,
+    Cluster, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, RoleId, Secret, ServiceName,
     SupervisorKind, Template, Value,
 };
 use indexmap::IndexMap;
@@ -71,7 +71,21 @@ fn whole(
         instances,
         services,
         secrets: secrets.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect(),
+        accepted: accepted(cluster),
     }
+}
+
+fn accepted(cluster: &Cluster) -> BTreeMap<InstanceId, BTreeMap<String, Acceptance>> {
+    let mut all: BTreeMap<InstanceId, BTreeMap<String, Acceptance>> = BTreeMap::new();
+    for accepted in &cluster.accepted {
+        let Ok(role) = RoleId::new(&accepted.role.value) else { continue };
+        for host in &accepted.hosts {
+            let acceptance = Acceptance { until: accepted.until.value.clone(), reason: accepted.reason.clone() };
+            let files = all.entry(InstanceId::new(role.clone(), host.value.clone())).or_default();
+            files.insert(accepted.path.value.clone(), acceptance);
+        }
+    }
+    all
 }
 
 /// What is rendered for an instance.

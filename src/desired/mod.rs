@@ -46,6 +46,18 @@ pub struct Desired {
     pub services: BTreeMap<ServiceName, DesiredService>,
     /// The declared secrets by name.
     pub secrets: BTreeMap<String, Secret>,
+    /// Files that somebody changed on their hosts and that are left as they are, by path.
+    pub accepted: BTreeMap<InstanceId, BTreeMap<String, Acceptance>>,
+}
+
+/// That a change on a host is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Acceptance {
+    /// The last day, `YYYY-MM-DD`.
+    pub until: String,
+    /// Why.
+    pub reason: String,
 }
 
 impl Desired {

@@ -58,6 +58,8 @@ codes! {
     PortConflict = "config::port-conflict",
     /// An id that is neither explicit nor the number in the host's name, or used twice.
     BadId = "config::bad-id",
+    /// Something was accepted until a day that is over.
+    Expired = "config::expired",
     /// Versions that do not work together.
     Incompatible = "config::incompatible",
     /// An artifact that `cluster.lock` does not hold.

@@ -7,7 +7,7 @@ mod settled;
 mod tests;
 mod text;
 
-use crate::desired::Desired;
+use crate::desired::{Acceptance, Desired};
 use crate::inventory::{Held, Inventory};
 use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         origin: Option<Origin>,
     },
+    /// A file that somebody changed on the host is left as it is: the file says so, why, and until when.
+    Accepted { instance: InstanceId, path: String, acceptance: Acceptance },
     /// Permission bits differ.
     Mode { instance: InstanceId, path: String, from: u32, to: u32 },
     /// The process runs other software than the desired one.
@@ -133,12 +135,24 @@ pub fn diff(desired: &Desired, inventory: &Inventory) -> (Vec<Change>, Vec<FileD
     let mut texts = Texts::default();
     for host in desired.hosts.values() {
         let instances = by_host.get(&host.name).map_or(&[][..], Vec::as_slice);
+        let before = changes.len();
         host::compare(host, instances, inventory, &mut texts, &mut changes, &mut diffs);
+        changes.iter_mut().skip(before).for_each(|change| accept(desired, change));
     }
     for service in desired.services.values() {
         settled::compare(service, inventory, &mut changes);
     }
     (changes, diffs)
+}
+
+/// A file that only somebody on the host has changed is left as it is where the file says so. Once something else is
+/// declared for its instance it is a difference again: with the next generation it would go away without a word.
+fn accept(desired: &Desired, change: &mut Change) {
+    let Change::File { instance, path, by_hand: true, .. } = change else { return };
+    let accepted = desired.accepted.get(instance).and_then(|files| files.get(path));
+    if let Some(acceptance) = accepted.cloned() {
+        *change = Change::Accepted { instance: instance.clone(), path: path.clone(), acceptance };
+    }
 }
 
 impl Change {
@@ -163,6 +177,7 @@ impl Change {
         match self {
             Self::NewInstance { instance }
             | Self::File { instance, .. }
+            | Self::Accepted { instance, .. }
             | Self::Mode { instance, .. }
             | Self::Software { instance, .. }
             | Self::NotRunning { instance, .. }
@@ -191,6 +206,13 @@ impl Change {
 
     /// Whether it is only shown: nothing is done about it.
     pub fn only_shown(&self) -> bool {
-        matches!(self, Self::Unobserved { .. } | Self::Held { .. } | Self::NotHealthy { .. } | Self::Orphan { .. })
+        matches!(
+            self,
+            Self::Unobserved { .. }
+                | Self::Held { .. }
+                | Self::Accepted { .. }
+                | Self::NotHealthy { .. }
+                | Self::Orphan { .. }
+        )
     }
 }

@@ -166,3 +166,27 @@ fn whether_the_file_or_somebody_on_the_host_or_both_changed_a_file_is_told() {
     of(&mut before, "coord@node1").applied.clear();
     assert_eq!(origins(&before), told([None; 3]).collect::<Vec<_>>(), "without a manifest nobody knows");
 }
+
+#[test]
+fn what_is_accepted_is_shown_and_left_until_something_else_is_declared() {
+    let mut roles = one_role();
+    roles[0] = roles[0].clone().file("main.conf", "a\n", OnChange::Restart);
+    let mut before = converged(&desired(&roles));
+    of(&mut before, "coord@node1").files.get_mut("main.conf").expect("a file").sha256 = Digest::of(b"by hand");
+    let accepting = |roles: &[RoleSpec]| {
+        let mut declared = desired(roles);
+        let acceptance = Acceptance { until: "2026-12-31".to_owned(), reason: "ticket 4711".to_owned() };
+        declared.accepted.entry(id("coord@node1")).or_default().insert("main.conf".to_owned(), acceptance);
+        declared
+    };
+    let (changes, _) = diff(&accepting(&roles), &before);
+    assert!(matches!(changes.as_slice(), [Change::Accepted { path, .. }] if path == "main.conf"), "{changes:?}");
+    let (declared, options) = (accepting(&roles), crate::plan::PlanOptions::default());
+    let input = crate::plan::PlanInput { desired: &declared, inventory: &before, options: &options };
+    let plan = crate::plan::plan(&input).0;
+    assert_eq!((plan.steps.len(), plan.summary.changes), (0, 0), "nothing is done about it");
+    roles[0] = roles[0].clone().file("other.conf", "a\n", OnChange::Restart);
+    let (changes, _) = diff(&accepting(&roles), &before);
+    let file = |change: &Change| matches!(change, Change::File { path, .. } if path == "main.conf");
+    assert!(changes.iter().any(file), "the new generation would have it as declared: {changes:?}");
+}

@@ -30,6 +30,23 @@ pub struct Cluster {
     pub roles: Vec<Role>,
     /// Declared secrets.
     pub secrets: IndexMap<String, SecretSpec>,
+    /// Files that somebody changed on hosts, and that are left as they are.
+    pub accepted: Vec<Accepted>,
+}
+
+/// A file that somebody changed on hosts, and that is left as it is until a day.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// The role's id.
+    pub role: Spanned<String>,
+    /// Its hosts.
+    pub hosts: Vec<Spanned<HostName>>,
+    /// The file, as a plan names it.
+    pub path: Spanned<String>,
+    /// The last day, `YYYY-MM-DD`.
+    pub until: Spanned<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// A version with the plugins that go with it.

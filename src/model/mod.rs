@@ -16,7 +16,8 @@ mod version;
 
 pub use artifact::{Artifact, Plugins, Source, SourceKind};
 pub use cluster::{
-    Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, Transport, VersionSpec,
+    Accepted, Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, Transport,
+    VersionSpec,
 };
 pub use digest::{BadDigest, Digest};
 pub use module::{

@@ -99,6 +99,12 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
             told.diffs = of_files(instance, &[path], diffs);
             told
         }
+        Change::Accepted { instance, path, acceptance } => {
+            let (until, reason) = (&acceptance.until, printable(&acceptance.reason, LONGEST));
+            let mut told = line('=', &format!("{path}, edited by hand, accepted until {until}: {reason}"));
+            told.diffs = of_files(instance, &[path], diffs);
+            told
+        }
         Change::Mode { path, from, to, .. } => line('~', &format!("{path}: mode {from:04o} -> {to:04o}")),
         Change::Software { module, from: Some(from), to, .. } => line('~', &format!("{module} {from} -> {to}")),
         Change::Software { module, from: None, to, .. } => line('+', &format!("{module} {to}")),
@@ -171,7 +177,7 @@ fn topic(change: &Change) -> Topic {
         | Change::ReloadOwed { .. } => Topic::Process,
         Change::NotReady { .. } | Change::NotHealthy { .. } => Topic::Health,
         Change::UndoLeft { .. } | Change::Setting { .. } => Topic::Setting,
-        Change::Held { .. } | Change::Orphan { .. } => Topic::Kept,
+        Change::Held { .. } | Change::Accepted { .. } | Change::Orphan { .. } => Topic::Kept,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::bad::Texts;
 use es_cluster::check::check;
 use es_cluster::config;
-use es_cluster::desired::{self, Desired, Part, Place};
+use es_cluster::desired::{self, Desired, DesiredFile, Part, Place};
 use es_cluster::diag::{self, Sources};
 use es_cluster::inventory::{
     FileObservation, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, Seen,

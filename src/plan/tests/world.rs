@@ -194,8 +194,8 @@ pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
     let rollout = Rollout::default();
     let inputs = Inputs { file: Digest::of(b"file"), modules: Digest::of(b"modules"), lock: Digest::of(b"lock") };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut desired =
-        Desired { cluster: name("test"), rollout, inputs, hosts, instances, services, secrets: BTreeMap::new() };
+    let (secrets, accepted) = (BTreeMap::new(), BTreeMap::new());
+    let mut desired = Desired { cluster: name("test"), rollout, inputs, hosts, instances, services, secrets, accepted };
     for spec in roles {
         let software = software(spec);
         for (number, at) in spec.hosts.iter().enumerate() {
@@ -350,12 +350,9 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
             supervised: Some(SupervisorKind::Supervisord),
             reload_owed: false,
         }),
-        held: None,
-        applied: BTreeMap::new(),
-        on_trial: false,
-        previous: None,
         has_data: true,
         software: instance.software.to_vec(),
+        ..InstanceObservation::default()
     }
 }
 

@@ -125,6 +125,7 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
         instances,
         services: [(service.name.clone(), service)].into(),
         secrets: BTreeMap::new(),
+        accepted: BTreeMap::new(),
     }
 }
 

@@ -154,7 +154,16 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
     };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let cluster = Name::new("test").expect("name");
-    let mut desired = Desired { cluster, rollout, inputs, hosts, instances, services, secrets: BTreeMap::new() };
+    let mut desired = Desired {
+        cluster,
+        rollout,
+        inputs,
+        hosts,
+        instances,
+        services,
+        secrets: BTreeMap::new(),
+        accepted: BTreeMap::new(),
+    };
     let runtime = software("runtime", spec.runtime);
     for (index, service) in spec.services.iter().enumerate() {
         let module = Arc::new(module(index, service));

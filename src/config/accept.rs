@@ -8,7 +8,7 @@ use crate::model::{Accepted, Cluster, HostName, Role};
 use std::collections::BTreeMap;
 
 /// How a node is written.
-const EXAMPLE: &str = "accept \"redis\" \"redis.conf\" on=\"node2\" until=\"2026-12-31\" reason=\"…\"";
+const EXAMPLE: &str = "accept \"ROLE\" \"FILE\" on=\"node2\" until=\"2026-12-31\" reason=\"…\"";
 
 /// Reads the nodes. Whether the roles are there is for [`check`].
 pub(super) fn read(nodes: &[Node<'_>], hosts: &Hosts) -> Vec<Accepted> {
@@ -90,7 +90,7 @@ fn is_day(text: &str) -> bool {
     let dashes = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
     let days = |year: u32, month: u32| match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         1..=12 => 31,
         _ => 0,

@@ -66,7 +66,11 @@ impl Sandbox {
         let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bad/_base/modules");
         let copied = std::process::Command::new("cp").arg("-r").arg(modules).arg(sandbox.path("modules")).status();
         assert!(copied.expect("cp").success());
-        sandbox.edit("modules/queue.kdl", "files {", "files {\n        \"key\" content=\"{{ password }}\\n\" on-change=\"restart\";");
+        sandbox.edit(
+            "modules/queue.kdl",
+            "files {",
+            "files {\n        \"key\" content=\"{{ password }}\\n\" on-change=\"restart\";",
+        );
         sandbox.edit("cluster.kdl", "roles {", "secret \"key\" \"key.txt\" from=\"file\"\nroles {");
         sandbox.edit("cluster.kdl", "queue on=\"node[1-3]\"", "queue on=\"node[1-3]\" { password \"key\"; }");
         fs::write(sandbox.path("key.txt"), format!("{VALUE}\n")).expect("a secret");

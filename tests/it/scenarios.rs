@@ -76,7 +76,7 @@ fn converged(desired: &Desired) -> Inventory {
         host.artifacts = wanted.software.values().flat_map(|one| &one.parts).map(Part::file_name).collect();
         let here = desired.instances.values().filter(|one| one.id.host == *name);
         for (number, one) in here.enumerate() {
-            let file = |file: &desired::DesiredFile| {
+            let file = |file: &DesiredFile| {
                 let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
                 let content = Some(file.content.to_string()).filter(|_| !file.secret);
                 (path.clone(), FileObservation { sha256: file.sha256, mode: file.mode, content })

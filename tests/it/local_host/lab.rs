@@ -279,6 +279,12 @@ pub(super) fn rendered(path: &str, text: &str, mode: u32) -> DesiredFile {
     }
 }
 
+/// A file of a generation with a secret in it.
+pub(super) fn hidden(path: &str, text: &str) -> DesiredFile {
+    let sha256 = Digest::keyed(&Digest::of(b"key"), b"<secret>");
+    DesiredFile { sha256, secret: true, open: Some(Hidden::new(text)), ..rendered(path, "<secret>", 0o600) }
+}
+
 fn module() -> Module {
     let name = ModuleName::new("thing").expect("name");
     Module {

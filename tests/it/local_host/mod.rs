@@ -8,7 +8,7 @@ use es_cluster::desired::{DesiredFile, DesiredInstance, Place};
 use es_cluster::host::{Failure, Host, Op};
 use es_cluster::inventory::{Held, HeldWhat, SoftwareObservation, UndoRecord};
 use es_cluster::model::{Digest, Name};
-use lab::{Lab, rendered};
+use lab::{Lab, hidden, rendered};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -99,13 +99,15 @@ async fn everything_on_disk_works_below_a_nasty_prefix() {
 async fn what_somebody_did_by_hand_is_seen() {
     let mut lab = Lab::new("drift");
     let software = lab.software("thing-1.0-0123456789ab", &[("bin/run", 0o755, "#!/bin/sh\n"), ("lib/a", 0o644, "x")]);
-    let secret = DesiredFile { secret: true, ..rendered("secret.conf", "password=1\n", 0o600) };
+    let secret = hidden("secret.conf", "password=1\n");
     let one = lab.instance("one", "exec sleep 600", vec![rendered("app.conf", "a=1\n", 0o644), secret]);
     lab.prepare(&[&one], &[]).await.expect("prepared");
     lab.run(Op::Fetch { host: Arc::clone(&lab.host), software: Arc::clone(&software) }).await.expect("fetched");
     lab.run(Op::Assemble { host: Arc::clone(&lab.host), software: Arc::clone(&software) }).await.expect("assembled");
     lab.switch(&one).await;
     let current = lab.path("conf/one/current");
+    let keyed = hidden("secret.conf", "password=1\n").sha256;
+    assert_eq!(lab.look(&[&one], false).await.instances["one"].files["secret.conf"].sha256, keyed);
     fs::write(current.join("app.conf"), "a=\u{1b}[2J2\n").expect("edited");
     fs::write(current.join("secret.conf"), "password=2\n").expect("edited");
     fs::write(current.join("extra"), "extra").expect("written");
@@ -126,7 +128,8 @@ async fn what_somebody_did_by_hand_is_seen() {
         assert_eq!(seen.software[&software.folder], damaged, "verify={verify}");
         let found = &seen.instances["one"];
         assert_eq!(found.files["app.conf"].content.as_deref(), Some("a=\u{1b}[2J2\n"));
-        assert_ne!(found.files["secret.conf"].sha256, Digest::of(b"password=1\n"));
+        let is = found.files["secret.conf"].sha256;
+        assert!(is != keyed && is != Digest::of(b"password=2\n"), "changed, and not to be guessed");
         assert_eq!(found.files["secret.conf"].content, None, "a secret left the host");
         assert!(found.files.contains_key("extra") && !found.files.contains_key("own.store"));
         assert!(found.has_data);
@@ -335,7 +338,7 @@ async fn a_service_user_owns_its_data_and_can_not_change_what_root_runs() {
         return;
     }
     Arc::make_mut(&mut lab.host).user = Some("nobody".to_owned());
-    let secret = DesiredFile { secret: true, ..rendered("secret.conf", "password=1\n", 0o600) };
+    let secret = hidden("secret.conf", "password=1\n");
     let extra = vec![secret, rendered("app.conf", "a=1\n", 0o640), placed(&lab, "data/one/sub/id", "7\n", true)];
     let one = lab.instance("one", "exec sleep 600", extra);
     assert!(!lab.observe(&[&one]).await.prepared);

@@ -77,7 +77,7 @@ fn desired(file: &Path, modules: &Path, lock: &Path, common: &Common) -> Result<
     let beside_lock = Common { file: lock.to_path_buf(), ..side };
     let (mut lock, _) = load::read_lock(&beside_lock, &mut sources)?;
     fill(&mut lock, &loaded);
-    let secret = |name: &String| (name.clone(), Secret::new(format!("secret:{name}")));
+    let secret = |name: &String| (name.clone(), Secret::sealed(Digest::of(name.as_bytes())));
     let secrets = loaded.cluster.secrets.keys().map(secret).collect();
     let (desired, mistakes) = desired::expand(&loaded, &lock, Digest::of(b""), &secrets);
     desired.filter(|_| mistakes.is_empty()).ok_or_else(|| CliError::from_diagnostics(mistakes, &sources))

@@ -18,6 +18,7 @@ pub mod diag;
 pub mod diff;
 pub mod expr;
 pub mod graph;
+pub mod import;
 pub mod inventory;
 pub mod layout;
 pub mod lock;

@@ -90,6 +90,8 @@ pub enum EsplanCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Write a cluster.kdl from a folder of conf/*.list files of hand-made scripts.
+    Import(super::import::Import),
     /// Lay out the file and what it includes canonically, with all comments.
     Fmt(super::fmt::Fmt),
     /// Show the order of roles and instances, with canaries and gates; no host is contacted.

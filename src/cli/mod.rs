@@ -10,6 +10,7 @@ pub mod exit;
 pub mod files;
 mod fmt;
 pub mod format;
+mod import;
 mod load;
 mod observe;
 mod plan;
@@ -43,6 +44,7 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Diff(files)) => diff::diff(&args.common, files, &terminal),
             Some(EsplanCommand::Completions { shell, program }) => Ok(shell::completions(*shell, *program, &terminal)),
             Some(EsplanCommand::Man { out }) => shell::man(out, &terminal),
+            Some(EsplanCommand::Import(folder)) => import::import(&args.common, folder, &terminal),
             Some(EsplanCommand::Fmt(fmt)) => fmt::fmt(&args.common, fmt, &terminal),
             Some(EsplanCommand::Graph { format }) => commands::graph(&args.common, *format, &terminal).await,
             Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,

@@ -240,6 +240,12 @@ impl<'a> Node<'a> {
         nodes.iter().map(|kdl| Node::new(self.cx, self.source, kdl)).collect()
     }
 
+    /// The node as it stands in the file, on one line.
+    pub(super) fn text(&self) -> String {
+        self.forgive();
+        self.kdl.to_string().trim().trim_end_matches(';').trim_end().to_owned()
+    }
+
     /// Whether the node has a block.
     pub(super) fn has_block(&self) -> bool {
         self.kdl.children().is_some()

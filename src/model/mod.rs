@@ -3,6 +3,7 @@
 mod artifact;
 mod cluster;
 mod digest;
+mod import;
 mod module;
 mod names;
 mod probe;
@@ -20,6 +21,7 @@ pub use cluster::{
     VersionSpec,
 };
 pub use digest::{BadDigest, Digest};
+pub use import::{Import, ImportList, ImportSetting};
 pub use module::{
     CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange, Order, Param,
     ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled, StatusLine, Strategy,

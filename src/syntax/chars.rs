@@ -11,7 +11,7 @@ pub(super) fn is_blank(c: char) -> bool {
 }
 
 /// Characters that KDL forbids everywhere: controls, and those that turn the direction of writing.
-pub(super) fn is_forbidden(c: char) -> bool {
+pub fn is_forbidden(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -11,6 +11,7 @@ mod tests;
 mod tokens;
 mod words;
 
+pub use chars::is_forbidden;
 pub use tokens::{Token, TokenKind, tokens};
 
 use crate::diag::{Code, Diag, SourceId, Span};

@@ -22,6 +22,7 @@ mod formats;
 mod gate;
 mod graph;
 mod hostile;
+mod import;
 mod layout;
 mod local_host;
 mod locked;

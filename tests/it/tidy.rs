@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("model", &["diag"]),
     ("expr", &["diag", "model"]),
     ("config", &["diag", "syntax", "model", "expr"]),
+    ("import", &["diag", "syntax", "layout", "model", "config"]),
     ("lock", &["diag", "syntax", "model", "desired"]),
     ("desired", &["diag", "model", "expr", "config", "lock"]),
     ("inventory", &["model", "desired"]),

@@ -2,6 +2,7 @@
 
 mod artifact;
 mod filters;
+mod import;
 mod params;
 mod probe;
 mod process;
@@ -31,6 +32,7 @@ const SECTIONS: &[&str] = &[
     "files",
     "config",
     "service-owned",
+    "import",
     "process",
     "ordinal",
     "votes",
@@ -91,6 +93,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let artifact = body.one("artifact").map(|node| artifact::artifact(&node, &scope));
     let plugins = body.one("plugins").and_then(|node| artifact::plugins(&node, &scope));
     let service_owned = body.many("service-owned").iter().flat_map(service_owned).collect();
+    let import = body.one("import").map(|node| import::import(&node, &params));
     let process = body.one("process").and_then(|node| process::process(&node, &scope));
     let expression =
         |body: &mut Body<'a>, name: &str, what: &str| one_text(body, name, what).map(|text| scope.expr(text, &[]));
@@ -110,6 +113,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         templates: IndexMap::new(),
         free_config,
         service_owned,
+        import,
         process,
         ordinal,
         tier,

@@ -86,6 +86,7 @@ pub(crate) fn module(module: &str) -> Module {
         safe_to_stop: vec![],
         quorum: None,
         strategy: Strategy::Rolling,
+        import: None,
         rolling: Rolling {
             max_unavailable: 1.into(),
             per: Per::Instance,

@@ -91,6 +91,7 @@ pub(super) fn module() -> Module {
         safe_to_stop: Vec::new(),
         quorum: None,
         strategy: Strategy::Rolling,
+        import: None,
         rolling: Rolling {
             max_unavailable: 1.into(),
             per: Per::Instance,

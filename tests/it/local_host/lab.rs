@@ -312,6 +312,7 @@ fn module() -> Module {
         safe_to_stop: Vec::new(),
         quorum: None,
         strategy: Strategy::Rolling,
+        import: None,
         rolling: Rolling {
             max_unavailable: 1.into(),
             per: Per::Instance,

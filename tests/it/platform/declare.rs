@@ -88,6 +88,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         safe_to_stop: spec.rules.then(rule).into_iter().collect(),
         quorum: spec.voters.then(|| Expr(spanned("true".to_owned()))),
         strategy: if spec.recreate { Strategy::Recreate { on_version_only: true } } else { Strategy::Rolling },
+        import: None,
         rolling: Rolling {
             max_unavailable: spec.max.into(),
             per: if spec.per_host { Per::Host } else { Per::Instance },

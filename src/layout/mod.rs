@@ -13,6 +13,9 @@ use crate::diag::{Code, Diag, SourceId};
 use crate::syntax::{self, Token, TokenKind};
 use kdl::{KdlDocument, KdlEntry, KdlNode};
 
+/// How often a text is laid out at most until it is at rest; twice is enough for what people write.
+const PASSES: u32 = 8;
+
 /// Lays a text out. `name` is what reports call it.
 ///
 /// # Errors
@@ -25,10 +28,22 @@ pub fn canonical(name: &str, text: &str, source: SourceId) -> Result<String, Vec
         vec![diag.help("this is a mistake of esplan, and the file is untouched: please report it")]
     };
     let tokens = syntax::tokens(text).ok_or_else(|| ours("it has something that is not known"))?;
-    let laid = print::print(&tree::read(text, &tokens));
+    let laid = settled(print::print(&tree::read(text, &tokens))).ok_or_else(|| ours("it never comes to rest"))?;
     let after = syntax::parse(name, &laid, source, Code::Syntax).map_err(|_| ours("the result would not be KDL"))?;
     let kept = syntax::tokens(&laid).is_some_and(|after| essence(&tokens) == essence(&after));
     if kept && same(&before, &after) { Ok(laid) } else { Err(ours("it would come to mean something else")) }
+}
+
+/// Lays it out until nothing moves any more: a comment that moved may have been what its neighbours were aligned with.
+fn settled(mut laid: String) -> Option<String> {
+    for _ in 0..PASSES {
+        let again = print::print(&tree::read(&laid, &syntax::tokens(&laid)?));
+        if again == laid {
+            return Some(laid);
+        }
+        laid = again;
+    }
+    None
 }
 
 /// What must stay: the words in their order, and every comment. Comments are compared without regard to where they

@@ -111,3 +111,13 @@ fn the_grammar_of_modules_is_taken() {
     let wrong: Vec<_> = found.iter().filter(|diag| !left_out(&diag.message)).cloned().collect();
     assert!(wrong.is_empty(), "{}", shown(wrong, &sources));
 }
+
+/// What a page shows of a plan is what the renderer prints.
+#[test]
+fn the_plan_of_the_first_page_is_a_real_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("README.md")).expect("a page");
+    let shown: Vec<&str> = page.split("```text\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
+    let real = fs::read_to_string(root.join("fixtures/scenarios/one-setting/plan.txt")).expect("a golden file");
+    assert!(!shown.is_empty() && shown.iter().all(|part| real.contains(part)), "{shown:#?}\nis no part of\n{real}");
+}

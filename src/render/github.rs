@@ -1,18 +1,17 @@
 //! A plan as annotations of a workflow's log: workflow commands, one a line. At most ten of a level are shown for a step of
 //! a job, so the last one of more says how many there are.
 
-use super::changes;
 use super::course;
 use super::fold;
 use super::format::Shown;
-use super::style::Style;
-use super::text::{DiffStyle, Pen, headline};
+use super::groups::{Whom, groups};
+use super::text::headline;
+use super::told::Told;
 use super::words::count;
 use crate::diag::Place;
 use crate::inventory::printable;
 use crate::model::RoleId;
 use crate::plan::{Plan, Refusal};
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Annotations of one level that a forge shows.
@@ -85,19 +84,16 @@ fn refusal(refusal: &Refusal) -> Annotation {
 }
 
 /// What differs, in few words: of hosts and services, and role by role.
-fn by_role(plan: &Plan) -> Vec<(Option<&RoleId>, String, String)> {
-    let pen = Pen { style: Style { colour: false }, width: usize::MAX, diff: DiffStyle::None };
-    let mut list = Vec::new();
-    let mut roles: BTreeMap<&str, &RoleId> = BTreeMap::new();
-    for id in plan.changes.iter().filter_map(|change| change.instance()) {
-        roles.insert(id.role.as_str(), &id.role);
-    }
-    for block in changes::blocks(plan, &pen) {
-        let lines: Vec<&str> = block.lines.iter().map(|line| line.trim()).collect();
-        let role = block.head.split_once('@').and_then(|(role, _)| roles.get(role).copied());
-        list.push((role, block.head, lines.join("; ")));
-    }
-    list
+fn by_role<'a>(plan: &'a Plan) -> Vec<(Option<&'a RoleId>, String, String)> {
+    let line = |told: Told<'_>| vec![format!("{} {}", told.sign, printable(&told.what, usize::MAX))];
+    let named = |(whom, lines): (Whom<'a>, Vec<String>)| {
+        let role = match &whom {
+            Whom::Instances(ids) => ids.first().copied().map(|id| &id.role),
+            Whom::Hosts(_) | Whom::Service(_) => None,
+        };
+        (role, whom.name(), lines.join("; "))
+    };
+    groups(plan, line).into_iter().map(named).collect()
 }
 
 /// The lines, at most ten of a level.

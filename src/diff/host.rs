@@ -2,9 +2,10 @@
 
 use super::text::Texts;
 use super::{Change, FileDiff, SupervisorChange, instance};
-use crate::desired::{DesiredHost, DesiredInstance, Supervisor, UNIT_FOLDER};
+use crate::desired::{DesiredHost, DesiredInstance, Part, Supervisor, UNIT_FOLDER};
 use crate::inventory::{HostObservation, Inventory, ProcessObservation, Seen, SoftwareObservation};
 use crate::model::Digest;
+use std::collections::BTreeSet;
 
 /// Compares one host with its observation.
 pub(super) fn compare(
@@ -102,9 +103,18 @@ fn software(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Ch
     }
 }
 
+/// What an interrupted run may have left of artifacts that the host still lacks: the next transfer goes on with it, or
+/// throws it away.
+fn begun(host: &DesiredHost, observed: &HostObservation) -> BTreeSet<String> {
+    let lacking = host.software.iter().filter(|(folder, _)| !observed.software.contains_key(*folder));
+    let parts = lacking.flat_map(|(_, software)| &software.parts).map(Part::file_name);
+    parts.filter(|name| !observed.artifacts.contains(name)).map(|name| format!("install/.tmp-{name}")).collect()
+}
+
 fn left_behind(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Change>) {
-    if !observed.debris.is_empty() {
-        let mut paths = observed.debris.clone();
+    let begun = begun(host, observed);
+    let mut paths: Vec<String> = observed.debris.iter().filter(|path| !begun.contains(*path)).cloned().collect();
+    if !paths.is_empty() {
         paths.sort();
         changes.push(Change::Debris { host: host.name.clone(), paths });
     }

@@ -190,3 +190,30 @@ fn what_is_accepted_is_shown_and_left_until_something_else_is_declared() {
     let file = |change: &Change| matches!(change, Change::File { path, .. } if path == "main.conf");
     assert!(changes.iter().any(file), "the new generation would have it as declared: {changes:?}");
 }
+
+#[test]
+fn a_transfer_that_was_cut_off_is_gone_on_with_and_what_nobody_wants_any_more_is_removed() {
+    let declared = desired(&one_role());
+    let software = declared.hosts.values().next().and_then(|host| host.software.values().next()).expect("software");
+    let part = software.parts[0].file_name();
+    let begun = format!("install/.tmp-{part}");
+    let other = format!("install/.tmp-{}-other.tar", Digest::of(b"other"));
+    let debris = |inventory: &Inventory| -> Vec<String> {
+        let changes = diff(&declared, inventory).0;
+        changes
+            .iter()
+            .flat_map(|change| if let Change::Debris { paths, .. } = change { paths.clone() } else { vec![] })
+            .collect()
+    };
+    let mut seen = converged(&declared);
+    let host = at(&mut seen, "node1");
+    host.debris = vec![begun.clone(), other.clone()];
+    host.software.clear();
+    host.artifacts.remove(&part);
+    assert_eq!(debris(&seen), [other.as_str()], "it is fetched");
+    at(&mut seen, "node1").artifacts.insert(part);
+    assert_eq!(debris(&seen), [begun.as_str(), other.as_str()], "the artifact is there already");
+    let mut seen = converged(&declared);
+    at(&mut seen, "node1").debris = vec![begun.clone(), other.clone()];
+    assert_eq!(debris(&seen), [begun, other], "nothing is fetched");
+}

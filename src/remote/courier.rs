@@ -72,7 +72,9 @@ impl Courier {
                 return sent;
             };
             let from = format!("{}/{name}", sender.folder);
-            let passed = Passed { from, path: put.path.clone(), mode: put.mode, sha256: put.sha256 };
+            // Who can't be asked can't be served either, which passing it on will tell.
+            let begun = receiver.ssh.begun(put).await.unwrap_or(0);
+            let passed = Passed { from, path: put.path.clone(), mode: put.mode, sha256: put.sha256, begun };
             match sender.ssh.pass(&passed, &receiver.ssh).await {
                 Ok(()) => {
                     turn.arrived();

@@ -135,9 +135,26 @@ impl<T: Transport> Machine<T> {
         stdin: Vec<u8>,
         time: Duration,
     ) -> Result<Vec<u8>, HostError> {
-        let sh = format!("{CHANGE}{functions}cd {}\n{}", sh_quote(prefix), calls.text);
+        let sh = below(prefix, functions, calls);
         self.script(what, Script::with_stdin(sh, stdin), time).await
     }
+
+    /// Runs functions that only look: again, when the connection is lost in the middle.
+    pub(super) async fn look(
+        &self,
+        functions: &str,
+        what: &str,
+        prefix: &str,
+        calls: &Calls,
+        time: Duration,
+    ) -> Result<Vec<u8>, HostError> {
+        self.script(what, Script::new(below(prefix, functions, calls)).repeatable(), time).await
+    }
+}
+
+/// Calls of functions of `change.sh`, and of others, in a prefix.
+fn below(prefix: &str, functions: &str, calls: &Calls) -> String {
+    format!("{CHANGE}{functions}cd {}\n{}", sh_quote(prefix), calls.text)
 }
 
 /// Calls of shell functions, every word quoted.

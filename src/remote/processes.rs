@@ -171,7 +171,8 @@ impl<T: Transport> Machine<T> {
     /// The recorded process, when it runs.
     async fn recorded(&self, prefix: &str, instance: &DesiredInstance) -> Result<Option<Running>, HostError> {
         let role = &instance.id.role;
-        let answer = self.script("looking at a process", Script::new(life_request(prefix, role)), SHORT).await?;
+        let script = Script::new(life_request(prefix, role)).repeatable();
+        let answer = self.script("looking at a process", script, SHORT).await?;
         match parse_life(&answer, role).map_err(|error| self.error(Failure::Stop, error.to_string()))? {
             ProcessObservation::Running(running) => Ok(Some(running)),
             ProcessObservation::Dead { .. } | ProcessObservation::Absent => Ok(None),
@@ -191,7 +192,7 @@ impl<T: Transport> Machine<T> {
         let role = instance.id.role.as_str();
         let mut calls = Calls::one("entry", [role]);
         calls.add("show", [instance.unit.as_str()]);
-        let said = self.units("looking at a process", prefix, &calls, Vec::new(), SHORT).await?;
+        let said = self.look_at_units("looking at a process", prefix, &calls).await?;
         let said = String::from_utf8_lossy(&said);
         if let Some(unit) = said.strip_prefix(SupervisorKind::Systemd.word()) {
             return Ok(UnitState::read(unit).down());

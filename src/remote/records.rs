@@ -98,7 +98,7 @@ impl<T: Transport> Machine<T> {
             "if [ -d /run/systemd/system ] && [ -e {UNIT_FOLDER}/{unit} ]; then echo \"--- journal of \"{unit}; \
              journalctl -q --no-pager -o short-iso -n {lines} -u {unit} 2>/dev/null | tail -c {TAIL_BYTES}; fi"
         );
-        let said = self.script("reading the logs", Script::new(sh), RECORD_WITHIN).await?;
+        let said = self.script("reading the logs", Script::new(sh).repeatable(), RECORD_WITHIN).await?;
         let said = String::from_utf8_lossy(&said);
         Ok(said.lines().filter(|line| !line.is_empty()).map(|line| printable(line, TAIL_WIDTH)).collect())
     }

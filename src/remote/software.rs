@@ -59,7 +59,7 @@ impl<T: Transport> Machine<T> {
             calls.add("if has_bytes", [digest.as_str(), &format!("install/{name}")]);
             calls.add("then echo", [name.as_str()]).raw("fi\n");
         }
-        let there = self.change("looking at install/", &host.prefix, &calls, Vec::new(), ASSEMBLE_WITHIN).await?;
+        let there = self.look("", "looking at install/", &host.prefix, &calls, ASSEMBLE_WITHIN).await?;
         let there = String::from_utf8_lossy(&there);
         let there: BTreeSet<&str> = there.lines().collect();
         for part in software.parts.iter().filter(|part| !there.contains(part.file_name().as_str())) {

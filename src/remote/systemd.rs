@@ -83,11 +83,15 @@ impl<T: Transport> Machine<T> {
         self.change_with(UNITS, what, prefix, calls, stdin, time).await
     }
 
+    /// The same, of functions that only look.
+    pub(super) async fn look_at_units(&self, what: &str, prefix: &str, calls: &Calls) -> Result<Vec<u8>, HostError> {
+        self.look(UNITS, what, prefix, calls, SHORT).await
+    }
+
     /// What systemd says of an instance's unit; nothing where there is none.
     pub(super) async fn watched(&self, host: &DesiredHost, instance: &DesiredInstance) -> Result<UnitState, HostError> {
         let words = [instance.id.role.as_str(), instance.unit.as_str()];
-        let calls = Calls::one("watched", words);
-        let said = self.units("looking at a unit", &host.prefix, &calls, Vec::new(), SHORT).await?;
+        let said = self.look_at_units("looking at a unit", &host.prefix, &Calls::one("watched", words)).await?;
         Ok(UnitState::read(&String::from_utf8_lossy(&said)))
     }
 

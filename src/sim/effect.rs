@@ -16,7 +16,9 @@ impl SimHost {
     /// The controller dies in the middle: what was written aside is left behind.
     pub(super) fn interrupted(&self, op: &Op) {
         let left = match op {
-            Op::Fetch { software, .. } => Some(format!("install/.tmp-{}", software.folder)),
+            Op::Fetch { software, .. } => {
+                software.parts.first().map(|part| format!("install/.tmp-{}", part.file_name()))
+            }
             Op::Assemble { software, .. } => Some(format!("software/.tmp-{}", software.folder)),
             Op::Render { instance, .. } => {
                 Some(format!("conf/{}/.tmp-{}", instance.id.role, instance.content_generation))
@@ -108,6 +110,7 @@ impl SimHost {
                 }
                 for part in &software.parts {
                     machine.artifacts.insert(part.file_name());
+                    machine.debris.remove(&format!("install/.tmp-{}", part.file_name()));
                     wrote.push(format!("{}/install/{}", host.prefix, part.file_name()));
                 }
             }

@@ -7,7 +7,7 @@ use super::command::command_line;
 use super::exec::{self, As};
 use super::{Ssh, errand::Errand, failed, upload};
 use crate::model::{Digest, sh_quote};
-use crate::remote::TransportError;
+use crate::remote::{Put, TransportError};
 use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -28,9 +28,12 @@ pub struct Passed {
     pub mode: u32,
     /// sha256 that the bytes must have; the host that receives them looks.
     pub sha256: Digest,
+    /// Bytes that are there already, from an earlier attempt: [`Ssh::begun`]. They are not sent again.
+    pub begun: u64,
 }
 
-/// Runs the client; `known`, `script`, `from` and the client's words are set before. The script goes first, then the
+/// Runs the client; `known`, `script`, `from`, `next` (the first byte to send, from 1)
+/// and the client's words are set before. The script goes first, then the
 /// file: the shell on the other side takes as many bytes for its script as it was told.
 const CLIENT: &str = r#"
 set -u
@@ -42,7 +45,7 @@ t=$(mktemp -d) || exit 71
 trap 'rm -rf -- "$t"' EXIT
 trap 'exit 71' HUP INT TERM PIPE
 printf '%s\n' "$known" >"$t/known"
-{ printf '%s' "$script"; exec cat -- "$from"; } |
+{ printf '%s' "$script"; exec tail -c "+$next" -- "$from"; } |
     ssh -F none -T -x -a -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile="$t/known" \
         -o GlobalKnownHostsFile=none -o HostKeyAlias="$alias" -o UpdateHostKeys=no -o CheckHostIP=no \
         -o PreferredAuthentications=publickey -o IdentityFile=none -o Compression=no -o ControlPath=none \
@@ -51,6 +54,14 @@ printf '%s\n' "$known" >"$t/known"
 "#;
 
 impl Ssh {
+    /// How many bytes of a file are on this host already, from an attempt that was cut off, and are those of ours.
+    ///
+    /// # Errors
+    /// When the host can't be asked, or our own file can't be read.
+    pub async fn begun(&self, put: &Put) -> Result<u64, TransportError> {
+        upload::begun(self, put).await
+    }
+
     /// Sends a file that this host has to another one.
     ///
     /// # Errors
@@ -63,11 +74,12 @@ impl Ssh {
         let settings = &to.connection.settings;
         let known = host_key.to_openssh().map_err(|error| refused(&error.to_string()))?;
         let errand = Errand { user: settings.user.clone(), host_key, key };
-        let script = upload::script(&file.path, file.mode, &file.sha256);
+        let script = upload::script(&file.path, file.mode, &file.sha256, file.begun);
         let line = command_line(script.len(), to.sudo());
         let mut sh = String::new();
         for (name, value) in [
             ("from", file.from.as_str()),
+            ("next", &(file.begun + 1).to_string()),
             ("known", &format!("{ALIAS} {known}")),
             ("alias", ALIAS),
             ("user", &settings.user),

@@ -1,5 +1,5 @@
-//! Files to a host: aside, verified there, synced, renamed. A transfer that was cut off goes on where it stopped, after
-//! what is there has been verified.
+//! Files to a host: aside, verified there, synced, renamed. A transfer that was cut off goes on where it stopped, in this
+//! run or in the next one, after what is there has been compared with ours. Only the digest of the whole decides.
 
 use super::exec::{self, Input, Trace};
 use super::{Ssh, failed};
@@ -30,7 +30,8 @@ const WRONG: i32 = 45;
 /// Shell functions; `aside` and `path` are set.
 const FUNCTIONS: &str = r#"
 have() {
-    if [ -f "$aside" ] && [ ! -L "$aside" ] && [ -O "$aside" ]; then
+    # What nobody has added to for a week is not gone on with.
+    if [ -f "$aside" ] && [ ! -L "$aside" ] && [ -O "$aside" ] && [ -z "$(find "$aside" -mtime +6)" ]; then
         echo "$(stat -c %s -- "$aside") $(sha256sum <"$aside")"
     else
         echo 0
@@ -70,24 +71,35 @@ fn start(path: &str, mode: u32, sha256: &Digest) -> String {
     )
 }
 
-/// The script that writes a file from its standard input, anew.
-pub(super) fn script(path: &str, mode: u32, sha256: &Digest) -> String {
-    format!("{}anew\ncat >>\"$aside\"\nfinish\n", start(path, mode, sha256))
+/// What follows: bytes come by standard input, after those that are there.
+fn rest(from: u64) -> &'static str {
+    if from == 0 { "anew\ncat >>\"$aside\"\nfinish\n" } else { "cat >>\"$aside\"\nfinish\n" }
+}
+
+/// The script that writes a file from its standard input, from this byte on.
+pub(super) fn script(path: &str, mode: u32, sha256: &Digest, from: u64) -> String {
+    format!("{}{}", start(path, mode, sha256), rest(from))
+}
+
+/// How many bytes of a file are on a host already, and right.
+pub(super) async fn begun(ssh: &Ssh, put: &Put) -> Result<u64, TransportError> {
+    Upload::of(ssh, put).await?.there().await
 }
 
 /// Writes a file.
 pub(super) async fn put(ssh: &Ssh, put: &Put) -> Result<(), TransportError> {
-    let start = start(&put.path, put.mode, &put.sha256);
-    let size = match &put.from {
-        Bytes::Given(bytes) => bytes.len() as u64,
-        Bytes::File(file) => tokio::fs::metadata(file).await.map_err(|source| reading(file, source))?.len(),
-    };
-    let upload = Upload { ssh, put, start, size };
-    let (mut tries, mut best) = (0, 0);
+    let upload = Upload::of(ssh, put).await?;
+    let (mut tries, mut best, mut spoiled) = (0, 0, false);
     loop {
         let error = match upload.once(&mut best, &mut tries).await {
+            Ok(Ended::Whole) => return Ok(()),
+            // What was there is gone now. It was not what the host said, or somebody was still writing to it.
+            Ok(Ended::Wrong(_)) if !spoiled && best > 0 => {
+                (spoiled, best) = (true, 0);
+                continue;
+            }
             Err(error @ TransportError::Lost { .. }) => error,
-            ended => return ended,
+            Ok(Ended::Wrong(error)) | Err(error) => return Err(error),
         };
         tries += 1;
         if tries >= TRIES {
@@ -97,14 +109,33 @@ pub(super) async fn put(ssh: &Ssh, put: &Put) -> Result<(), TransportError> {
     }
 }
 
+/// How an attempt ended.
+enum Ended {
+    /// All of it is there, and right.
+    Whole,
+    /// It is not what was meant, and was removed.
+    Wrong(TransportError),
+}
+
+impl<'a> Upload<'a> {
+    async fn of(ssh: &'a Ssh, put: &'a Put) -> Result<Self, TransportError> {
+        let start = start(&put.path, put.mode, &put.sha256);
+        let size = match &put.from {
+            Bytes::Given(bytes) => bytes.len() as u64,
+            Bytes::File(file) => tokio::fs::metadata(file).await.map_err(|source| reading(file, source))?.len(),
+        };
+        Ok(Self { ssh, put, start, size })
+    }
+}
+
 impl Upload<'_> {
     /// One attempt. `best` is how far any has come; getting further makes up for failed ones.
-    async fn once(&self, best: &mut u64, tries: &mut usize) -> Result<(), TransportError> {
-        let from = if self.size <= SMALL { 0 } else { self.there().await? };
+    async fn once(&self, best: &mut u64, tries: &mut usize) -> Result<Ended, TransportError> {
+        let from = self.there().await?;
         if from > *best {
             (*best, *tries) = (from, 0);
         }
-        let sh = format!("{}{}cat >>\"$aside\"\nfinish\n", self.start, if from == 0 { "anew\n" } else { "" });
+        let sh = format!("{}{}", self.start, rest(from));
         let (mut sent, live) = (Sent::default(), self.ssh.settled().await?);
         let rate = &*self.ssh.connection.shared.rate;
         let input = Source { put: self.put, from, sent: &mut sent, rate };
@@ -118,14 +149,17 @@ impl Upload<'_> {
             (ended, None) => ended?,
         };
         match ended.status {
-            Some(0) => Ok(()),
-            Some(WRONG) => Err(self.wrong(sent.hasher, from).await),
+            Some(0) => Ok(Ended::Whole),
+            Some(WRONG) => Ok(Ended::Wrong(self.wrong(sent.hasher, from).await)),
             _ => Err(failed(&format!("writing {}", self.put.path), &ended)),
         }
     }
 
     /// How many bytes are there already, and right.
     async fn there(&self) -> Result<u64, TransportError> {
+        if self.size <= SMALL {
+            return Ok(0);
+        }
         let script = Script::new(format!("{}have\n", self.start)).repeatable();
         let output = self.ssh.exec(&script, Limits { time: LOOK_WITHIN, stdout: 1024 }).await?;
         if output.status != Some(0) {

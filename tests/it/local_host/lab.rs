@@ -40,17 +40,17 @@ fn supervisor_wheel() -> &'static Path {
 }
 
 /// One sandbox host.
-pub(super) struct Lab {
+pub(crate) struct Lab {
     folder: tempfile::TempDir,
-    pub(super) prefix: String,
-    pub(super) host: Arc<DesiredHost>,
+    pub(crate) prefix: String,
+    pub(crate) host: Arc<DesiredHost>,
     pub(super) machine: Machine<In>,
     bundles: Arc<Mutex<BTreeMap<Digest, PathBuf>>>,
 }
 
 impl Lab {
     /// A host whose prefix has this name.
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::in_shell(name, "")
     }
 
@@ -102,7 +102,7 @@ impl Lab {
         Self { folder, prefix, host: Arc::new(host), machine, bundles }
     }
 
-    pub(super) fn path(&self, below: &str) -> PathBuf {
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
         Path::new(&self.prefix).join(below)
     }
 
@@ -158,7 +158,7 @@ impl Lab {
     }
 
     /// A role with a process: a launcher as the real one writes its record, then this command.
-    pub(super) fn instance(&self, role: &str, command: &str, extra: Vec<DesiredFile>) -> Arc<DesiredInstance> {
+    pub(crate) fn instance(&self, role: &str, command: &str, extra: Vec<DesiredFile>) -> Arc<DesiredInstance> {
         let prefix = &self.prefix;
         let restart_generation = Digest::of(command.as_bytes());
         let launch = format!(

@@ -2,6 +2,7 @@
 
 mod commands;
 mod locks;
+mod looks;
 mod lost;
 mod pass;
 mod server;

@@ -2,9 +2,9 @@
 
 use super::server::Server;
 use es_cluster::model::Digest;
-use es_cluster::remote::{Passed, TransportError};
+use es_cluster::remote::{Bytes, Passed, Put, TransportError};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use tempfile::TempDir;
 
 const BYTES: usize = 3 << 20;
@@ -15,7 +15,7 @@ fn artifact(folder: &TempDir) -> (Passed, Vec<u8>) {
     let (from, path) = (folder.path().join("a file"), folder.path().join("it's there"));
     fs::write(&from, &bytes).expect("a file");
     let shown = |path: std::path::PathBuf| path.display().to_string();
-    (Passed { from: shown(from), path: shown(path), mode: 0o640, sha256: Digest::of(&bytes) }, bytes)
+    (Passed { from: shown(from), path: shown(path), mode: 0o640, sha256: Digest::of(&bytes), begun: 0 }, bytes)
 }
 
 fn refusal(passed: Result<(), TransportError>) -> String {
@@ -42,6 +42,30 @@ async fn a_file_goes_from_host_to_host_whole() {
     let left: Vec<_> =
         fs::read_dir(folder.path()).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left.len(), 5, "nothing is left aside: {left:?}");
+}
+
+/// What a sender that died has brought is not sent again by the next one.
+#[tokio::test]
+async fn the_next_sender_goes_on_where_the_last_one_stopped() {
+    let (sender, receiver, folder) = (Server::start(), Server::start(), tempfile::tempdir().expect("a folder"));
+    let (file, bytes) = artifact(&folder);
+    let (from, to) = (sender.ssh(), receiver.ssh());
+    let ours = Put { from: Bytes::Given(bytes.clone()), path: file.path.clone(), mode: 0o640, sha256: file.sha256 };
+    let aside = folder.path().join(".tmp-it's there");
+    assert_eq!(to.begun(&ours).await.expect("asked"), 0);
+    fs::write(&aside, &bytes[..BYTES / 2]).expect("a file");
+    let inode = fs::metadata(&aside).expect("a file").ino();
+    let begun = to.begun(&ours).await.expect("asked");
+    assert_eq!(begun, BYTES as u64 / 2);
+    from.pass(&Passed { begun, ..file.clone() }, &to).await.expect("passed on");
+    assert!(fs::read(&file.path).expect("a file") == bytes);
+    assert_eq!(fs::metadata(&file.path).expect("a file").ino(), inode, "sent anew");
+    // Wrong ones are not gone on with; and if they were, they would not become the file.
+    fs::remove_file(&file.path).expect("removed");
+    fs::write(&aside, vec![9; BYTES / 2]).expect("a file");
+    assert_eq!(to.begun(&ours).await.expect("asked"), 0);
+    refusal(from.pass(&Passed { begun, ..file.clone() }, &to).await);
+    assert!(!std::path::Path::new(&file.path).exists());
 }
 
 #[tokio::test]

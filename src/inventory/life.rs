@@ -11,7 +11,7 @@ pub fn life_request(prefix: &str, role: &RoleId) -> String {
     let (functions, prefix, role) = (super::OBSERVE_FUNCTIONS, sh_quote(prefix), sh_quote(role.as_str()));
     format!(
         "{functions}say '[observation 1]'\nmachine ''\nsay '[instances]'\nrole={role}\n\
-         if cd {prefix} 2>/dev/null; then process; fi\nsay '[end]'\n"
+         if cd {prefix} 2>/dev/null; then process; fi\nsay '[end]'\nflush\n"
     )
 }
 

@@ -5,8 +5,14 @@ LC_ALL=C TZ=UTC0
 export LC_ALL TZ
 nl='
 '
-say() { printf '%s\n' "$*"; }
-hex() { od -An -v -tx1 -N 262145 <"$1" 2>/dev/null; }
+# What is said goes out in few pieces: each of them would wake the server and the controller.
+out=
+say() { out=$out"$*$nl"; }
+flush() {
+    printf %s "$out"
+    out=
+}
+hex() { flush && od -An -v -tx1 -N 262145 <"$1" 2>/dev/null; }
 
 # machine USER
 machine() {
@@ -20,7 +26,13 @@ machine() {
     systemd=
     [ -d /run/systemd/system ] && systemd=yes && say 'init systemd'
     command -v ssh >/dev/null 2>&1 && say 'client ssh'
-    [ -z "$1" ] || { found=$(id -u -- "$1" 2>/dev/null) && say "user $found"; }
+    [ -z "$1" ] || { user "$1" && say "user $found"; }
+}
+
+# user NAME: its numeric id, in $found
+user() {
+    while IFS=: read -r key _ found _; do [ "$key" = "$1" ] && return 0; done 2>/dev/null </etc/passwd
+    found=$(id -u -- "$1" 2>/dev/null)
 }
 
 # Whether we may write where the prefix is, or where it would be.
@@ -41,32 +53,44 @@ contents() {
     told=$({ find "$@" -type f -exec sha256sum {} + ; find "$@" ! -type f -exec stat -c '%n %f' {} + ; } 2>/dev/null) || :
 }
 
-# software LISTING SUFFIX: everything at once; only when that differs, one folder after the other
+# software LISTING SUFFIX: names the folders, and says in $untouched how `files` finds out, with a look at times alone, that
+# nothing is other than its manifest says. The manifest begins with its own inode and when it was written: no change time in
+# the folder is later, and it is still the same file, and not from tomorrow (a clock that was ahead then).
 software() {
+    listing=$1 suffix=$2 names= untouched= touched=
     say '[software]'
-    names= manifests=
     for folder in software/*; do
         name=${folder#software/}
         case $name in *[!A-Za-z0-9._+-]*) continue ;; esac
         [ -d "$folder" ] && [ ! -L "$folder" ] || continue
         say "$name"
-        names="$names $name" manifests="$manifests $name$2"
+        names="$names $name" word= inode= time=
+        { IFS=' ' read -r word inode time || :; } 2>/dev/null <"$folder.manifest"
+        case $inode$time in '' | *[!0-9.@]*) word= ;; esac
+        [ "$word$suffix" = manifest.manifest ] || touched=yes
+        untouched="$untouched -path $folder.manifest ( ! -inum $inode -o -newermt now ) -printf touched\\n"
+        untouched="$untouched -o -path $folder/* -newerct $time -printf touched\\n"
+        untouched="$untouched -o -path $folder -newermt $time -printf touched\\n -o"
     done
-    [ -n "$names" ] || return 0
-    cd software || return 1
-    $1 $names
-    have=$told
-    want=$(cat $manifests 2>/dev/null)
-    if [ "$have" != "$want" ]; then
-        for name in $names; do
-            $1 "$name"
-            have=$(say "$told" | sort)
-            want=$(sort "$name$2" 2>/dev/null)
-            [ "$have" = "$want" ] && continue
-            say "[damaged $name]"
-            printf '%s\n%s\n' "$have" "$want" | sort | uniq -u | head -c 4096 | od -An -v -tx1
-        done
-    fi
+}
+
+# damaged: what differs between each folder and its manifest, when anything was touched
+damaged() {
+    [ -n "$touched" ] && [ -n "$names" ] && cd software || return 0
+    # Everything at once, and one folder after the other only when that differs.
+    manifests=
+    for name in $names; do manifests="$manifests $name$suffix"; done
+    $listing $names
+    [ "$told" != "$(grep -hv '^manifest ' $manifests 2>/dev/null)" ] || names=
+    for name in $names; do
+        $listing "$name"
+        have=$(printf '%s\n' "$told" | sort)
+        want=$(grep -hv '^manifest ' "$name$suffix" 2>/dev/null | sort)
+        [ "$have" = "$want" ] && continue
+        say "[damaged $name]"
+        flush
+        printf '%s\n%s\n' "$have" "$want" | sort | uniq -u | head -c 4096 | od -An -v -tx1
+    done
     cd ..
 }
 
@@ -131,6 +155,7 @@ process() {
 # instance ROLE DATA-FOLDER PLACED…
 instance() {
     role=$1
+    flush
     say "role $role"
     if [ -L "conf/$role/current" ]; then
         for generation in "conf/$role"/*; do
@@ -167,6 +192,7 @@ reload() {
     case $last in *[!0-9a-f]*) last= ;; esac
     [ -n "$last" ] && [ "conf/$role/current" -ef "conf/$role/$last" ] && return 0
     say "[was $role]"
+    flush
     [ -n "$last" ] && [ -d "conf/$role/$last" ] && (cd "conf/$role/$last" && sha256sum -- "$@" 2>/dev/null)
 }
 
@@ -182,9 +208,9 @@ orphans() {
 }
 
 # files FOLDER… -- START…: owner, size and time of these folders, of what lies in install/ and of the generations' manifests;
-# permission bits, size and name of every regular file below the starts, and then the digests.
+# permission bits, size and name of every regular file below the starts, and then the digests. The same process looks at
+# the software.
 files() {
-    say '[files]'
     named=yes
     for start; do
         shift
@@ -199,18 +225,33 @@ files() {
     for start in install/* conf/*/*/manifest; do
         [ ! -e "$start" ] || set -- "$@" "./$start"
     done
+    set -f
     # GNU's find says everything itself; another refuses the words at once.
-    found=$(find "$@" \( -path './*' -o -path '/./*' \) -prune -printf 'stat %U %s %TY-%Tm-%Td %TT %p\n' \
-        -o -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -printf 'mode %m %s %p\n' -exec sha256sum {} + 2>/dev/null) ||
+    found=$(
+        if [ "$touched" ]; then untouched=; else for name in $names; do set -- "$@" "software/$name" "software/$name.manifest"; done; fi
+        find "$@" \( -path './*' -o -path '/./*' \) -prune -printf 'stat %U %s %TY-%Tm-%Td %TT %p\n' \
+            -o -path 'software/*' \( $untouched -true \) \
+            -o -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -printf 'mode %m %s %p\n' -exec sha256sum {} + 2>/dev/null
+    ) || {
+        touched=yes
         found=$(find "$@" \( -path './*' -o -path '/./*' \) -prune -exec stat -c 'stat %u %s %y %n' {} + \
             -o -type f -size -8192 ! -path '*[![:print:]]*' ! -path '*\\*' -exec stat -c 'mode %a %s %n' {} + \
             -exec sha256sum {} + 2>/dev/null)
-    say "$found"
+    }
+    set +f
+    case $nl$found in
+    *${nl}touched*) touched=yes found=$(printf '%s\n' "$found" | grep -v '^touched$') ;;
+    esac
+    damaged
+    say '[files]'
+    flush
+    printf '%s\n' "$found"
 }
 
 # differs WANTED-DIGEST PATH: its text, unless it is as wanted, or only its owner may read it
 differs() {
-    case $nl$found$nl in *"$nl$1  $2$nl"*) return 0 ;; esac
+    # A pattern that does not begin with something quoted is matched faster.
+    case $nl$found$nl in *$nl$1"  $2$nl"*) return 0 ;; esac
     [ -f "$2" ] && [ -r "$2" ] || return 0
     case $(stat -c %a -- "$2") in *[4-7]?) ;; *) return 0 ;; esac
     say "[content $2]"
@@ -221,6 +262,7 @@ differs() {
 applied() {
     [ -r "conf/$1/current/manifest" ] && [ ! "conf/$1/current" -ef "conf/$1/$2" ] || return 0
     say "[applied $1]"
+    flush
     cat "conf/$1/current/manifest"
 }
 

@@ -131,7 +131,7 @@ fn around(host: &DesiredHost, calls: &str) -> String {
         script,
         "say '[observation 1]'\nmachine {user}\nplace {prefix}\n\
          if cd {prefix} 2>/dev/null; then\n{calls}supervisor {pidfile} {config}\n\
-         elif [ -e {prefix} ]; then say '[blocked]'\nfi\nsay '[end]'\n"
+         elif [ -e {prefix} ]; then say '[blocked]'\nfi\nsay '[end]'\nflush\n"
     );
     script
 }

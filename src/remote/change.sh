@@ -83,9 +83,11 @@ finish() {
     is_root && chown -hR 0:0 -- "$1"
     chmod -R u+rwX,go+rX,go-w -- "$1"
     listing "$1"
-    say "$told" >"$1.manifest"
+    # What a look at times alone needs; without GNU's find there is none.
+    : >"$1.manifest"
+    printf '%s\n%s\n' "manifest $(find "$1.manifest" -printf '%i @%T@' 2>/dev/null)" "$told" >"$1.manifest"
     contents "$1"
-    say "$told" >"$1.sha256"
+    printf '%s\n' "$told" >"$1.sha256"
     cd ..
     settle_all ".tmp-$1"
     rm -rf -- ".tmp-old-$1"

@@ -3,6 +3,7 @@
 pub(crate) mod lab;
 mod processes;
 mod shells;
+mod software;
 
 use es_cluster::desired::{DesiredFile, DesiredInstance, Place};
 use es_cluster::host::{Failure, Host, Op};

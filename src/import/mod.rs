@@ -39,6 +39,12 @@ pub struct Imported {
 /// The list of all hosts.
 const ALL: &str = "cluster";
 
+/// What watches the processes. Nothing in such a folder says it.
+const SUPERVISOR: &str = "\
+// Not in the folder: systemd is on most hosts, starts everything at boot, and needs root or sudo there.\n\
+// Without root: \"supervisord\", with its version in `versions` and Python 3 on the hosts.\n\
+supervisor \"systemd\"\n";
+
 /// A role in the making.
 struct Draft<'m> {
     module: &'m Module,
@@ -246,7 +252,7 @@ fn write(
     }
     let name =
         Name::new(&legacy.name.to_ascii_lowercase()).map_or_else(|_| "imported".to_owned(), |name| name.to_string());
-    let _ = writeln!(text, "\ncluster {} {{\nsupervisor \"systemd\"\n}}\n\nversions {{", quoted(&name));
+    let _ = writeln!(text, "\ncluster {} {{\n{SUPERVISOR}}}\n\nversions {{", quoted(&name));
     for line in versions {
         let _ = writeln!(text, "{line}");
     }

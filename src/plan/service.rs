@@ -138,15 +138,11 @@ impl<'p, 'a> Service<'p, 'a> {
     }
 
     /// All instances of a tier together, since a quorum can't form one by one; then the gate; then the next tier.
-    fn bootstrap(&mut self, work: &[&Facts<'a>]) {
+    fn bootstrap(&mut self, work: &[&'p Facts<'a>]) {
         let known = self.instances().all(|facts| facts.state != State::Unseen);
         let first = known && !self.instances().any(|facts| facts.found.is_some_and(|found| found.has_data));
         let why = if first { Reason::New } else { Reason::Revived };
-        for stage in self.stages.clone() {
-            let tier: Vec<&Facts<'a>> = work.iter().copied().filter(|facts| stage.has(facts.id())).collect();
-            if tier.is_empty() {
-                continue;
-            }
+        for tier in self.tiers(work) {
             self.up.extend(tier.iter().map(|facts| facts.id().clone()));
             let manner = Manner { first, gated_apart: true, ..self.manner() };
             let members = self.members();
@@ -155,6 +151,30 @@ impl<'p, 'a> Service<'p, 'a> {
             self.sequence.group(drafts);
             self.healthy();
         }
+    }
+
+    /// The tiers of these, in order. A member without a majority of the voters serves nobody and would be waited for in
+    /// vain, so tiers that have none are started with the next one.
+    fn tiers(&self, work: &[&'p Facts<'a>]) -> Vec<Vec<&'p Facts<'a>>> {
+        let votes = |facts: &&Facts<'_>| facts.wanted.votes;
+        let majority = match self.instances().filter(votes).count() {
+            0 => 0,
+            voters => voters / 2 + 1,
+        };
+        let mut there = self.instances().filter(votes).filter(|facts| self.up.contains(facts.id())).count();
+        let mut tiers: Vec<Vec<&'p Facts<'a>>> = Vec::new();
+        let mut alone = true;
+        for stage in &self.stages {
+            let tier: Vec<&'p Facts<'a>> = work.iter().copied().filter(|facts| stage.has(facts.id())).collect();
+            there += tier.iter().copied().filter(votes).count();
+            match tiers.last_mut() {
+                _ if tier.is_empty() => {}
+                Some(last) if !alone => last.extend(tier),
+                _ => tiers.push(tier),
+            }
+            alone = there >= majority;
+        }
+        tiers
     }
 
     /// Broken ones first: those that do not run, and those that only have to be waited for, together; then the gate;
@@ -169,11 +189,8 @@ impl<'p, 'a> Service<'p, 'a> {
             });
             self.notes.push(Note::WaitedFor { instance: facts.id().clone(), says: says.unwrap_or_default() });
         }
-        let mut groups: Vec<Vec<&Facts<'a>>> = Vec::new();
-        for stage in &self.stages {
-            let down = |facts: &&&Facts<'a>| facts.need == Need::Start && stage.has(facts.id());
-            groups.push(work.iter().filter(down).copied().collect());
-        }
+        let down: Vec<&Facts<'a>> = work.iter().copied().filter(|facts| facts.need == Need::Start).collect();
+        let mut groups = self.tiers(&down);
         groups.push(work.iter().filter(waited).copied().collect());
         groups.retain(|group| !group.is_empty());
         let together = groups.iter().map(Vec::len).sum::<usize>() > 1;

@@ -1,6 +1,13 @@
 //! `esplan import`: the folder of the scripts that this tool replaces becomes a file that validates.
 
+use crate::bad::Texts;
 use crate::cli::{folder, run};
+use crate::scenarios;
+use es_cluster::check::check;
+use es_cluster::inventory::Seen;
+use es_cluster::plan::{PlanInput, PlanOptions, plan};
+use es_cluster::render::{self, Format, Shown};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -44,4 +51,40 @@ fn a_hostile_folder_is_told_and_not_followed() {
     assert!(did.stdout.lines().all(|line| !line.trim_start().starts_with("evil")), "{}", did.stdout);
     let did = run(folder.path(), "esplan", &["import", "nowhere"]);
     assert!(did.code == 1 && did.stderr.contains("no folder `conf`"), "{did:?}");
+}
+
+/// The file that the example becomes.
+fn imported() -> String {
+    let folder = folder("");
+    let did = run(folder.path(), "esplan", &["import", &legacy()]);
+    assert_eq!(did.code, 0, "{did:?}");
+    did.stdout
+}
+
+/// On hosts that boot with systemd and have nothing of ours: everything is put in place and started, each service after
+/// those that it needs, nothing is refused, and nothing else is done.
+#[test]
+fn the_plan_of_the_example_on_fresh_hosts_is_what_an_operator_expects() {
+    let mut texts = Texts::default();
+    for (path, text) in Texts::below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("modules")).0 {
+        texts.0.insert(format!("modules/{path}"), text);
+    }
+    let desired = scenarios::desired(&texts, &imported());
+    let mut inventory = scenarios::nothing(&desired);
+    for seen in inventory.hosts.values_mut() {
+        let Seen::Seen(host) = seen else { panic!("{seen:?}") };
+        (host.uid, host.init.systemd) = (0, true);
+    }
+    let options = PlanOptions::default();
+    let input = PlanInput { desired: &desired, inventory: &inventory, options: &options };
+    let (made, report) = plan(&input);
+    assert!(made.applyable(), "{:?}", made.refusals);
+    assert_eq!(check(&made, &desired, &inventory), vec![]);
+    // Seven nodes vote there, so the one of the first tier would wait for a master for ever: it starts with the next tier.
+    let needs = |id: &str| made.steps.iter().find(|step| step.id.0 == id).map(|step| &step.needs).expect(id);
+    assert_eq!(needs("start elasticsearch-master@node1"), needs("start elasticsearch-hot@node2"));
+    let places = BTreeMap::new();
+    let shown = Shown { plan: &made, report: &report, desired: &desired, places: &places };
+    let text = render::plan(Format::Text, &shown, &render::TextOptions::default());
+    insta::assert_snapshot!("legacy_plan", scenarios::numbered(&scenarios::numbered(&text, 64), 12));
 }

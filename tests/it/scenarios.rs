@@ -156,7 +156,7 @@ fn options(given: &Value, desired: &Desired) -> PlanOptions {
 
 /// Each digest, of so many digits, replaced by the number of its first appearance: what a scenario is about stays the same
 /// when something that every generation has, such as the launcher, changes.
-fn numbered(json: &str, digits: usize) -> String {
+pub(crate) fn numbered(json: &str, digits: usize) -> String {
     let (mut result, mut known): (String, Vec<String>) = (String::new(), Vec::new());
     let mut run = String::new();
     for c in json.chars().chain(['\n']) {

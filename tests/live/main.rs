@@ -15,6 +15,7 @@ mod artifact;
 mod canary;
 mod faults;
 mod hostile;
+mod import;
 mod lab;
 mod lab_hosts;
 mod load;

@@ -6,6 +6,7 @@ mod cancel;
 mod dispatcher;
 mod events;
 mod gate;
+mod gates;
 mod hooks;
 mod journal;
 mod mutation;
@@ -22,6 +23,7 @@ mod trouble;
 pub use bundle::Bundle;
 pub use cancel::Cancel;
 pub use events::{Event, Happening, Subject};
+pub use gates::gates;
 pub use journal::Record;
 #[cfg(not(feature = "mutants"))]
 use mutation::Mutation;

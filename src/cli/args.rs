@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[command(name = "esplan", version)]
 #[command(after_help = "\
 Exit codes: 0 nothing to do (or shown), 1 error, 2 there are changes (with --detailed-exitcode), 3 a host could not be
-observed, 4 unhealthy (status), 7 refused by a safety rule.
+observed, 4 unhealthy (status) or a gate does not hold (gates), 7 refused by a safety rule.
 
 Examples:
   esplan                               what differs, and the plan
@@ -64,6 +64,19 @@ pub enum EsplanCommand {
     },
     /// Show every instance, and a verdict per service.
     Status {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t)]
+        format: Plain,
+    },
+    /// Ask today's gates and safety rules, and say which would hold a rollout now, and why.
+    #[command(after_help = "\
+Exit codes: 0 a rollout would pass, 3 a host could not be observed, 4 a gate would hold it, 7 a rule would refuse it.
+
+Examples:
+  esplan gates                         everything
+  esplan --only node1 gates            what runs on one host, and its services
+  esplan gates --format json           for programs")]
+    Gates {
         /// How to print it.
         #[arg(long, value_enum, default_value_t)]
         format: Plain,

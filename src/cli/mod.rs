@@ -10,6 +10,7 @@ pub mod exit;
 pub mod files;
 mod fmt;
 pub mod format;
+mod gates;
 mod import;
 mod load;
 mod observe;
@@ -40,6 +41,7 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Validate { format }) => validate::validate(&args.common, *format, &terminal),
             Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
             Some(EsplanCommand::Status { format }) => commands::status(&args, *format, &terminal).await,
+            Some(EsplanCommand::Gates { format }) => gates::gates(&args, *format, &terminal).await,
             Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
             Some(EsplanCommand::Diff(files)) => diff::diff(&args.common, files, &terminal),
             Some(EsplanCommand::Completions { shell, program }) => Ok(shell::completions(*shell, *program, &terminal)),

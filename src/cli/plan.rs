@@ -137,7 +137,7 @@ pub(crate) fn world(common: &Common, desired: &Desired) -> Result<World, CliErro
     World::new(desired, commands::open_cache()?, &load::beside(&common.file, ""))
 }
 
-fn options(flags: &PlanFlags, canary_only: bool, desired: &Desired) -> Result<PlanOptions, CliError> {
+pub(crate) fn options(flags: &PlanFlags, canary_only: bool, desired: &Desired) -> Result<PlanOptions, CliError> {
     let mut options = PlanOptions { canary_only, ..PlanOptions::default() };
     for text in &flags.only {
         let target = Target::parse(text, desired).map_err(|unknown| {

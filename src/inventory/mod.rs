@@ -312,5 +312,16 @@ pub struct Verdict {
     pub says: String,
 }
 
+/// A gate or a rule that was asked once, outside of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// `ready`, `healthy`, `converged`, `leader`, or the name of a rule of `safe-to-stop`.
+    pub gate: String,
+    /// The instance that it is about; of a gate of the service none.
+    pub instance: Option<InstanceId>,
+    /// The answer.
+    pub verdict: Verdict,
+}
+
 #[cfg(test)]
 mod tests;

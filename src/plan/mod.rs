@@ -30,7 +30,7 @@ pub use input::{PlanInput, PlanOptions, Target, UnknownTarget};
 pub use members::Members;
 pub use planner::plan;
 pub use reason::{Reason, Refusal, Summary, Warning};
-pub use rehearsal::rehearsal;
+pub use rehearsal::{rehearsal, rehearsal_on};
 pub use report::{Note, PlanReport};
 pub use saved::{BadPlan, Made, Saved};
 pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};

@@ -21,6 +21,25 @@ pub fn rehearsal(desired: &Desired) -> Plan {
     plan(&PlanInput { desired, inventory: &inventory, options: &PlanOptions::default() }).0
 }
 
+/// The plan of a change that restarts everything, on the platform as it was observed: what would be refused now, and what
+/// would be put right first. For showing, and never applied.
+pub fn rehearsal_on(desired: &Desired, inventory: &Inventory, options: &PlanOptions) -> Plan {
+    let mut inventory = inventory.clone();
+    let hosts = inventory.hosts.values_mut();
+    let seen = hosts.filter_map(|host| if let Seen::Seen(host) = host { Some(host) } else { None });
+    for instance in seen.flat_map(|host| host.instances.values_mut()) {
+        if let ProcessObservation::Running(running) = &mut instance.process {
+            running.restart_generation = older_than(&running.restart_generation);
+        }
+    }
+    plan(&PlanInput { desired, inventory: &inventory, options }).0
+}
+
+/// The restart generation of a process that was started on something older.
+fn older_than(generation: &Digest) -> Digest {
+    Digest::of_parts([b"before ".as_slice(), generation.to_string().as_bytes()])
+}
+
 /// A host that has everything.
 fn observed(host: &DesiredHost, here: &[&DesiredInstance]) -> HostObservation {
     let config = host.supervisor.supervisord().map(|own| Digest::of(own.config.as_bytes()));
@@ -45,7 +64,7 @@ fn started_before(host: &DesiredHost, one: &DesiredInstance) -> InstanceObservat
         pid: 1,
         start_time: 0,
         uptime: 0,
-        restart_generation: Digest::of_parts([b"before ".as_slice(), one.restart_generation.to_string().as_bytes()]),
+        restart_generation: older_than(&one.restart_generation),
         supervised: Some(host.supervisor.kind()),
         reload_owed: false,
     });

@@ -10,6 +10,7 @@ mod explain;
 pub mod findings;
 mod fold;
 mod format;
+mod gates;
 mod github;
 mod graph;
 mod groups;
@@ -31,6 +32,7 @@ pub use compare::{Changed, Comparison, Difference, FileDifference, HostDifferenc
 pub use explain::explain;
 pub use fold::{hosts, instances};
 pub use format::{Format, Places, Shown, plan};
+pub use gates::{GateState, Gates, ServiceGates, gates};
 pub use graph::{GraphFormat, graph};
 pub use json::{json, printable as printable_json};
 pub use status::{InstanceStatus, ServiceStatus, Status, status};

@@ -20,6 +20,7 @@ mod docs;
 mod explain;
 mod formats;
 mod gate;
+mod gates;
 mod graph;
 mod hostile;
 mod import;

@@ -140,6 +140,33 @@ fn one_setting(lab: &Lab) {
     lab.esplan(&["--detailed-exitcode"]).expect(0);
 }
 
+/// What would hold a rollout now: an index with one copy keeps the node that has it from being stopped. Allocation that was left
+/// disabled is put right first.
+fn gates(lab: &Lab) {
+    let open = lab.esplan(&["gates"]).expect(0);
+    assert!(open.stdout.contains("first: set allocation of elasticsearch to null"), "{}", open.stdout);
+    let request = |method: &str, path: &str, body: Option<&str>| {
+        let (status, answer) = look::http(method, &lab.address(1), 9200, path, body).expect("an answer");
+        assert_eq!(status, 200, "{answer}");
+    };
+    let allocation = |to: &str| format!("{{\"persistent\":{{\"cluster.routing.allocation.enable\":{to}}}}}");
+    request("PUT", "/_cluster/settings", Some(&allocation("\"all\"")));
+    let one_copy = r#"{"settings":{"number_of_shards":1,"number_of_replicas":0}}"#;
+    request("PUT", "/gates-1?wait_for_active_shards=1", Some(one_copy));
+    request("PUT", "/_cluster/settings", Some(&allocation("\"none\"")));
+    let held = lab.esplan(&["gates"]).expect(4);
+    let told = "[gates-1][0]: a shard has its only started copy here";
+    for part in [
+        "only-copy  BLOCKS  elasticsearch-hot@node",
+        told,
+        "kafka: would let a rollout pass",
+        "held by elasticsearch (only-copy)",
+    ] {
+        assert!(held.stdout.contains(part), "{part}:\n{}", held.stdout);
+    }
+    request("DELETE", "/gates-1", None);
+}
+
 /// A6: what somebody did by hand is seen as what it is, and repaired with the least disturbance.
 fn drift(lab: &Lab) {
     // A rendered file is edited: put back, no restart.
@@ -174,6 +201,7 @@ fn drift(lab: &Lab) {
     let pids = all_pids(lab);
     let plan = lab.esplan(&["--detailed-exitcode"]).expect(2);
     assert!(plan.stdout.contains("allocation"), "{}", plan.stdout);
+    gates(lab);
     lab.esapply(&[]).expect(0);
     let settings = look::json(&lab.address(1), 9200, "/_cluster/settings?flat_settings=true");
     assert!(settings["persistent"]["cluster.routing.allocation.enable"].is_null(), "{settings}");

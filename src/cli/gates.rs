@@ -1,0 +1,39 @@
+//! `esplan gates`: whether a rollout would pass now, and what would hold it.
+
+use super::args::Esplan;
+use super::error::CliError;
+use super::exit::Exit;
+use super::format::Plain;
+use super::load;
+use super::plan;
+use super::terminal::Terminal;
+use crate::apply;
+use crate::plan::{Outcome, rehearsal_on};
+use crate::render;
+
+/// Looks, asks, and says which gate would hold a rollout that restarts everything.
+pub(crate) async fn gates(args: &Esplan, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
+    if args.plan.observed.is_some() {
+        return Err(CliError::with_hint(
+            "a snapshot does not tell what gates say now",
+            "leave --observed away: services are asked over their own APIs",
+        ));
+    }
+    let (desired, _) = load::desired(&args.common, None).await?;
+    let options = plan::options(&args.plan, false, &desired)?;
+    let world = plan::world(&args.common, &desired)?;
+    let inventory = super::observe::inventory(&desired, &world, &options.without, false).await;
+    let rehearsal = rehearsal_on(&desired, &inventory, &options);
+    let asked = apply::gates(&desired, &inventory, &world, &options).await;
+    let gates = render::gates(&desired, &rehearsal, &asked);
+    terminal.print(&match format {
+        Plain::Text => gates.text(terminal.colour(), terminal.width()),
+        Plain::Json => gates.json(),
+    });
+    Ok(match gates.outcome {
+        Outcome::Refused => Exit::Refused,
+        Outcome::Unobserved => Exit::Unobserved,
+        Outcome::Changes | Outcome::Nothing if gates.passes => Exit::Done,
+        Outcome::Changes | Outcome::Nothing => Exit::Unhealthy,
+    })
+}

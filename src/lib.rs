@@ -6,7 +6,7 @@
 //! cluster.kdl ─┐
 //!              ├─ config ─► model ──► desired ──┐
 //! modules/*.kdl┘                                ├─► diff ──► graph ──► plan ──► check ──┬─► render
-//! hosts ── host ──► inventory (observed) ───────┘                                       └─► apply ──► journal
+//! hosts ── host ──► inventory (observed) ───────┘                                       └─► apply ──► journal ──► history
 //! ```
 //!
 //! Everything from `config` to `render` is pure: no clock, no network, no async. The feature `io` holds the rest.
@@ -18,6 +18,7 @@ pub mod diag;
 pub mod diff;
 pub mod expr;
 pub mod graph;
+pub mod history;
 pub mod import;
 pub mod inventory;
 pub mod layout;

@@ -24,7 +24,6 @@ pub use bundle::Bundle;
 pub use cancel::Cancel;
 pub use events::{Event, Happening, Subject};
 pub use gates::gates;
-pub use journal::Record;
 #[cfg(not(feature = "mutants"))]
 use mutation::Mutation;
 #[cfg(feature = "mutants")]

@@ -81,6 +81,8 @@ Examples:
         #[arg(long, value_enum, default_value_t)]
         format: Plain,
     },
+    /// Show what was applied, when, by whom, and how it ended; or a report of one run.
+    History(super::history::HistoryArgs),
     /// Print what a module offers: parameters, defaults, gates.
     Explain {
         /// The module.

@@ -11,6 +11,7 @@ pub mod files;
 mod fmt;
 pub mod format;
 mod gates;
+mod history;
 mod import;
 mod load;
 mod observe;
@@ -42,6 +43,7 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
             Some(EsplanCommand::Status { format }) => commands::status(&args, *format, &terminal).await,
             Some(EsplanCommand::Gates { format }) => gates::gates(&args, *format, &terminal).await,
+            Some(EsplanCommand::History(what)) => history::history(&args, what, &terminal).await,
             Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
             Some(EsplanCommand::Diff(files)) => diff::diff(&args.common, files, &terminal),
             Some(EsplanCommand::Completions { shell, program }) => Ok(shell::completions(*shell, *program, &terminal)),

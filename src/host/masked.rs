@@ -1,8 +1,9 @@
 //! The seam with the values of secrets masked in everything that comes from outside: contents of files, answers of
 //! services, error messages, last lines of logs. What is behind it can show and record whatever it is given.
 
-use super::{Claim, HookTime, Host, HostError, Life, LockGuard, Op, Question, Services, Wanted};
+use super::{Claim, HookTime, Host, HostError, Life, LockGuard, Op, Question, Services, Wanted, WantedJournals};
 use crate::desired::DesiredInstance;
+use crate::history::JournalText;
 use crate::inventory::{HostObservation, Verdict};
 use crate::model::{InstanceId, Name, Secret, ServiceName};
 use async_trait::async_trait;
@@ -109,6 +110,12 @@ impl Host for MaskedHost {
     async fn tail(&self, instance: &DesiredInstance, lines: usize) -> Result<Vec<String>, HostError> {
         let lines = self.host.tail(instance, lines).await.map_err(|error| self.masker.error(error))?;
         Ok(lines.into_iter().map(|line| self.masker.masked(line)).collect())
+    }
+
+    async fn journals(&self, prefix: &str, wanted: &WantedJournals) -> Result<Vec<JournalText>, HostError> {
+        let mut journals = self.host.journals(prefix, wanted).await.map_err(|error| self.masker.error(error))?;
+        journals.iter_mut().flat_map(|journal| &mut journal.lines).for_each(|line| self.masker.mask(line));
+        Ok(journals)
     }
 
     async fn lock(&self, prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError> {

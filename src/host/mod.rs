@@ -9,6 +9,7 @@ mod masked;
 pub use masked::{MaskedHost, MaskedServices, Masker};
 
 use crate::desired::{DesiredHost, DesiredInstance, Software};
+use crate::history::JournalText;
 use crate::inventory::{Held, HostObservation, UndoRecord, Verdict};
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName, Version};
 use crate::plan::GateKind;
@@ -130,8 +131,21 @@ pub trait Host: Send + Sync {
     async fn life(&self, instance: &DesiredInstance) -> Result<Life, HostError>;
     /// The last lines of the instance's logs, bounded and made safe for a terminal.
     async fn tail(&self, instance: &DesiredInstance, lines: usize) -> Result<Vec<String>, HostError>;
+    /// Reads journals of earlier runs below a prefix, the oldest first. None is no error.
+    async fn journals(&self, prefix: &str, wanted: &WantedJournals) -> Result<Vec<JournalText>, HostError>;
     /// Takes the host's lock, held until the guard is dropped or this program ends.
     async fn lock(&self, prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError>;
+}
+
+/// Which journals are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WantedJournals {
+    /// The first and the last line of each of the newest ones.
+    Ends(usize),
+    /// The newest ones, whole, each within a limit.
+    Newest(usize),
+    /// That of one run, whole, within a limit.
+    Run(String),
 }
 
 /// A held lock.

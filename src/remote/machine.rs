@@ -2,7 +2,8 @@
 
 use super::{Courier, Endpoint, Limits, Script, Transport, TransportError, processes};
 use crate::desired::{DesiredHost, DesiredInstance, Part};
-use crate::host::{Claim, Failure, Host, HostError, Life, LockGuard, Op, Wanted};
+use crate::history::JournalText;
+use crate::host::{Claim, Failure, Host, HostError, Life, LockGuard, Op, Wanted, WantedJournals};
 use crate::inventory::{ANSWER_LIMIT, HostObservation, parse, printable, request};
 use crate::model::{HostName, sh_quote};
 use crate::supervisor::{Call, Dial, SupervisorError};
@@ -251,6 +252,10 @@ impl<T: Transport> Host for Machine<T> {
 
     async fn tail(&self, instance: &DesiredInstance, lines: usize) -> Result<Vec<String>, HostError> {
         self.last_lines(instance, lines).await
+    }
+
+    async fn journals(&self, prefix: &str, wanted: &WantedJournals) -> Result<Vec<JournalText>, HostError> {
+        self.read_journals(prefix, wanted).await
     }
 
     async fn lock(&self, prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError> {

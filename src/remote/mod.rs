@@ -3,6 +3,7 @@
 
 mod courier;
 mod generation;
+mod journals;
 mod local;
 mod lock;
 mod machine;

@@ -19,7 +19,7 @@ const TAIL_LINES: usize = 1000;
 const TAIL_WIDTH: usize = 1000;
 
 /// Whether a text is a plain file name.
-fn is_file_name(name: &str) -> bool {
+pub(super) fn is_file_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     (1..=200).contains(&name.len()) && !name.starts_with('.') && name.chars().all(allowed)
 }

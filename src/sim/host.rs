@@ -5,7 +5,8 @@ use super::machine::Machine;
 use super::trace::Effect;
 use super::{Cluster, observe};
 use crate::desired::DesiredInstance;
-use crate::host::{Claim, Failure, Host, HostError, Life, LockGuard, Op, Wanted};
+use crate::history::JournalText;
+use crate::host::{Claim, Failure, Host, HostError, Life, LockGuard, Op, Wanted, WantedJournals};
 use crate::inventory::HostObservation;
 use crate::model::HostName;
 use async_trait::async_trait;
@@ -97,6 +98,26 @@ impl Host for SimHost {
         let mut world = self.cluster.world();
         let bad = world.settled().process(&instance.id).and_then(|process| world.bad(&process));
         Ok(vec![bad.map_or_else(|| "started".to_owned(), |bad| format!("fatal: {bad:?}"))])
+    }
+
+    async fn journals(&self, _prefix: &str, wanted: &WantedJournals) -> Result<Vec<JournalText>, HostError> {
+        self.cluster.alive().await;
+        self.reachable()?;
+        let world = self.cluster.world();
+        let history = world.hosts.get(&self.name).map(|machine| machine.history.clone()).unwrap_or_default();
+        let (most, whole) = match wanted {
+            WantedJournals::Ends(most) => (*most, false),
+            WantedJournals::Newest(most) => (*most, true),
+            WantedJournals::Run(_) => (usize::MAX, true),
+        };
+        let asked = |run: &String| !matches!(wanted, WantedJournals::Run(one) if one != run);
+        let ends = |lines: Vec<String>| match lines.as_slice() {
+            [first, .., last] if !whole => vec![first.clone(), last.clone()],
+            _ => lines,
+        };
+        let skip = history.len().saturating_sub(most);
+        let journals = history.into_iter().skip(skip).filter(|(run, _)| asked(run));
+        Ok(journals.map(|(run, lines)| JournalText { run, lines: ends(lines), whole }).collect())
     }
 
     async fn lock(&self, _prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError> {

@@ -22,6 +22,7 @@ mod formats;
 mod gate;
 mod gates;
 mod graph;
+mod history;
 mod hostile;
 mod import;
 mod layout;

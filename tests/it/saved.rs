@@ -19,20 +19,20 @@ fn sha256(text: &str) -> String {
 }
 
 /// A controller's folder with three sandbox hosts beside it.
-struct Sandbox {
+pub(crate) struct Sandbox {
     folder: TempDir,
 }
 
 /// What a program did.
 #[derive(Debug)]
-struct Did {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Did {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Sandbox {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let sandbox = Self { folder: tempfile::tempdir().expect("a folder") };
         let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/bad/_base");
         let mut hosts = Vec::new();
@@ -81,17 +81,17 @@ impl Sandbox {
         sandbox
     }
 
-    fn edit(&self, name: &str, from: &str, to: &str) {
+    pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.path(name)).expect(name);
         assert!(text.contains(from), "{from:?} is not in\n{text}");
         fs::write(self.path(name), text.replacen(from, to, 1)).expect(name);
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn prefix(&self, host: u8) -> PathBuf {
+    pub(crate) fn prefix(&self, host: u8) -> PathBuf {
         self.path("hosts").join(format!("node{host}"))
     }
 
@@ -100,7 +100,7 @@ impl Sandbox {
         self.prefix(2).join("conf/queue").join(GENERATION).join("queue.conf")
     }
 
-    fn run(&self, program: &str, args: &[&str]) -> Did {
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> Did {
         let path = match program {
             "esplan" => env!("CARGO_BIN_EXE_esplan"),
             _ => env!("CARGO_BIN_EXE_esapply"),
@@ -123,7 +123,7 @@ impl Sandbox {
     }
 
     /// Every path below the hosts' prefixes, with the size of what is there.
-    fn everything(&self) -> Vec<(PathBuf, u64)> {
+    pub(crate) fn everything(&self) -> Vec<(PathBuf, u64)> {
         fn walk(folder: &Path, found: &mut Vec<(PathBuf, u64)>) {
             for path in fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()) {
                 let about = fs::symlink_metadata(&path).expect("it is there");

@@ -23,7 +23,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("graph", &["model", "desired"]),
     ("plan", &["diag", "model", "desired", "inventory", "diff", "graph", "expr"]),
     ("check", &["model", "desired", "inventory", "diff", "graph", "plan"]),
-    ("render", &["diag", "model", "desired", "inventory", "diff", "graph", "plan", "check"]),
+    ("history", &["model", "inventory", "plan"]),
+    ("render", &["diag", "model", "desired", "inventory", "diff", "graph", "plan", "check", "history"]),
 ];
 
 /// Words that only the feature `io` may use.

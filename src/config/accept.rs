@@ -1,8 +1,8 @@
 //! The nodes `accept`: files that somebody changed on a host, and that are left as they are until a day.
 
-use super::hosts::{Hosts, select};
+use super::hosts::{Hosts, select, shown};
 use super::reader::{Cx, Node};
-use super::report::{duplicate, suggest};
+use super::report::{duplicate, quoted, suggest};
 use crate::diag::{Code, Diag, Diagnostics, Span};
 use crate::model::{Accepted, Cluster, HostName, Role};
 use std::collections::BTreeMap;
@@ -24,12 +24,13 @@ pub(super) fn read(nodes: &[Node<'_>], hosts: &Hosts) -> Vec<Accepted> {
             continue;
         };
         if !is_day(&until.value) {
-            let diag = Diag::at(Code::WrongType, until.span, "`until` must be a day").label("not a day");
-            node.cx.report(diag.help(format!("write it as year-month-day: {EXAMPLE}")));
+            let diag = Diag::at(Code::WrongType, until.span, format!("`until` can't be \"{}\"", shown(&until)));
+            let diag = diag.label("expected a day such as \"2026-12-31\"");
+            node.cx.report(diag.help(format!("write {EXAMPLE}")));
             continue;
         }
         if reason.value.trim().is_empty() {
-            let diag = Diag::at(Code::Missing, reason.span, "what is accepted has a reason").label("empty");
+            let diag = Diag::at(Code::Missing, reason.span, "`reason` is empty").label("expected why it is accepted");
             node.cx.report(diag.help("say why, for whoever reads it when the time is over"));
             continue;
         }
@@ -55,11 +56,14 @@ pub(super) fn check(cluster: &Cluster, cx: &Cx) {
             let runs = |role: &&Role| role.hosts.iter().any(|known| known.value == host.value);
             if !roles.iter().any(runs) {
                 let message = format!("`{}` does not run on `{host}`", accepted.role.value);
-                cx.report(Diag::at(Code::Unresolved, host.span, message).label("not a host of this role"));
+                let on: Vec<&str> = roles.iter().flat_map(|role| &role.hosts).map(|host| host.as_str()).collect();
+                let diag = Diag::at(Code::Unresolved, host.span, message).label("not a host of this role");
+                cx.report(diag.help(format!("it runs on {}", quoted(&on))));
             }
             let key = (accepted.role.as_str(), &host.value, accepted.path.as_str());
             if let Some(first) = first.insert(key, accepted.path.span) {
-                let what = format!("`{}` of `{}` on `{host}`", accepted.path.value, accepted.role.value);
+                let what =
+                    format!("the acceptance of `{}` of `{}` on `{host}`", accepted.path.value, accepted.role.value);
                 cx.report(duplicate(&what, accepted.path.span, first, "keep one of them"));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::merge::place_of;
 use super::reader::Cx;
-use super::report::{listed, suggest};
+use super::report::{quoted, suggest};
 use crate::diag::{Code, Diag, Span};
 use crate::model::{Cluster, HostName, Module, ModuleName, Name, ParamType, Role, SourceKind, Value};
 use indexmap::IndexMap;
@@ -44,8 +44,8 @@ fn supervisor_version(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Modu
         return;
     };
     if needs_version(module) && !cluster.versions.contains_key(&module.name.value) {
-        let message = format!("no version of `{}`, which supervises the processes", module.name.value);
-        let diag = Diag::at(Code::Missing, cluster.supervisor.span, message).label("has no version");
+        let message = format!("`{}`, which supervises the processes, has no version", module.name.value);
+        let diag = Diag::at(Code::Missing, cluster.supervisor.span, message).label("not in `versions`");
         cx.report(diag.help(format!("add a line to `versions`: {} \"…\"", module.name.value)));
     }
 }
@@ -175,7 +175,7 @@ fn clash(first: &Bound<'_>, second: &Bound<'_>, number: i64, hosts: &[&str]) -> 
     };
     let names: BTreeSet<&str> = hosts.iter().copied().collect();
     let names: Vec<&str> = names.into_iter().collect();
-    let message = format!("port {number} is bound twice on {}", listed(&names));
+    let message = format!("port {number} is bound twice on {}", quoted(&names));
     let other = Diag::at(Code::PortConflict, place(first), "the other one").label(says(first));
     Diag::at(Code::PortConflict, place(second), message)
         .label(says(second))

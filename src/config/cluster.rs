@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// Everything that may stand at the top of the file.
 pub(super) const SECTIONS: &[&str] =
-    &["cluster", "versions", "rollout", "secret", "secrets", "hosts", "roles", "accept"];
+    &["cluster", "include", "versions", "rollout", "secret", "secrets", "hosts", "roles", "accept"];
 
 /// Where the platform lives on a host when the file does not say.
 const DEFAULT_PREFIX: &str = "/opt/es_cluster";
@@ -154,9 +154,8 @@ pub(super) fn rollout(node: &Node<'_>) -> Rollout {
     if let Some(child) = body.one("batch") {
         if let Some(count) = child.arg::<Share>(0, "how many instances at a time") {
             if count.value == Share::Count(0) {
-                let diag = Diag::at(Code::WrongType, count.span, "`batch` must be 1 or more, found 0")
-                    .label("a batch of none never ends");
-                node.cx.report(diag);
+                let diag = Diag::at(Code::WrongType, count.span, "`batch` can't be 0").label("expected 1 or more");
+                node.cx.report(diag.help("a rollout in batches of none would never end"));
             } else {
                 rollout.batch = count.value;
             }
@@ -193,7 +192,7 @@ pub(super) fn one_of<T: Copy>(raw: &Raw<'_>, choices: &[(&str, T)]) -> Result<T,
     found.map(|(_, value)| *value).ok_or_else(|| {
         let expected = Expected::new(format!("one of {}", words.join(", ")));
         match crate::diag::nearest(text, words.iter().copied()) {
-            Some(near) => expected.help(format!("did you mean `{near}`?")),
+            Some(near) => expected.help(format!("did you mean \"{near}\"?")),
             None => expected,
         }
     })
@@ -228,23 +227,24 @@ fn secret_source(node: &Node<'_>, from: &Spanned<String>, words: Vec<Spanned<Str
         "file" => "secret \"name\" from=\"file\" \"/path/of/file\"",
         "command" => "secret \"name\" from=\"command\" \"pass\" \"show\" \"name\"",
         other => {
-            let message = format!("`from` must be one of env, file, command, found the text \"{other}\"");
-            let diag = Diag::at(Code::WrongType, from.span, message);
-            node.cx.report(suggest(diag, other, &["env", "file", "command"], "not a source of secrets"));
+            let message = format!("`from` can't be \"{}\"", super::hosts::shown(other));
+            let diag = Diag::at(Code::WrongType, from.span, message).label("expected one of env, file, command");
+            node.cx.report(match crate::diag::nearest(other, ["env", "file", "command"]) {
+                Some(near) => diag.help(format!("did you mean \"{near}\"?")),
+                None => diag.help("a program that prints the value reaches any other store: from=\"command\""),
+            });
             return None;
         }
     };
     if words.is_empty() || (from.as_str() != "command" && words.len() > 1) {
-        let message = format!(
-            "a secret from=\"{}\" needs {}",
-            from.value,
-            match from.as_str() {
-                "env" => "the name of one variable",
-                "file" => "the path of one file",
-                _ => "the words of a command",
-            }
-        );
-        node.cx.report(Diag::at(Code::Missing, node.span(), message).label("here").help(format!("write {example}")));
+        let what = match from.as_str() {
+            "env" => "the name of one variable",
+            "file" => "the path of one file",
+            _ => "the words of a command",
+        };
+        let message = format!("a secret from=\"{}\" needs {what}", from.value);
+        let diag = Diag::at(Code::Missing, node.span(), message).label(format!("expected {what}"));
+        node.cx.report(diag.help(format!("write {example}")));
         return None;
     }
     Some(match from.as_str() {
@@ -265,6 +265,6 @@ pub(super) fn no_section(path: &str, name: &str) -> Diag {
         "cluster" => "cluster \"logs\" { … }",
         _ => "roles { … }",
     };
-    Diag::nowhere(Code::Missing, format!("`{path}` has no `{name}`"))
+    Diag::nowhere(Code::Missing, format!("`{path}` has no node `{name}`"))
         .help(format!("add {example} at the top of the file"))
 }

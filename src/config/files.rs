@@ -27,7 +27,8 @@ pub(super) struct Parsed {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     files: Vec<Parsed>,
-    paths: Vec<String>,
+    /// Where each file was included; the file itself was not.
+    paths: Vec<(String, Option<Span>)>,
     /// Names and bytes of all files, for the digest.
     pub(super) texts: Vec<(String, Vec<u8>)>,
 }
@@ -83,7 +84,7 @@ impl Tree {
         self.texts.push((path.to_owned(), bytes));
         let document = cx.parse(path, &text, source)?;
         let index = self.files.len();
-        self.paths.push(path.to_owned());
+        self.paths.push((path.to_owned(), from));
         self.files.push(Parsed { source, document: KdlDocument::new(), includes: Vec::new() });
         open.push(path.to_owned());
         let mut includes = Vec::new();
@@ -126,8 +127,13 @@ impl Tree {
                 format!("the way round is {}: remove one of these includes", way.join(" → ")),
             );
         }
-        if self.paths.iter().any(|known| known == path) {
-            return refuse(format!("`{path}` is included twice"), "one include is enough: remove this one".to_owned());
+        if let Some((_, first)) = self.paths.iter().find(|(known, _)| known == path) {
+            let diag = Diag::at(Code::BadInclude, span, format!("`{path}` is included twice"))
+                .label("again here")
+                .help("one include is enough: remove this one");
+            let other = first.map(|first| Diag::at(Code::BadInclude, first, "the first include").label("first here"));
+            cx.report(other.into_iter().fold(diag, Diag::also));
+            return None;
         }
         if open.len() >= DEEPEST_INCLUDE {
             return refuse(
@@ -165,7 +171,7 @@ pub(super) fn utf8(path: &str, bytes: &[u8], from: Option<Span>, cx: &Cx) -> Opt
 fn unreadable(path: &str, why: &str, from: Option<Span>) -> Diag {
     match from {
         Some(span) => Diag::at(Code::BadInclude, span, format!("`{path}` can't be read: {why}"))
-            .label("included here")
+            .label("expected the path of a file")
             .help("the path is taken relative to the file that includes it"),
         None => Diag::nowhere(Code::Unreadable, format!("`{path}` can't be read: {why}"))
             .help("name another file with `-f FILE`"),

@@ -3,7 +3,7 @@
 use super::cluster::Path;
 use super::range::{self, MOST_HOSTS};
 use super::reader::{Body, Cx, Node};
-use super::report::{duplicate, listed, suggest};
+use super::report::{duplicate, listed, quoted, suggest};
 use super::ssh::ssh;
 use super::values::{Expected, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned, nearest};
@@ -66,7 +66,7 @@ impl Hosts {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let what = if names.len() == 1 { "the host" } else { "each of the hosts" };
             let help = "every host is declared once, alone or in a range";
-            node.cx.report(duplicate(&format!("{what} {}", listed(&names)), node.name_span(), first, help));
+            node.cx.report(duplicate(&format!("{what} {}", quoted(&names)), node.name_span(), first, help));
         }
         true
     }
@@ -82,7 +82,8 @@ fn same_folder(host: &HostSpec, folders: &mut Addresses, node: &Node<'_>) {
         } else {
             format!("the sandbox hosts `{}` and `{}` have the same folder `{prefix}`", first.value, host.name)
         };
-        let diag = Diag::at(Code::Duplicate, host.name.span, message)
+        let place = node.place_of("prefix").unwrap_or(host.name.span);
+        let diag = Diag::at(Code::Duplicate, place, message)
             .label("one folder for several hosts")
             .help("leave `prefix` out: each sandbox host then has a folder of its own below /var/tmp/es_cluster");
         node.cx.report(if together {
@@ -166,18 +167,15 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Option<Vec<HostSpec>> {
     for (name, text) in names.into_iter().zip(addresses) {
         let Ok(host) = HostName::new(&name) else {
             let message = format!("`{}` can't be a host's name", shown(&name));
-            node.cx.report(Diag::at(Code::BadName, span, message).label("not a name").help(
-                "a name has 1 to 63 characters from a-z, 0-9, '-', '_' and '.', and starts with a letter or digit",
-            ));
+            let expected = Expected::name(HostName::WHAT, node.name());
+            let diag = Diag::at(expected.code, span, message).label(format!("expected {}", expected.what));
+            node.cx.report(expected.help.into_iter().fold(diag, Diag::help));
             return None;
         };
         if let Some(expected) = bad_address(&text, transport) {
-            let message = format!("`address` must be {}, found \"{}\"", expected.what, shown(&text));
+            let message = format!("`address` can't be \"{}\"", shown(&text));
             let diag = Diag::at(expected.code, address.span, message).label(format!("expected {}", expected.what));
-            node.cx.report(match expected.help {
-                Some(help) => diag.help(help),
-                None => diag,
-            });
+            node.cx.report(expected.help.into_iter().fold(diag, Diag::help));
             return None;
         }
         let own = prefix.as_ref().map(|prefix| prefix.value.0.clone());
@@ -265,7 +263,11 @@ fn bad_address(text: &str, transport: Transport) -> Option<Expected> {
         }
         Ok(_) => None,
         Err(_) if !numeric && text.len() <= 253 && text.split('.').all(name) => None,
-        Err(_) => Some(Expected::new("an IP address or a host name")),
+        Err(_) => Some(Expected::new("an IP address or a host name").help(if numeric {
+            "an IPv4 address has four numbers, 0 to 255, such as \"10.0.0.1\""
+        } else {
+            "a host name has letters, digits, '-' and '_', and dots between its parts"
+        })),
     }
 }
 
@@ -343,10 +345,14 @@ fn by_name(part: &str, span: Span, hosts: &Hosts, cx: &Cx) -> Vec<HostName> {
         let several: Vec<&str> = absent.iter().map(String::as_str).collect();
         let message = match absent.len() {
             1 => format!("there is no host `{}`", shown(first)),
-            _ => format!("there are no hosts {}", listed(&several)),
+            _ => format!("there are no hosts {}", quoted(&several)),
         };
         let diag = Diag::at(Code::Unresolved, span, message);
-        let diag = match nearest(first, known.iter().copied()).filter(|_| absent.len() == 1) {
+        // What differs in its number alone is another host and no slip, and so is the end of a range.
+        let letters = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
+        let others = known.iter().copied().filter(|name| letters(name) != letters(first));
+        let same = known.iter().copied().find(|name| letters(name) == letters(first));
+        let diag = match nearest(first, others).filter(|_| same.is_none() && part == first) {
             Some(near) => diag.label(format!("did you mean `{near}`?")),
             None => diag.label("not in `hosts`"),
         };

@@ -28,7 +28,10 @@ pub(super) fn check(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module
                         Diag::at(Code::BadId, spec.name.span, message)
                             .label("no number at the end of its name")
                             .help(format!("give the host a number that no other has: {name} number=1 …"))
-                            .also(Diag::at(Code::BadId, role.span, "the role that needs it").label("here")),
+                            .also(
+                                Diag::at(Code::BadId, role.span, "the role that needs it")
+                                    .label(format!("`{}` needs an id", role.id)),
+                            ),
                     );
                 }
                 continue;
@@ -47,7 +50,7 @@ pub(super) fn check(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module
                 "give one of the hosts another `number`"
             };
             let other =
-                Diag::at(Code::BadId, first.span, format!("`{}` has it too", first.value)).label("this one too");
+                Diag::at(Code::BadId, first.span, "the other one").label(format!("`{}` has it, too", first.value));
             let place = if same_host { role.span } else { spec.name.span };
             cx.report(Diag::at(Code::BadId, place, message).label(label).help(help).also(other));
         }

@@ -137,13 +137,14 @@ fn read(
     let tree = tree?;
     let names = library.names.clone();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let before = cx.count();
+    // A section whose name is misspelt is not missing, and what is in it is not known.
     let mut body = cluster::sections(tree.nodes(cx));
-    // Among what is unknown may be a misspelt section: then nothing is called missing.
-    let strangers = cx.count() > before;
+    let misspelt = ["cluster", "roles", "hosts", "versions"].map(|name| body.misspells(name));
+    let [cluster_misspelt, roles_misspelt, hosts_misspelt, versions_misspelt] = misspelt;
     let head = body.one("cluster").map(|node| cluster::head(&node));
-    for (missing, absent) in [("cluster", head.is_none()), ("roles", !body.has("roles"))] {
-        if absent && !strangers {
+    let (no_head, no_roles) = (head.is_none() && !cluster_misspelt, !body.has("roles") && !roles_misspelt);
+    for (missing, absent) in [("cluster", no_head), ("roles", no_roles)] {
+        if absent {
             cx.report(cluster::no_section(path, missing));
         }
     }
@@ -152,7 +153,7 @@ fn read(
     let secrets = cluster::secrets(body.many("secret"), &body.many("secrets"));
     let cluster_name = head.as_ref().and_then(|head| head.name.as_ref()).map_or("cluster", |name| name.as_str());
     let mut hosts = Hosts::read(&body.many("hosts"), cluster_name);
-    hosts.whole &= !strangers;
+    hosts.whole &= !hosts_misspelt;
     if names.is_empty() {
         // Without modules nothing more can be said; why there are none is reported already.
         if cx.count() == 0 {
@@ -200,7 +201,7 @@ fn read(
     let modules: IndexMap<ModuleName, Arc<Module>> =
         library.read.iter().filter_map(|(name, module)| Some((name.clone(), module.clone()?))).collect();
     accept::check(&cluster, cx);
-    let warnings = checks::check(&cluster, &modules, &library.broken, versions_whole && !strangers, cx);
+    let warnings = checks::check(&cluster, &modules, &library.broken, versions_whole && !versions_misspelt, cx);
     let in_use = merge::in_use(&cluster, &modules);
     let modules: IndexMap<_, _> = modules.into_iter().filter(|(name, _)| in_use.contains(name)).collect();
     let file_digest = Digest::of_parts(tree.texts.iter().map(|(_, bytes)| bytes.as_slice()));

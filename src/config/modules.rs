@@ -177,10 +177,11 @@ fn circle(way: &[Spanned<ModuleName>]) -> Diag {
     names.extend(names.first().copied());
     let span = way.first().map_or_else(Span::default, |step| step.span);
     let mut diag = Diag::at(Code::Cycle, span, format!("modules need each other in a circle: {}", names.join(" → ")))
-        .label("the way round begins here")
-        .help("none of them could start first: take one of these edges out");
+        .label(format!("`{}` needs `{}`", names.first().unwrap_or(&""), names.get(1).unwrap_or(&"")))
+        .help("none of them could start first: remove one of these lines");
     for (step, next) in way.iter().zip(names.iter().skip(1)).skip(1) {
-        diag = diag.also(Diag::at(Code::Cycle, step.span, format!("`{}` needs `{next}`", step.value)).label("here"));
+        let needs = format!("`{}` needs `{next}`", step.value);
+        diag = diag.also(Diag::at(Code::Cycle, step.span, "further round the circle").label(needs));
     }
     diag
 }

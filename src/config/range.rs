@@ -7,35 +7,58 @@ pub(super) const MOST_HOSTS: usize = 10_000;
 
 /// The texts that a pattern stands for: itself, or one for each number of its one range.
 pub(super) fn expand(pattern: &str, span: Span) -> Result<Vec<String>, Box<Diag>> {
-    let bad = |message: String, help: &str| {
-        Err(Box::new(Diag::at(Code::BadRange, span, message).label("not a usable range").help(help.to_owned())))
+    let bad = |part: &str, message: String, label: &str, help: &str| {
+        let place = part_of(pattern, part, span);
+        Err(Box::new(Diag::at(Code::BadRange, place, message).label(label.to_owned()).help(help.to_owned())))
     };
+    let example = "write a range as \"node[1-3]\"";
     let Some((before, rest)) = pattern.split_once('[') else {
         if pattern.contains(']') {
-            return bad(format!("`{pattern}` has a `]` without a `[`"), "write a range as \"node[1-3]\"");
+            return bad("]", format!("`{pattern}` has a `]` without a `[`"), "expected a `[` before it", example);
         }
         return Ok(vec![pattern.to_owned()]);
     };
     let Some((range, after)) = rest.split_once(']') else {
-        return bad(format!("`{pattern}` has a `[` without a `]`"), "write a range as \"node[1-3]\"");
+        return bad("[", format!("`{pattern}` has a `[` without a `]`"), "expected a `]` after it", example);
     };
     if after.contains(['[', ']']) {
-        return bad(format!("`{pattern}` has two ranges"), "one range in a name is enough: \"node[1-3]\"");
+        let label = "expected one range at most";
+        return bad(
+            pattern,
+            format!("`{pattern}` has two ranges"),
+            label,
+            "write one name or range for each of the first",
+        );
     }
+    let whole = &pattern[before.len()..before.len() + range.len() + 2];
     let numbers = range.split_once('-').and_then(|(first, last)| Some((number(first)?, number(last)?, first)));
     let Some((first, last, text)) = numbers else {
-        return bad(format!("`[{range}]` is not a range"), "write two whole numbers: [1-3]");
+        let label = "expected two whole numbers with a `-` between them";
+        let help = format!("{example}; single names have commas between them: \"node1,node3\"");
+        return bad(whole, format!("`[{range}]` is not a range"), label, &help);
     };
     if first > last {
-        return bad(format!("the range `[{range}]` is empty"), &format!("the smaller number first: [{last}-{first}]"));
+        let label = "expected the smaller number first";
+        return bad(whole, format!("the range `[{range}]` is empty"), label, &format!("write [{last}-{first}]"));
     }
     if last - first >= MOST_HOSTS as u64 {
         let count = (last - first).saturating_add(1);
-        let help = format!("at most {MOST_HOSTS} hosts in one file");
-        return bad(format!("the range `[{range}]` stands for {count} names"), &help);
+        let label = format!("expected {MOST_HOSTS} at most");
+        let help = "one file declares one cluster; split it into several clusters";
+        return bad(whole, format!("the range `[{range}]` stands for {count} names"), &label, help);
     }
     let width = if text.starts_with('0') { text.len() } else { 0 };
     Ok((first..=last).map(|n| format!("{before}{n:0width$}{after}")).collect())
+}
+
+/// The place of a part of a pattern that stands at `span`, with or without quotes; written otherwise, the whole.
+fn part_of(pattern: &str, part: &str, span: Span) -> Span {
+    let quote = match span.len.checked_sub(pattern.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return span,
+    };
+    pattern.find(part).map_or(span, |at| Span { start: span.start + quote + at, len: part.len(), ..span })
 }
 
 /// How many names a pattern stands for, without making them; 1 for what is no range.

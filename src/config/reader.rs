@@ -3,7 +3,7 @@
 
 use super::report::{duplicate, unknown_name, wrong};
 use super::values::{Expected, FromKdl, Raw, found};
-use crate::diag::{Code, Diag, Diagnostics, SourceId, Span, Spanned};
+use crate::diag::{Code, Diag, Diagnostics, SourceId, Span, Spanned, nearest};
 use crate::syntax;
 use indexmap::IndexMap;
 use kdl::{KdlDocument, KdlEntry, KdlNode};
@@ -131,8 +131,8 @@ impl<'a> Node<'a> {
         if self.entries(|e| e.name().is_none()).nth(index).is_none() {
             let name = self.name();
             let diag = Diag::at(Code::Missing, self.span(), format!("`{name}` needs {what}"))
-                .label("nothing follows")
-                .help(format!("write {what} after `{name}`, expected is {}", T::WHAT));
+                .label(if T::WHAT == "a text" { "nothing follows".to_owned() } else { format!("expected {}", T::WHAT) })
+                .help(format!("write {what} after `{name}`"));
             self.cx.report(diag);
         }
         self.opt_arg(index, what)
@@ -198,6 +198,11 @@ impl<'a> Node<'a> {
         self.read(entry, &format!("`{name}`"))
     }
 
+    /// The place of a property's value, right or wrong.
+    pub(super) fn place_of(&self, name: &str) -> Option<Span> {
+        self.entries(|e| e.name().is_some_and(|n| n.value() == name)).last().map(|entry| self.value_span(entry))
+    }
+
     /// Whether a property is there at all, right or wrong.
     pub(super) fn has_prop(&self, name: &str) -> bool {
         self.entries(|e| e.name().is_some_and(|n| n.value() == name)).next().is_some()
@@ -207,9 +212,13 @@ impl<'a> Node<'a> {
     pub(super) fn need_prop<T: FromKdl>(&self, name: &'static str) -> Option<Spanned<T>> {
         if !self.has_prop(name) {
             let node = self.name();
+            let help = match T::WHAT {
+                "a text" => format!("add `{name}=\"…\"`"),
+                what => format!("add `{name}=…` with {what}"),
+            };
             let diag = Diag::at(Code::Missing, self.span(), format!("`{node}` needs `{name}=…`"))
                 .label(format!("`{name}` is not set"))
-                .help(format!("add `{name}=…` with {}", T::WHAT));
+                .help(help);
             self.cx.report(diag);
         }
         self.prop(name)
@@ -281,11 +290,12 @@ impl<'a> Node<'a> {
         let read = self.args_read.get();
         for entry in self.entries(|e| e.name().is_none()).skip(read) {
             let message = match read {
-                0 => format!("`{node}` takes no value, found {}", found(&raw(entry))),
+                0 => format!("`{node}` takes no value, {} is one too many", found(&raw(entry))),
                 1 => format!("`{node}` takes one value, {} is one too many", found(&raw(entry))),
                 more => format!("`{node}` takes {more} values, {} is one too many", found(&raw(entry))),
             };
-            self.cx.report(Diag::at(Code::UnknownName, self.span_of(entry.span()), message).label("not expected here"));
+            let diag = Diag::at(Code::UnknownName, self.span_of(entry.span()), message).label("not expected here");
+            self.cx.report(diag.help("remove it"));
         }
         self.duplicate_props();
         if !self.all_props_read.get() {
@@ -299,7 +309,8 @@ impl<'a> Node<'a> {
         if let Some(block) = self.kdl.children().filter(|_| !self.body_read.get()) {
             let span = block.nodes().first().map_or(self.name_span(), |first| self.span_of(first.name().span()));
             let message = format!("`{node}` takes no block");
-            self.cx.report(Diag::at(Code::UnknownName, span, message).label("not expected here"));
+            self.cx
+                .report(Diag::at(Code::UnknownName, span, message).label("not expected here").help("remove the block"));
         }
     }
 
@@ -322,15 +333,24 @@ impl<'a> Node<'a> {
 #[derive(Debug)]
 pub(super) struct Body<'a> {
     nodes: Vec<Node<'a>>,
+    /// The known names that were most likely meant by names that are not known.
+    misspelt: Vec<&'static str>,
 }
 
 impl<'a> Body<'a> {
-    pub(super) fn new(nodes: Vec<Node<'a>>, known: &[&str], place: &str) -> Self {
+    pub(super) fn new(nodes: Vec<Node<'a>>, known: &'static [&'static str], place: &str) -> Self {
         let (nodes, strangers): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| known.contains(&node.name()));
+        let mut misspelt = Vec::new();
         for stranger in strangers {
             stranger.unknown(place, known.iter().copied());
+            misspelt.extend(nearest(stranger.name(), known.iter().copied()));
         }
-        Self { nodes }
+        Self { nodes, misspelt }
+    }
+
+    /// Whether a name that is not known most likely means this one: then it is not missing, and what is in it is there.
+    pub(super) fn misspells(&self, name: &str) -> bool {
+        self.misspelt.contains(&name)
     }
 
     /// The child of this name. Said twice is a mistake, with both places.

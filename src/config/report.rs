@@ -5,7 +5,7 @@ use crate::diag::{Code, Diag, Span, nearest};
 
 /// A value that is not what was expected.
 pub(super) fn wrong(expected: &Expected, what: &str, raw: &Raw<'_>, span: Span) -> Diag {
-    let message = format!("{what} must be {}, found {}", expected.what, found(raw));
+    let message = format!("{what} can't be {}", found(raw));
     let diag = Diag::at(expected.code, span, message).label(format!("expected {}", expected.what));
     match &expected.help {
         Some(help) => diag.help(help.clone()),
@@ -15,10 +15,10 @@ pub(super) fn wrong(expected: &Expected, what: &str, raw: &Raw<'_>, span: Span) 
 
 /// Something that was said twice: the second place, with the first as a related note.
 pub(super) fn duplicate(what: &str, second: Span, first: Span, help: &str) -> Diag {
-    Diag::at(Code::Duplicate, second, format!("{what} is here twice"))
+    Diag::at(Code::Duplicate, second, format!("{what} is given twice"))
         .label("again here")
         .help(help)
-        .also(Diag::at(Code::Duplicate, first, format!("{what} was first said here")).label("first here"))
+        .also(Diag::at(Code::Duplicate, first, format!("{what} was first given here")).label("first here"))
 }
 
 /// A name that nobody knows, with the nearest one or all of them.
@@ -37,6 +37,12 @@ pub(super) fn suggest(diag: Diag, wanted: &str, known: &[&str], label: &str) -> 
         None if names.is_empty() => diag.label(label),
         None => diag.label(label).help(format!("known here: {}", listed(&names))),
     }
+}
+
+/// Names for people, each quoted, shortened when there are many.
+pub(super) fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    listed(&quoted.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Names for people, shortened when there are many.

@@ -4,7 +4,7 @@
 use super::cluster::no_module;
 use super::hosts::{Hosts, select};
 use super::reader::Node;
-use super::report::{duplicate, suggest, unknown_name};
+use super::report::{duplicate, quoted, unknown_name};
 use super::typed;
 use super::values::{Expected, Free, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};
@@ -137,8 +137,8 @@ impl Draft<'_> {
             if !own {
                 let known: Vec<&str> = self.role.hosts.iter().map(|host| host.as_str()).collect();
                 let message = format!("`{}` does not run on `{host}`", self.role.id);
-                let diag = Diag::at(Code::Unresolved, host.span, message);
-                node.cx.report(suggest(diag, host.as_str(), &known, "not a host of this role"));
+                let diag = Diag::at(Code::Unresolved, host.span, message).label("not a host of this role");
+                node.cx.report(diag.help(format!("it runs on {}", quoted(&known))));
             }
             own
         });
@@ -236,7 +236,8 @@ fn free(node: &Node<'_>, module: Option<&Module>, keys: &mut IndexMap<String, Sp
     for child in children {
         if child.has_block() {
             let message = format!("`{}` has a block: keys are written with dots", child.name());
-            let help = "write `indices.memory.index_buffer_size \"10%\"` for a key of several parts";
+            let first = child.children().first().map_or_else(|| "key …".to_owned(), Node::text);
+            let help = format!("write `{}.{first}`", child.name());
             node.cx.report(Diag::at(Code::WrongType, child.name_span(), message).label("a block").help(help));
             continue;
         }

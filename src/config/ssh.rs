@@ -50,7 +50,11 @@ impl FromKdl for FileName {
     const WHAT: &'static str = "the path of a file";
     fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
         let text = String::from_kdl(raw)?;
-        if text.trim().is_empty() { Err(Expected::new(Self::WHAT)) } else { Ok(Self(text)) }
+        if text.trim().is_empty() {
+            Err(Expected::new(Self::WHAT).help("name a file, or leave it out"))
+        } else {
+            Ok(Self(text))
+        }
     }
 }
 
@@ -58,8 +62,8 @@ impl FromKdl for FileName {
 pub(super) fn ssh(node: &Node<'_>) -> SshOptions {
     let connect = node.prop::<Duration>("connect-timeout");
     if let Some(zero) = connect.as_ref().filter(|limit| limit.value.is_zero()) {
-        let diag = Diag::at(Code::WrongType, zero.span, "`connect-timeout` must be longer than nothing");
-        node.cx.report(diag.label("no host answers in no time").help("leave it out: it is then 10 seconds"));
+        let diag = Diag::at(Code::WrongType, zero.span, "`connect-timeout` can't be nothing");
+        node.cx.report(diag.label("expected a duration such as \"30s\"").help("leave it out: it is then 10 seconds"));
     }
     let options = SshOptions {
         user: node.prop::<Login>("user").map(|value| value.value.0),

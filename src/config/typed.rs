@@ -28,6 +28,24 @@ pub(super) fn what(kind: &ParamType) -> String {
     }
 }
 
+/// How a value of a type is written.
+fn example(kind: &ParamType) -> String {
+    match kind {
+        ParamType::Port => "9200".to_owned(),
+        ParamType::Size => "\"512m\"".to_owned(),
+        ParamType::Duration => "\"30s\"".to_owned(),
+        ParamType::Path => "\"/srv/data\"".to_owned(),
+        ParamType::Bool => "#true".to_owned(),
+        ParamType::Int { min, max } => min.or(*max).unwrap_or(1).to_string(),
+        ParamType::Text | ParamType::Secret => "\"…\"".to_owned(),
+        ParamType::Enum(words) | ParamType::List(words) => {
+            format!("\"{}\"", words.first().map_or("…", String::as_str))
+        }
+        ParamType::Version => "\"1.2.3\"".to_owned(),
+        ParamType::Map => "key=\"value\"".to_owned(),
+    }
+}
+
 /// One KDL value as a value of a type. Of a list it is one element.
 pub(super) fn value(raw: &Raw<'_>, kind: &ParamType) -> Result<Value, Expected> {
     let wrong = || Expected::new(what(kind));
@@ -52,7 +70,7 @@ pub(super) fn value(raw: &Raw<'_>, kind: &ParamType) -> Result<Value, Expected> 
             .and_then(|n| i64::try_from(n).ok())
             .filter(|n| min.is_none_or(|min| *n >= min) && max.is_none_or(|max| *n <= max))
             .map(Value::Int)
-            .ok_or_else(wrong),
+            .ok_or_else(|| super::values::whole(raw, what(kind))),
         ParamType::Text => String::from_kdl(raw).map(Value::Text),
         ParamType::List(words) if words.is_empty() => String::from_kdl(raw).map(Value::Text),
         ParamType::Enum(words) | ParamType::List(words) => word(raw, words, wrong),
@@ -68,7 +86,7 @@ fn word(raw: &Raw<'_>, words: &[String], wrong: impl Fn() -> Expected) -> Result
         return Ok(Value::Text(text.to_owned()));
     }
     Err(match nearest(text, words.iter().map(String::as_str)) {
-        Some(near) => wrong().help(format!("did you mean `{near}`?")),
+        Some(near) => wrong().help(format!("did you mean \"{near}\"?")),
         None => wrong(),
     })
 }
@@ -90,7 +108,7 @@ pub(super) fn from_node(node: &Node<'_>, kind: &ParamType) -> Option<Spanned<Val
     let missing = || {
         let message = format!("`{}` has no value", node.name());
         let diag = Diag::at(Code::Missing, node.span(), message).label(format!("expected {}", what(kind)));
-        node.cx.report(diag);
+        node.cx.report(diag.help(format!("write it behind the name, such as: {} {}", node.name(), example(kind))));
     };
     match kind {
         ParamType::Map => {
@@ -98,6 +116,9 @@ pub(super) fn from_node(node: &Node<'_>, kind: &ParamType) -> Option<Spanned<Val
             for (key, free) in node.props::<Free>() {
                 map.insert(key.value, free.value.0);
             }
+            let help = format!("write `{} {}`", node.name(), example(kind));
+            let no_value = |_: &Raw<'_>| Err::<(), _>(Expected::new(what(kind)).help(help.clone()));
+            node.args_with(&name, no_value);
             if map.is_empty() && node.arg_count() == 0 {
                 missing();
             }

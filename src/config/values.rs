@@ -30,8 +30,13 @@ impl Expected {
         self
     }
 
-    fn name(what: &str, text: &str) -> Self {
+    /// Text that is no name: with the nearest name. A range in it stays as it is.
+    pub(super) fn name(what: &str, text: &str) -> Self {
         let rule = "it has 1 to 63 of these characters, and begins with a letter or digit";
+        let lower = text.to_ascii_lowercase();
+        if is_name(&lower.replace(['[', ']'], "")) {
+            return Self { code: Code::BadName, ..Self::new(what) }.help(format!("{rule}, such as \"{lower}\""));
+        }
         let usable =
             |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.') { c.to_ascii_lowercase() } else { '-' };
         let near: String = text.trim().chars().map(usable).collect();
@@ -56,11 +61,11 @@ pub(super) fn found(raw: &Raw<'_>) -> String {
             if text.chars().nth(40).is_some() {
                 shown.push('…');
             }
-            format!("the text \"{shown}\"")
+            format!("\"{shown}\"")
         }
-        KdlValue::Integer(_) | KdlValue::Float(_) if !raw.repr.is_empty() => format!("the number {}", raw.repr),
-        KdlValue::Integer(number) => format!("the number {number}"),
-        KdlValue::Float(number) => format!("the number {number}"),
+        KdlValue::Integer(_) | KdlValue::Float(_) if !raw.repr.is_empty() => raw.repr.to_owned(),
+        KdlValue::Integer(number) => number.to_string(),
+        KdlValue::Float(number) => number.to_string(),
         KdlValue::Bool(truth) => format!("#{truth}"),
         KdlValue::Null => "#null".to_owned(),
     }
@@ -92,7 +97,24 @@ impl FromKdl for String {
 impl FromKdl for bool {
     const WHAT: &'static str = "#true or #false";
     fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
-        raw.value.as_bool().ok_or_else(|| Expected::new(Self::WHAT))
+        raw.value.as_bool().ok_or_else(|| {
+            let expected = Expected::new(Self::WHAT);
+            match raw.value.as_string().map(str::to_ascii_lowercase).as_deref() {
+                Some("yes" | "true" | "on" | "1" | "y") => expected.help("write #true"),
+                Some("no" | "false" | "off" | "0" | "n") => expected.help("write #false"),
+                _ => expected,
+            }
+        })
+    }
+}
+
+/// A whole number was expected; one in quotes is written without them.
+pub(super) fn whole(raw: &Raw<'_>, what: impl Into<String>) -> Expected {
+    let text = raw.value.as_string().map(str::trim).filter(|text| text.parse::<i64>().is_ok());
+    let expected = Expected::new(what);
+    match text {
+        Some(number) => expected.help(format!("write the number without quotes: {number}")),
+        None => expected,
     }
 }
 
@@ -101,7 +123,7 @@ macro_rules! whole_numbers {
         impl FromKdl for $kind {
             const WHAT: &'static str = $what;
             fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
-                raw.value.as_integer().and_then(|n| n.try_into().ok()).ok_or_else(|| Expected::new(Self::WHAT))
+                raw.value.as_integer().and_then(|n| n.try_into().ok()).ok_or_else(|| whole(raw, Self::WHAT))
             }
         }
     )+};
@@ -129,7 +151,7 @@ impl FromKdl for Port {
     const WHAT: &'static str = "a port, 1 to 65535";
     fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
         let number = raw.value.as_integer().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
-        number.map(Self).ok_or_else(|| Expected::new(Self::WHAT))
+        number.map(Self).ok_or_else(|| whole(raw, Self::WHAT))
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName],
         }
     }
     compat(cluster, modules, broken, cx);
-    plugins(cluster, modules, cx);
+    plugins(cluster, modules, broken, cx);
     warnings
 }
 
@@ -60,8 +60,8 @@ pub(super) fn missing(cluster: &Cluster, modules: &Modules, broken: &[ModuleName
             }
             seen.push(name);
             let own = role.module.value == *name;
-            let label = if own { "has no version".to_owned() } else { format!("`{}` needs it", role.module.value) };
-            let diag = Diag::at(Code::Missing, role.module.span, format!("no version of `{name}`"));
+            let label = if own { "not in `versions`".to_owned() } else { format!("`{}` needs it", role.module.value) };
+            let diag = Diag::at(Code::Missing, role.module.span, format!("`{name}` has no version"));
             cx.report(diag.label(label).help(format!("add a line to `versions`: {name} \"…\"")));
         }
     }
@@ -83,8 +83,9 @@ fn requirement(rows: &[RequirementRow], own: Of<'_>, other: Of<'_>, cx: &Cx) -> 
             }
             Some((_, Ok(false))) => {}
             Some((when, Err(error))) => {
-                let message = format!("this can't be evaluated for version {version}: {error}");
-                cx.report(Diag::at(Code::RenderFailed, when.0.span, message).label("here"));
+                let diag = Diag::at(Code::RenderFailed, when.0.span, format!("this can't be evaluated: {error}"));
+                let diag = diag.label(format!("for `{}` {version}", module.name.value));
+                cx.report(diag.help("docs/modules.md lists what templates and expressions see"));
                 return None;
             }
         }
@@ -111,7 +112,10 @@ fn requirement(rows: &[RequirementRow], own: Of<'_>, other: Of<'_>, cx: &Cx) -> 
                 Diag::at(Code::Incompatible, other_span, format!("{pair} does not work"))
                     .label(format!("not a version for `{}` {version}", module.name.value))
                     .help(format!("`{}` may be {}", with.name.value, prefixes(&both)))
-                    .also(place("the version that it must go with", version_span).label("this one"))
+                    .also(
+                        place("the version that it must go with", version_span)
+                            .label(format!("`{}` {version}", module.name.value)),
+                    )
                     .also(place("what the module knows about it", row.span).label("this row")),
             );
             None
@@ -119,7 +123,10 @@ fn requirement(rows: &[RequirementRow], own: Of<'_>, other: Of<'_>, cx: &Cx) -> 
         None => {
             cx.report(
                 Diag::at(Code::Incompatible, version_span, format!("nothing is known about {pair}"))
-                    .label("no row of the module's table holds for it")
+                    .label("no row of the module's table is for it")
+                    .also(
+                        place("the other version", other_span).label(format!("`{}` {other_version}", with.name.value)),
+                    )
                     .help(format!(
                         "add a row to `requires \"{}\"` in the module, or take a version that it names",
                         with.name.value
@@ -175,7 +182,8 @@ fn judge(rule: &CompatRule, module: &Module, own: (&Version, Span), other: (&Ver
             .unwrap_or_else(|_| format!("`{name}` {version} does not work with `{with}` {other_version}")),
         Err(error) => {
             let diag = Diag::at(Code::RenderFailed, rule.must.0.span, format!("this can't be evaluated: {error}"));
-            cx.report(diag.label(format!("for {version} with {other_version}")));
+            let diag = diag.label(format!("for `{name}` {version} with `{with}` {other_version}"));
+            cx.report(diag.help("docs/modules.md lists what templates and expressions see"));
             return;
         }
     };
@@ -185,15 +193,15 @@ fn judge(rule: &CompatRule, module: &Module, own: (&Version, Span), other: (&Ver
         Diag::at(Code::Incompatible, span, message)
             .label(format!("`{name}` {version}"))
             .help(format!("take versions of `{name}` and `{with}` that go together"))
-            .also(other_place.label("this one"))
+            .also(other_place.label(format!("`{with}` {other_version}")))
             .also(rule_place.label("this rule")),
     );
 }
 
 /// Plugins that their module does not take, or not in that version.
-fn plugins(cluster: &Cluster, modules: &Modules, cx: &Cx) {
+fn plugins(cluster: &Cluster, modules: &Modules, broken: &[ModuleName], cx: &Cx) {
     for (name, spec) in &cluster.versions {
-        let Some(module) = modules.get(name) else { continue };
+        let Some(module) = modules.get(name).filter(|_| !broken.contains(name)) else { continue };
         let roles = cluster.roles.iter().filter(|role| role.module.value == *name);
         let mut used: Vec<&Version> = roles.filter_map(|role| role.versions.get(name)).map(|own| &own.value).collect();
         used.push(&spec.version.value);
@@ -212,7 +220,7 @@ fn plugins(cluster: &Cluster, modules: &Modules, cx: &Cx) {
                 }
                 let message = format!("the plugin `{plugin}` {} is not for `{name}` {own}", version.value);
                 let rule = Diag::at(Code::Incompatible, accepts.0.span, "what the module accepts");
-                let diag = Diag::at(Code::Incompatible, version.span, message).label("not for this version");
+                let diag = Diag::at(Code::Incompatible, version.span, message).label(format!("not for `{name}` {own}"));
                 let help = "take the plugin's version that was made for it";
                 cx.report(diag.help(help).also(rule.label("this must hold")));
             }

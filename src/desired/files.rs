@@ -61,7 +61,9 @@ fn file(draft: &Draft<'_>, spec: &FileSpec, renderer: &mut Renderer<'_>) -> Opti
     let Rendered { mut text, mut sealed } = renderer.file(template)?;
     if let Some(format) = draft.module.free_config.as_ref().filter(|format| format.file == spec.path.0.value) {
         for text in [Some(&mut text), sealed.as_mut().and_then(|sealed| sealed.open.as_mut())].into_iter().flatten() {
-            match free::add(std::mem::take(text), &free::of(draft.role, &draft.id.host), format.format, template) {
+            let entries = free::of(draft.role, &draft.id.host);
+            let module = draft.role.module.as_str();
+            match free::add(std::mem::take(text), &entries, format.format, template, module) {
                 Ok(whole) => *text = whole,
                 Err(wrong) => {
                     for diag in wrong {

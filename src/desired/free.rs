@@ -18,12 +18,14 @@ pub(super) fn of<'a>(role: &'a Role, host: &HostName) -> Vec<&'a FreeEntry> {
     entries.into_values().collect()
 }
 
-/// Adds entries to a rendered file. What can't be added is reported, with the place in the template where it is one.
+/// Adds entries to a rendered file of a module. What can't be added is reported, with the place in the template where it
+/// is one.
 pub(super) fn add(
     text: String,
     entries: &[&FreeEntry],
     syntax: FreeSyntax,
     template: &Template,
+    module: &str,
 ) -> Result<String, Vec<Diag>> {
     if entries.is_empty() {
         return Ok(text);
@@ -33,21 +35,21 @@ pub(super) fn add(
     let mut added = Vec::new();
     for entry in entries {
         if let Some(line) = set.get(&entry.key.value) {
-            wrong.push(conflict(entry, text.lines().nth(*line).unwrap_or_default(), template));
+            wrong.push(conflict(entry, text.lines().nth(*line).unwrap_or_default(), template, module));
             continue;
         }
         match line(entry, syntax) {
             Ok(line) => added.push((entry.key.value.as_str(), line)),
             Err(why) => {
-                let message = format!("`{}` can't be written into this file: {why}", entry.key.value);
-                wrong.push(Diag::at(Code::WrongType, entry.key.span, message).label("here"));
+                let message = format!("`{}` can't be written into the service's file", entry.key.value);
+                wrong.push(Diag::at(Code::WrongType, entry.key.span, message).label(why));
             }
         }
     }
     if wrong.is_empty() { Ok(insert(text, &added, syntax)) } else { Err(wrong) }
 }
 
-fn conflict(entry: &FreeEntry, rendered: &str, template: &Template) -> Diag {
+fn conflict(entry: &FreeEntry, rendered: &str, template: &Template, module: &str) -> Diag {
     let key = &entry.key.value;
     // The line of the template that begins like the rendered one, when the key is not itself computed.
     let begin = rendered.trim_start().split([':', '=', ' ']).next().unwrap_or_default();
@@ -59,7 +61,7 @@ fn conflict(entry: &FreeEntry, rendered: &str, template: &Template) -> Diag {
     let other = Diag::at(Code::KeyConflict, span, format!("the module's template sets `{key}`")).label("set here");
     Diag::at(Code::KeyConflict, entry.key.span, format!("`{key}` is set by the module already"))
         .label("set again")
-        .help("use the module's parameter for it (`esplan explain MODULE` lists them), or leave it out")
+        .help(format!("use the module's parameter for it (`esplan explain {module}` lists them), or leave it out"))
         .also(other)
 }
 
@@ -201,7 +203,7 @@ mod tests {
     fn added(text: &str, syntax: FreeSyntax, entries: &[(&str, Value)]) -> String {
         let entries: Vec<FreeEntry> = entries.iter().map(|(key, value)| entry(key, value.clone())).collect();
         let template = Template(Spanned::new(text.to_owned(), Span::default()));
-        add(text.to_owned(), &entries.iter().collect::<Vec<_>>(), syntax, &template).expect("fits")
+        add(text.to_owned(), &entries.iter().collect::<Vec<_>>(), syntax, &template, "store").expect("fits")
     }
 
     fn text(text: &str) -> Value {
@@ -233,7 +235,8 @@ mod tests {
         let template = "one: 1\npath:\n  data: /x\n";
         let spanned = Spanned::new(template.to_owned(), Span { start: 100, len: template.len(), ..Span::default() });
         let data = entry("path.data", text("/y"));
-        let wrong = add(template.to_owned(), &[&data], FreeSyntax::Yaml, &Template(spanned)).expect_err("conflict");
+        let wrong =
+            add(template.to_owned(), &[&data], FreeSyntax::Yaml, &Template(spanned), "store").expect_err("conflict");
         assert_eq!(wrong[0].code, Code::KeyConflict);
         assert_eq!(wrong[0].related[0].span.map(|span| (span.start, span.len)), Some((113, 10)));
     }
@@ -248,7 +251,7 @@ mod tests {
         ] {
             let entries = [entry("a", text("x\nb: y"))];
             let template = Template(Spanned::new(String::new(), Span::default()));
-            let result = add(String::new(), &[&entries[0]], syntax, &template);
+            let result = add(String::new(), &[&entries[0]], syntax, &template, "store");
             assert_eq!(result.is_ok(), fits, "{syntax:?}");
             assert!(result.map_or(1, |text| text.lines().count()) == 1, "{syntax:?}");
         }

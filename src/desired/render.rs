@@ -2,7 +2,7 @@
 
 use super::context::Secrets;
 use crate::diag::{Code, Diag, Diagnostics, Span, Spanned};
-use crate::expr::{Context, ExprError};
+use crate::expr::{Context, ExprError, ExprErrorKind};
 use crate::model::{Digest, Expr, Template};
 
 /// Renders templates of a module for one instance.
@@ -99,14 +99,15 @@ impl<'a> Renderer<'a> {
         if number.is_none() {
             let shown: String = value.to_string().chars().take(60).collect();
             let diag = Diag::at(Code::RenderFailed, expr.0.span, "this gives no whole number");
-            self.report(diag.label(format!("{shown} for {}", self.who)));
+            let diag = diag.label(format!("expected a whole number, found {shown} for `{}`", self.who));
+            self.report(diag.help("such as `host.number`, or an expression over parameters"));
         }
         number
     }
 
     /// Reports a mistake, naming the instance.
     pub(super) fn report(&mut self, diag: Diag) {
-        let label = format!("for {}", self.who);
+        let label = format!("for `{}`", self.who);
         self.found.push(if diag.label.is_empty() { diag.label(label) } else { diag });
     }
 
@@ -117,8 +118,18 @@ impl<'a> Renderer<'a> {
 
 fn failure(text: &Spanned<String>, error: &ExprError) -> Diag {
     let span = error.range.as_ref().map_or(text.span, |range| inside(text, range.start, range.len()));
-    Diag::at(Code::RenderFailed, span, format!("this can't be evaluated: {error}"))
-        .help("docs/modules.md lists what templates and expressions see")
+    let message = match error.kind {
+        ExprErrorKind::Undefined => error.to_string(),
+        _ => format!("this can't be evaluated: {error}"),
+    };
+    let help = match error.kind {
+        ExprErrorKind::Limit => "a template may loop over hosts, ports and parameters, not over large ranges",
+        ExprErrorKind::Undefined => {
+            "set it, or say what holds without it: `… | default('…')`; docs/modules.md lists what templates see"
+        }
+        _ => "docs/modules.md lists what templates and expressions see",
+    };
+    Diag::at(Code::RenderFailed, span, message).help(help)
 }
 
 /// The place of a part of a text: known when the text is a whole file, or quoted without escapes.

@@ -34,7 +34,7 @@ pub(super) fn used(
         (None, Ok(none)) if module.artifact.is_none() => crate::diag::Spanned::new(none, module.name.span),
         _ => {
             let place = role.map_or(cluster.supervisor.span, |role| role.module.span);
-            let diag = Diag::at(Code::Missing, place, format!("no version of `{name}`")).label("needs it");
+            let diag = Diag::at(Code::Missing, place, format!("`{name}` has no version")).label("needs it");
             return Err(Box::new(diag.help(format!("add a line to `versions`: {name} \"…\""))));
         }
     };
@@ -62,7 +62,11 @@ pub(super) fn used(
 }
 
 fn not_locked(key: &Key, span: Span) -> Diag {
-    Diag::at(Code::NotLocked, span, format!("{key} is not in `cluster.lock`"))
+    let what = match &key.plugin {
+        Some(plugin) => format!("the plugin `{plugin}` {} of `{}`", key.version, key.module),
+        None => format!("`{}` {}", key.module, key.version),
+    };
+    Diag::at(Code::NotLocked, span, format!("{what} is not in `cluster.lock`"))
         .label("not locked")
         .help("run `esplan lock`: it finds the artifact and writes down which bytes it is")
 }

@@ -95,7 +95,7 @@ struct Mistake {
 
 impl Mistake {
     fn new(at: usize, len: usize, message: impl Into<String>) -> Self {
-        let label = "here".to_owned();
+        let label = "not expected here".to_owned();
         Self { code: Code::Syntax, at, len, message: message.into(), label, help: String::new() }
     }
 
@@ -185,9 +185,7 @@ impl Scan<'_> {
                 '}' => self.close(first),
                 ';' => Err(Mistake::new(self.at, 1, "this `;` ends nothing").help("remove it")),
                 '{' => {
-                    let mistake = Mistake::new(self.at, 1, "this block has no name before it")
-                        .help("a block belongs to a node: name { … }, with the `{` on the name's line");
-                    self.found.push(mistake);
+                    self.found.push(self.nameless());
                     self.open(false, false)
                 }
                 _ => self.node(),
@@ -300,6 +298,7 @@ impl Scan<'_> {
     fn open(&mut self, slashed: bool, aside: bool) -> Result<(), Mistake> {
         if self.blocks.len() >= DEEPEST_BLOCK {
             return Err(Mistake::limit(self.at, 1, format!("blocks are nested deeper than {DEEPEST_BLOCK}"))
+                .label("one too deep")
                 .help("no file needs that: is a `}` missing further up?"));
         }
         self.slashed += usize::from(slashed);
@@ -316,6 +315,7 @@ impl Scan<'_> {
     fn close(&mut self, first: bool) -> Result<(), Mistake> {
         let Some(block) = self.blocks.pop() else {
             return Err(Mistake::new(self.at, 1, "this `}` closes nothing")
+                .label("no block is open here")
                 .help("remove it, or look further up for a block that was closed too early"));
         };
         self.slashed -= usize::from(block.slashed);
@@ -361,7 +361,7 @@ impl Scan<'_> {
             let len = (1..=len).rev().find(|len| self.rest().is_char_boundary(*len)).unwrap_or(1);
             return Err(Mistake::new(self.at, len, "type annotations mean nothing here")
                 .label("not expected here")
-                .help("remove it: what a value is, its name says"));
+                .help(format!("remove `{}`", &self.text[self.at..self.at + len])));
         }
         Ok(())
     }

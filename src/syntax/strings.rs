@@ -18,8 +18,9 @@ impl Scan<'_> {
                 } else if quotes.starts_with('"') {
                     self.raw(&hashes)
                 } else {
-                    let mistake = Mistake::new(self.at, hashes.len(), format!("expected {what}, found `{hashes}`"));
-                    Err(mistake.help("a comment begins with `//`"))
+                    let message = format!("expected {what}, found `{hashes}`");
+                    let mistake = Mistake::new(self.at, hashes.len(), message).label(format!("expected {what}"));
+                    Err(mistake.help("for a comment, write `//` instead"))
                 }
             }
             _ => self.bare(what),
@@ -113,6 +114,7 @@ impl Scan<'_> {
         self.at += end.len();
         if !self.peek().is_some_and(is_newline) {
             let mistake = Mistake::new(start, end.len(), "after `\"\"\"` the text begins on the next line");
+            let mistake = mistake.label("expected the end of the line after it");
             return Err(mistake.help("break the line behind the quotes, or write \"…\" for a text of one line"));
         }
         let mut lines: Vec<(usize, usize)> = Vec::new();
@@ -168,6 +170,7 @@ impl Scan<'_> {
             let line = &self.text[*start..*end];
             if !line.starts_with(prefix) && !line.chars().all(is_blank) {
                 let mistake = Mistake::new(*start, line.len(), "this line is indented less than the closing quotes");
+                let mistake = mistake.label("expected more blanks before it");
                 return Err(mistake.help("begin every line with the blanks that stand before the closing `\"\"\"`"));
             }
         }

@@ -51,7 +51,7 @@ impl Scan<'_> {
         let (message, help) = if word.len() > MOST_DIGITS && word.bytes().all(|b| b.is_ascii_digit() || b == b'_') {
             ("this number is too large".to_owned(), format!("a number has at most {MOST_DIGITS} digits"))
         } else {
-            (format!("`{word}` is not a number"), quote)
+            (format!("`{word}` needs quotes"), quote)
         };
         Err(Mistake::new(start, word.len(), message).label("neither a number nor in quotes").help(help))
     }
@@ -65,15 +65,16 @@ impl Scan<'_> {
             return Err(self.no_word(what));
         }
         if matches!(word, "true" | "false" | "null" | "inf" | "nan" | "-inf") {
-            let help = format!("KDL writes it with a `#`: #{word}");
+            let help = "keywords have a `#`: #true, #false, #null; a text stands in quotes";
             return Err(Mistake::new(start, len, format!("`{word}` needs a `#` before it"))
-                .label("a keyword")
+                .label(format!("expected #{word}"))
                 .help(help));
         }
         let digits = word.trim_start_matches(['+', '-']).trim_start_matches('.');
         if digits.len() < word.len() && word.contains('.') && digits.starts_with(|c: char| c.is_ascii_digit()) {
             let message = format!("`{word}` is neither a number nor a name");
-            return Err(Mistake::new(start, len, message).help("a number has a digit before the point: 0.5"));
+            let label = "expected a digit before the point, or quotes";
+            return Err(Mistake::new(start, len, message).label(label).help("write a number as 0.5"));
         }
         self.at += len;
         Ok(())
@@ -83,14 +84,40 @@ impl Scan<'_> {
         let whole = self.word_len().max(self.peek().map_or(0, char::len_utf8));
         let word = &self.text[self.at..self.at + whole];
         let mistake = Mistake::new(self.at, whole, format!("expected {what}, found `{word}`"));
+        let mistake = mistake.label(format!("expected {what}"));
         match self.peek() {
             Some(c @ ('[' | ']' | '/' | '\\' | '(' | ')')) => {
                 mistake.help(format!("a `{c}` stands only in quotes or comments: \"{word}\""))
             }
-            Some('=') => mistake.help("a value follows the name of its node without a `=`: heap \"1g\""),
+            Some('=') => mistake.label("a `=` stands only within a property").help(self.without_equals()),
             Some(c) if super::chars::is_forbidden(c) => self.forbidden(c),
             _ => mistake,
         }
+    }
+
+    /// What was most likely meant by `heap = "1g"`.
+    fn without_equals(&self) -> String {
+        let ends = |c: char| is_blank(c) || is_newline(c) || matches!(c, ';' | '{' | '}');
+        let before = self.text[..self.at].trim_end_matches(is_blank);
+        let name = &before[before.rfind(ends).map_or(0, |at| at + 1)..];
+        let after = self.rest()[1..].trim_start_matches(is_blank);
+        let value = &after[..after.find(ends).unwrap_or(after.len())];
+        let usable = |text: &str| !text.is_empty() && text.len() < 60 && !text.contains('=');
+        let (name, value) = if usable(name) && usable(value) { (name, value) } else { ("heap", "\"1g\"") };
+        format!("a value follows the name of its node without a `=`: {name} {value}")
+    }
+
+    /// A block that begins without a name before it: most often it stands a line too low.
+    pub(super) fn nameless(&self) -> Mistake {
+        let above = self.text[..self.at].trim_end();
+        let line = above.rsplit(is_newline).next().unwrap_or_default().trim();
+        let name = !line.is_empty() && line.len() < 60 && !line.ends_with(['{', '}', ';']) && !line.contains("//");
+        let mistake = Mistake::new(self.at, 1, "this block has no name before it").label("expected a name before it");
+        mistake.help(if name {
+            format!("the `{{` stands on the line of its node: {line} {{")
+        } else {
+            "a block belongs to a node: name { … }".to_owned()
+        })
     }
 
     /// What follows a value or a name must end it.
@@ -124,7 +151,7 @@ impl Scan<'_> {
         }
         let len = self.at - start + self.word_len().max(self.peek().map_or(0, char::len_utf8));
         let whole = &self.text[start..start + len];
-        let mistake = Mistake::new(start, len, format!("`{whole}` can't stand without quotes"));
+        let mistake = Mistake::new(start, len, format!("`{whole}` needs quotes"));
         let line = self.text[start..].find(is_newline).map_or(self.text.len(), |end| start + end);
         let from = self.text[..start].rfind(is_newline).map_or(0, |end| end + 1);
         let quotes = self.text[from..line].replace("\\\"", "").matches('"').count();
@@ -137,9 +164,11 @@ impl Scan<'_> {
                 .label("a blank is missing")
                 .help("write a blank between two values, and `\\\"` for a quote inside of quotes")
         } else if self.peek() == Some('=') {
-            Mistake::new(start, len, "only a name can stand before a `=`").help("put the name in quotes")
+            Mistake::new(start, len, "only a name can stand before a `=`")
+                .label("expected a name")
+                .help("put the name in quotes")
         } else {
-            mistake.label("not a word").help(format!("put it in quotes: \"{whole}\""))
+            mistake.label("neither a plain word nor in quotes").help(format!("put it in quotes: \"{whole}\""))
         })
     }
 }

@@ -167,6 +167,32 @@ fn every_case_can_be_told_to_other_programs() {
     }
 }
 
+/// Who made a mistake is told what was expected at exactly that place, or what to write instead; once, and in one manner.
+#[test]
+fn every_mistake_says_what_was_expected_or_what_to_do() {
+    for case in cases() {
+        let mut texts = base();
+        texts.0.extend(Texts::below(&case).0);
+        let found = stages(&texts, &mut Sources::new());
+        for diag in found.iter() {
+            let told = format!("{}: {diag:#?}", case.display());
+            let help = diag.help.as_deref().unwrap_or_default();
+            let says = |label: &str| label.starts_with("expected") || label.starts_with("did you mean");
+            assert!(!help.is_empty() || says(&diag.label), "no next step in {told}");
+            assert!(diag.span.is_none() || !diag.label.is_empty(), "nothing under the span in {told}");
+            assert!(!diag.message.ends_with('.') && !diag.message.starts_with(char::is_uppercase), "{told}");
+            assert!(diag.label != diag.message && diag.label != help && help != diag.message, "twice in {told}");
+            let others = diag.related.iter().map(|other| other.label.as_str());
+            for text in others.chain([diag.message.as_str(), &diag.label, help]) {
+                assert!(text != "here" && text.matches('`').count() % 2 == 0, "`{text}` in {told}");
+            }
+        }
+        let mut places: Vec<_> = found.iter().map(|diag| (diag.span, &diag.message)).collect();
+        places.dedup();
+        assert_eq!(places.len(), found.len(), "a mistake is told twice in {}", case.display());
+    }
+}
+
 #[test]
 fn every_code_has_a_case() {
     let shown: Vec<String> =

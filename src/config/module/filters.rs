@@ -45,6 +45,10 @@ pub(super) const FILTERS: &[&str] = &[
     "upper",
 ];
 
+/// Functions that modules use, for suggestions.
+pub(super) const FUNCTIONS: &[&str] =
+    &["dict", "loopback", "namespace", "only_copies", "range", "version_at_least", "version_below", "version_starts"];
+
 /// Tests that modules use, for suggestions.
 pub(super) const TESTS: &[&str] = &[
     "defined",

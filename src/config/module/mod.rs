@@ -75,15 +75,17 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let name = node.arg_as::<ModuleName>("the module's name")?;
     if name.as_str() != given.name {
         let message = format!("the module in `{}.kdl` calls itself `{}`", given.name, name.value);
-        let diag = Diag::at(Code::BadName, name.span, message).label("not the file's name");
+        let diag = Diag::at(Code::BadName, name.span, message).label(format!("expected \"{}\"", given.name));
         cx.report(diag.help(format!("write \"{}\", or rename the file and its folder", given.name)));
     }
     let name = Spanned::new(ModuleName::new(given.name).ok()?, name.span);
     let mut body = node.body(SECTIONS);
     let doc = one_text(&mut body, "doc", "one sentence").map(|doc| doc.value).unwrap_or_default();
+    let before = cx.count();
     let params = body.one("params").map(|node| params::read(&node)).unwrap_or_default();
+    let params_whole = cx.count() == before && !body.misspells("params");
     let requirements = body.many("requires");
-    let scope = Scope::new(cx, &params, &requirements, given.modules, &given.templates);
+    let scope = Scope::new(cx, &params, params_whole, &requirements, given.modules, &given.templates);
     let requires = requires(&requirements, given.modules, &scope);
     let before = cx.count();
     let files = body.one("files").map(|node| process::files(&node, &scope)).unwrap_or_default();

@@ -38,20 +38,21 @@ fn name(node: &Node<'_>, snakes: &mut IndexMap<String, Spanned<String>>) -> Opti
     let Some(name) = Name::new(text).ok().filter(|_| text.starts_with(|c: char| c.is_ascii_lowercase())) else {
         refuse(
             format!("`{text}` can't be a parameter's name"),
-            "not a name",
-            "small letters, digits and '-', a letter first",
+            "expected small letters, digits and '-', a letter first",
+            "such as `heap` or `http-port`",
         );
         return None;
     };
     if RESERVED.contains(&text) {
-        refuse(format!("`{text}` means something else in a role"), "taken", "choose another name for the parameter");
+        let help = format!("choose another name for the parameter, such as `own-{text}`");
+        refuse(format!("`{text}` means something else in a role"), "expected a name that is free", &help);
         return None;
     }
     let snake = snake(text);
     if names::INSTANCE.contains(&snake.as_str()) || names::ANSWER.contains(&snake.as_str()) {
         refuse(
             format!("templates already have something that is called `{snake}`"),
-            "taken",
+            "expected a name that is free",
             "choose another name; docs/modules.md lists what templates have",
         );
         return None;
@@ -62,9 +63,13 @@ fn name(node: &Node<'_>, snakes: &mut IndexMap<String, Spanned<String>>) -> Opti
             node.cx.report(duplicate(&what, span, first.span, "keep one of them"));
         } else {
             let message = format!("`{}` and `{text}` are both `{snake}` in templates", first.value);
-            let other = Diag::at(Code::BadName, first.span, "the other one is here").label("here");
-            node.cx
-                .report(Diag::at(Code::BadName, span, message).label("clashes").help("rename one of them").also(other));
+            let other = Diag::at(Code::BadName, first.span, "the other one").label(format!("`{snake}` in templates"));
+            node.cx.report(
+                Diag::at(Code::BadName, span, message)
+                    .label(format!("`{snake}` in templates, too"))
+                    .help("rename one of them")
+                    .also(other),
+            );
         }
         return None;
     }
@@ -116,6 +121,8 @@ fn param(node: &Node<'_>) -> Option<Param> {
             .label("an enum of no words")
             .help("list the words with blanks between them: of=\"info warn\"");
         node.cx.report(diag);
+        node.forgive();
+        return None;
     }
     let default = node.prop_with("default", |raw| default(raw, &param_type)).map(|value| value.value);
     // A map that nobody fills is an empty one, so it needs no default to say so.

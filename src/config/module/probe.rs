@@ -137,11 +137,14 @@ fn http(node: &Node<'_>, template: &impl Fn(crate::diag::Spanned<String>) -> Tem
         node.opt_arg::<String>(1, "the path")
     };
     if let Some(path) = path.as_ref().filter(|path| !path.starts_with('/') && !path.starts_with("{{")) {
-        let message = format!("the path must start with `/`, found \"{}\"", path.value);
+        let message = format!("the path can't be \"{}\"", super::super::hosts::shown(&path.value));
         node.cx.report(
-            Diag::at(Code::WrongType, path.span, message)
-                .label("expected a path")
-                .help("the host and the port are the instance's own; give the path and the query"),
+            Diag::at(Code::WrongType, path.span, message).label("expected a path that begins with `/`").help(
+                match path.split_once("://") {
+                    Some(_) => "the host and the port are the instance's own: give the path and the query".to_owned(),
+                    None => format!("write \"/{}\"", path.value),
+                },
+            ),
         );
     }
     let body = node.prop::<String>("body").map(template);

@@ -48,14 +48,15 @@ fn file(node: &Node<'_>, path: Spanned<String>, scope: &Scope<'_>) -> Option<Fil
     let mode = node.prop::<Mode>("mode").map_or(DEFAULT_MODE, |mode| mode.value.0);
     let identity = node.flag("identity");
     let when = node.prop::<String>("when").map(|text| scope.expr(text, &[]));
-    let refuse = |span: Span, message: &str, help: &str| {
-        node.cx.report(Diag::at(Code::WrongType, span, message).label("here").help(help.to_owned()));
+    let refuse = |span: Span, message: &str, label: &str, help: &str| {
+        node.cx.report(Diag::at(Code::WrongType, span, message).label(label.to_owned()).help(help.to_owned()));
         None
     };
     if path.split('/').any(|part| part == ".." || part == ".") {
         return refuse(
             path.span,
             "a file's path has no `.` or `..` in it",
+            "expected a path such as \"conf.d/main.conf\"",
             "name the file below the generation's folder",
         );
     }
@@ -68,7 +69,8 @@ fn file(node: &Node<'_>, path: Spanned<String>, scope: &Scope<'_>) -> Option<Fil
         }
         (None, Some(content)) => FileContent::Inline(scope.template(content, &[])),
         (Some(_), Some(content)) => {
-            return refuse(content.span, "a file has a template or a content, not both", "keep one of them");
+            let message = "a file has a template or a content, not both";
+            return refuse(content.span, message, "one too many", "keep one of them");
         }
         (None, None) => {
             let diag = Diag::at(Code::Missing, node.span(), format!("the file `{}` has no content", path.value))
@@ -126,7 +128,8 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
         for (name, value) in child.props::<String>() {
             if !is_variable(&name) {
                 let message = format!("`{}` can't be a variable's name", name.value);
-                node.cx.report(Diag::at(Code::BadName, name.span, message).label("letters, digits and '_'"));
+                let diag = Diag::at(Code::BadName, name.span, message);
+                node.cx.report(diag.label("expected letters, digits and '_', and no digit first"));
                 continue;
             }
             env.insert(name.value, scope.template(value, &[]));

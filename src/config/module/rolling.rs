@@ -100,8 +100,8 @@ pub(super) fn rolling(node: Option<Node<'_>>, scope: &Scope<'_>, settings: &Sett
     if let Some(child) = body.one("max-unavailable") {
         if let Some(count) = child.arg::<Share>(0, "how many may be down at once") {
             if count.value == Share::Count(0) {
-                let diag = Diag::at(Code::WrongType, count.span, "`max-unavailable` must be 1 or more, found 0");
-                node.cx.report(diag.label("nothing could ever be changed"));
+                let diag = Diag::at(Code::WrongType, count.span, "`max-unavailable` can't be 0");
+                node.cx.report(diag.label("expected 1 or more").help("with 0 nothing could ever be changed"));
             } else {
                 rolling.max_unavailable = count.value;
             }

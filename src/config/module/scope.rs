@@ -49,6 +49,7 @@ impl<'a> Scope<'a> {
     pub(super) fn new(
         cx: &'a Cx,
         params: &IndexMap<Name, Param>,
+        params_whole: bool,
         requires: &[Node<'_>],
         modules: &[&str],
         files: &IndexMap<String, Template>,
@@ -57,7 +58,7 @@ impl<'a> Scope<'a> {
         instance.extend(params.keys().map(|name| snake(name.as_str())));
         // Read without marking: `requires` itself is decoded later and reports what is wrong with it.
         instance.extend(requires.iter().filter_map(Node::peek_arg).map(snake));
-        let loose = requires.iter().filter_map(Node::peek_arg).any(|name| !modules.contains(&name));
+        let loose = !params_whole || requires.iter().filter_map(Node::peek_arg).any(|name| !modules.contains(&name));
         let is_port = |param: &Param| param.kind == crate::model::ParamType::Port;
         let port_params: Vec<String> =
             params.iter().filter(|(_, param)| is_port(param)).map(|(name, _)| name.as_str().to_owned()).collect();
@@ -73,27 +74,25 @@ impl<'a> Scope<'a> {
 
     /// A template over an instance's context and some more names.
     pub(super) fn template(&self, text: Spanned<String>, more: &[&str]) -> Template {
-        self.check(&text, &self.known(more), true);
+        self.check(&text, &self.known(more), self.loose, true);
         Template(text)
     }
 
     /// An expression over an instance's context and some more names.
     pub(super) fn expr(&self, text: Spanned<String>, more: &[&str]) -> Expr {
-        self.check(&text, &self.known(more), false);
+        self.check(&text, &self.known(more), self.loose, false);
         Expr(text)
     }
 
     /// A template over some names alone: no instance is known there.
     pub(super) fn only_template(&self, text: Spanned<String>, only: &[&str]) -> Template {
-        let known: Vec<&str> = only.to_vec();
-        self.check(&text, &known, true);
+        self.check(&text, only, false, true);
         Template(text)
     }
 
     /// An expression over some names alone.
     pub(super) fn only_expr(&self, text: Spanned<String>, only: &[&str]) -> Expr {
-        let known: Vec<&str> = only.to_vec();
-        self.check(&text, &known, false);
+        self.check(&text, only, false, false);
         Expr(text)
     }
 
@@ -101,21 +100,30 @@ impl<'a> Scope<'a> {
         self.instance.iter().map(String::as_str).chain(more.iter().copied()).collect()
     }
 
-    fn check(&self, text: &Spanned<String>, known: &[&str], template: bool) {
+    /// Reports what can't be compiled, and names that are not known; `loose` says that there are more names than these.
+    fn check(&self, text: &Spanned<String>, known: &[&str], loose: bool, template: bool) {
         let names = if template { expr::template_names } else { expr::expression_names };
         let used = match names(&text.value) {
             Ok(used) => used,
             Err(error) => {
                 let span = error.range.clone().map_or(text.span, |range| inside(text, range));
-                let diag = Diag::at(Code::BadTemplate, span, format!("this can't be compiled: {}", error.message));
-                let help = "it is minijinja; docs/modules.md lists names, functions and filters";
-                self.cx.report(diag.label("here").help(help));
+                let what = if template { "this template" } else { "this expression" };
+                let diag = Diag::at(Code::BadTemplate, span, format!("{what} has a syntax error"));
+                let help = "the syntax is that of minijinja (Jinja2); docs/modules.md lists names, functions, filters";
+                self.cx.report(diag.label(error.message).help(help));
                 return;
             }
         };
-        for name in used.iter().filter(|name| !self.loose && !known.contains(&name.as_str())) {
-            let diag = Diag::at(Code::BadTemplate, word_in(text, name), format!("nothing here is called `{name}`"));
-            self.cx.report(suggest(diag, name, known, "unknown name"));
+        for name in used.iter().filter(|name| !known.contains(&name.as_str())) {
+            let span = word_in(text, name);
+            let diag = |what: String| Diag::at(Code::BadTemplate, span, what);
+            let rest = text.value.get(text.value.find(name.as_str()).unwrap_or_default() + name.len()..);
+            if rest.is_some_and(|rest| rest.trim_start().starts_with('(')) {
+                let diag = diag(format!("there is no function `{name}`"));
+                self.cx.report(suggest(diag, name, filters::FUNCTIONS, "unknown name"));
+            } else if !loose {
+                self.cx.report(suggest(diag(format!("nothing here is called `{name}`")), name, known, "unknown name"));
+            }
         }
         for unknown in filters::unknown(&text.value, template) {
             let span = inside(text, unknown.at..unknown.at + unknown.name.len());
@@ -140,6 +148,7 @@ impl<'a> Scope<'a> {
     /// Checks that `port=` names a port parameter, or that there is one when it names none.
     pub(super) fn check_port(&self, port: Option<&Spanned<String>>, probe: Span) {
         match port {
+            _ if self.loose => {}
             Some(port) if !self.port_params.contains(&port.value) => {
                 let known: Vec<&str> = self.port_params.iter().map(String::as_str).collect();
                 let message = if self.ports.contains(&port.value) {
@@ -166,7 +175,7 @@ impl<'a> Scope<'a> {
         for file in &module.files {
             let FileContent::TemplateFile(name) = &file.content else { continue };
             if let Some(Template(text)) = templates.get(name).filter(|_| seen.insert(name.clone())) {
-                self.check(text, &self.known(&[]), true);
+                self.check(text, &self.known(&[]), self.loose, true);
             }
         }
     }

@@ -37,7 +37,7 @@ fn what_is_not_locked_is_named_with_the_way_out() {
     let messages: Vec<_> = found.iter().map(|(_, message, _)| message.as_str()).collect();
     assert_eq!(
         messages,
-        ["runtime 11.0.13 is not in `cluster.lock`", "store plugin geo 6.7.0.0 is not in `cluster.lock`"]
+        ["`runtime` 11.0.13 is not in `cluster.lock`", "the plugin `geo` 6.7.0.0 of `store` is not in `cluster.lock`"]
     );
 }
 
@@ -49,7 +49,7 @@ fn a_failing_template_is_reported_once_and_where() {
     let diag = found.iter().next().expect("one");
     assert_eq!(diag.code, Code::RenderFailed);
     assert!(diag.message.contains("not a whole number of GiB"), "{}", diag.message);
-    assert_eq!(diag.label, "for coord@node1");
+    assert_eq!(diag.label, "for `coord@node1`");
     let text = &world.texts["modules/coord/coord.cfg"];
     let span = diag.span.expect("a place");
     assert!(text[span.start..span.start + span.len].contains("gib"), "{span:?}");

@@ -1,5 +1,6 @@
 //! What was typed. The doc comments are the help texts.
 
+use super::examples;
 use super::format::{Drawing, Findings, Plain, Report};
 use crate::render::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -51,39 +52,43 @@ pub struct Esplan {
 #[derive(Debug, Subcommand)]
 pub enum EsplanCommand {
     /// Check the file and the modules alone; no host is contacted.
+    #[command(after_help = examples::VALIDATE)]
     Validate {
         /// How to print what was found.
         #[arg(long, value_enum, default_value_t)]
         format: Findings,
     },
     /// Resolve and download artifacts, and write cluster.lock.
+    #[command(after_help = examples::LOCK)]
     Lock {
         /// A folder of vendor downloads that is looked at first.
         #[arg(long, value_name = "DIR")]
         install: Option<PathBuf>,
     },
     /// Show every instance, and a verdict per service.
+    #[command(after_help = examples::STATUS)]
     Status {
         /// How to print it.
         #[arg(long, value_enum, default_value_t)]
         format: Plain,
+        /// What is looked at.
+        #[command(flatten)]
+        look: Look,
     },
     /// Ask today's gates and safety rules, and say which would hold a rollout now, and why.
-    #[command(after_help = "\
-Exit codes: 0 a rollout would pass, 3 a host could not be observed, 4 a gate would hold it, 7 a rule would refuse it.
-
-Examples:
-  esplan gates                         everything
-  esplan --only node1 gates            what runs on one host, and its services
-  esplan gates --format json           for programs")]
+    #[command(after_help = examples::GATES)]
     Gates {
         /// How to print it.
         #[arg(long, value_enum, default_value_t)]
         format: Plain,
+        /// What is asked about.
+        #[command(flatten)]
+        part: Part,
     },
     /// Show what was applied, when, by whom, and how it ended; or a report of one run.
     History(super::history::HistoryArgs),
     /// Print what a module offers: parameters, defaults, gates.
+    #[command(after_help = examples::EXPLAIN)]
     Explain {
         /// The module.
         module: String,
@@ -91,6 +96,7 @@ Examples:
     /// Show what a change of the file means; no host is contacted.
     Diff(super::diff::DiffArgs),
     /// Print completions for a shell.
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell.
         #[arg(value_enum)]
@@ -100,6 +106,7 @@ Examples:
         program: Option<super::shell::Program>,
     },
     /// Write man pages of both programs.
+    #[command(after_help = examples::MAN)]
     Man {
         /// The folder, e.g. ~/.local/share/man/man1
         #[arg(long, value_name = "DIR")]
@@ -110,16 +117,21 @@ Examples:
     /// Lay out the file and what it includes canonically, with all comments.
     Fmt(super::fmt::Fmt),
     /// Show the order of roles and instances, with canaries and gates; no host is contacted.
+    #[command(after_help = examples::GRAPH)]
     Graph {
         /// How to draw it.
         #[arg(long, value_enum, default_value_t)]
         format: Drawing,
     },
     /// Write what was observed to a file, to plan offline.
+    #[command(after_help = examples::OBSERVE)]
     Observe {
         /// The snapshot.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Compare software by content, not by manifest.
+        #[arg(long)]
+        verify: bool,
     },
 }
 
@@ -183,6 +195,25 @@ pub struct Common {
     /// Say more about what happens; twice for everything.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
+}
+
+/// What a command looks at when it is not the hosts as they are.
+#[derive(Debug, Clone, Args)]
+pub struct Look {
+    /// Look at a snapshot of `esplan observe`; no host is contacted.
+    #[arg(long, value_name = "FILE")]
+    pub observed: Option<PathBuf>,
+}
+
+/// Which part of the platform a command is about.
+#[derive(Debug, Clone, Args)]
+pub struct Part {
+    /// Only this role, host or role@host; can be given several times.
+    #[arg(long, value_name = "TARGET")]
+    pub only: Vec<String>,
+    /// As if this dead host were not there; can be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub without: Vec<String>,
 }
 
 /// Flags that shape a plan.

@@ -1,6 +1,6 @@
 //! The smaller commands of `esplan`.
 
-use super::args::{Common, Esplan};
+use super::args::{Common, Look};
 use super::error::CliError;
 use super::exit::Exit;
 use super::files::DiskFiles;
@@ -68,9 +68,10 @@ pub(crate) fn open_cache() -> Result<Cache, CliError> {
 }
 
 /// `esplan status`: every instance and a verdict per service.
-pub(crate) async fn status(args: &Esplan, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, _) = load::desired(&args.common, args.plan.observed.as_deref()).await?;
-    let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
+pub(crate) async fn status(common: &Common, at: &Look, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
+    let observed = at.observed.as_deref();
+    let (desired, _) = load::desired(common, observed).await?;
+    let (inventory, _) = plan::look(common, observed, false, &desired, &BTreeSet::new()).await?;
     let status = render::status(&desired, &inventory);
     terminal.print(&match format {
         Plain::Text => status.text(terminal.colour()),
@@ -106,9 +107,9 @@ pub(crate) async fn graph(common: &Common, format: Drawing, terminal: &Terminal)
 }
 
 /// `esplan observe --out FILE`: a snapshot.
-pub(crate) async fn observe(args: &Esplan, out: &Path, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, _) = load::desired(&args.common, args.plan.observed.as_deref()).await?;
-    let (inventory, _) = plan::look(&args.common, &args.plan, &desired, &BTreeSet::new()).await?;
+pub(crate) async fn observe(common: &Common, out: &Path, verify: bool, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (desired, _) = load::desired(common, None).await?;
+    let (inventory, _) = plan::look(common, None, verify, &desired, &BTreeSet::new()).await?;
     let marks = desired.secrets.iter().map(|(name, secret)| (name.clone(), secret.mark())).collect();
     let snapshot = Snapshot::new(desired.cluster.clone(), marks, inventory);
     artifact::write_whole(out, snapshot.to_json().as_bytes()).map_err(|error| CliError::new(error.to_string()))?;

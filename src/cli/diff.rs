@@ -17,12 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// Flags of `esplan diff`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "\
-Exit codes: 0 shown, 1 error, 2 they differ (with --detailed-exitcode).
-
-Examples:
-  git show main:cluster.kdl > old.kdl; esplan diff old.kdl cluster.kdl
-  esplan diff --diff full --format json old.kdl cluster.kdl")]
+#[command(after_help = super::examples::DIFF)]
 pub struct DiffArgs {
     /// The file as it was. Its modules and lock are those beside it, else those beside NEW.
     #[arg(value_name = "OLD.kdl")]

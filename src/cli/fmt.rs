@@ -23,6 +23,7 @@ const MOST_FILES: usize = 10_000;
 
 /// Flags of `esplan fmt`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = super::examples::FMT)]
 pub struct Fmt {
     /// Write nothing; list the files that are not canonical, and exit with 2 when there are any.
     #[arg(long)]

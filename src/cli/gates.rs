@@ -1,6 +1,6 @@
 //! `esplan gates`: whether a rollout would pass now, and what would hold it.
 
-use super::args::Esplan;
+use super::args::{Common, Part};
 use super::error::CliError;
 use super::exit::Exit;
 use super::format::Plain;
@@ -12,16 +12,10 @@ use crate::plan::{Outcome, rehearsal_on};
 use crate::render;
 
 /// Looks, asks, and says which gate would hold a rollout that restarts everything.
-pub(crate) async fn gates(args: &Esplan, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
-    if args.plan.observed.is_some() {
-        return Err(CliError::with_hint(
-            "a snapshot does not tell what gates say now",
-            "leave --observed away: services are asked over their own APIs",
-        ));
-    }
-    let (desired, _) = load::desired(&args.common, None).await?;
-    let options = plan::options(&args.plan, false, &desired)?;
-    let world = plan::world(&args.common, &desired)?;
+pub(crate) async fn gates(common: &Common, part: &Part, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (desired, _) = load::desired(common, None).await?;
+    let options = plan::selected(&part.only, &part.without, &desired)?;
+    let world = plan::world(common, &desired)?;
     let inventory = super::observe::inventory(&desired, &world, &options.without, false).await;
     let rehearsal = rehearsal_on(&desired, &inventory, &options);
     let asked = apply::gates(&desired, &inventory, &world, &options).await;

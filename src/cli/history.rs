@@ -1,6 +1,6 @@
 //! `esplan history`: what was applied, when, by whom, and how it ended, from the journals on the hosts.
 
-use super::args::{Common, Esplan};
+use super::args::Common;
 use super::error::CliError;
 use super::exit::Exit;
 use super::load;
@@ -46,6 +46,9 @@ pub struct HistoryArgs {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     pub format: Told,
+    /// Do not ask this dead host; can be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub without: Vec<String>,
 }
 
 /// Output of `esplan history`.
@@ -61,20 +64,17 @@ pub enum Told {
 }
 
 /// Reads journals, puts them together, shows them.
-pub(crate) async fn history(args: &Esplan, what: &HistoryArgs, terminal: &Terminal) -> Result<Exit, CliError> {
-    if args.plan.observed.is_some() {
-        return Err(CliError::with_hint("a snapshot has no journals", "leave --observed away: the hosts have them"));
-    }
-    let (desired, _) = load::desired(&args.common, None).await?;
-    let without = plan::options(&args.plan, false, &desired)?.without;
-    let reader = Reader { desired: &desired, world: plan::world(&args.common, &desired)?, without };
+pub(crate) async fn history(common: &Common, what: &HistoryArgs, terminal: &Terminal) -> Result<Exit, CliError> {
+    let (desired, _) = load::desired(common, None).await?;
+    let without = plan::selected(&[], &what.without, &desired)?.without;
+    let reader = Reader { desired: &desired, world: plan::world(common, &desired)?, without };
     let found = match &what.run {
         None => {
             let mut found = reader.read(&WantedJournals::Ends(usize::from(what.newest))).await;
             found.runs.truncate(usize::from(what.newest));
             found
         }
-        Some(name) => reader.one(name, &args.common).await?,
+        Some(name) => reader.one(name, common).await?,
     };
     let (colour, width) = (terminal.colour(), terminal.width());
     terminal.print(&match (what.format, what.run.is_some()) {

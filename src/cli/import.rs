@@ -23,10 +23,7 @@ const DEEPEST: usize = 4;
 
 /// Flags of `esplan import`.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_help = "\
-Examples:
-  esplan import /opt/scripts --modules modules > cluster.kdl
-  esplan import /opt/scripts --out cluster.kdl && esplan validate")]
+#[command(after_help = super::examples::IMPORT)]
 pub struct Import {
     /// A folder with conf/*.list, conf/SERVICE/ and install/
     #[arg(value_name = "DIR")]

@@ -6,6 +6,7 @@ mod commands;
 mod diff;
 pub mod error;
 mod events;
+mod examples;
 pub mod exit;
 pub mod files;
 mod fmt;
@@ -15,6 +16,7 @@ mod history;
 mod import;
 mod load;
 mod observe;
+mod parse;
 mod plan;
 mod saved;
 mod shell;
@@ -22,8 +24,9 @@ mod terminal;
 mod validate;
 mod world;
 
+pub use parse::parse;
+
 use args::{Esapply, Esplan, EsplanCommand};
-use clap::Parser;
 use error::CliError;
 use exit::Exit;
 use std::future::Future;
@@ -31,7 +34,7 @@ use terminal::Terminal;
 
 /// Runs `esplan` on the program's arguments.
 pub fn esplan() -> Exit {
-    let args = match Esplan::try_parse() {
+    let args = match parse::<Esplan>(std::env::args_os()) {
         Ok(args) => args,
         Err(usage) => return wrong_usage(&usage),
     };
@@ -41,9 +44,11 @@ pub fn esplan() -> Exit {
             None => plan::show(&args, &terminal).await,
             Some(EsplanCommand::Validate { format }) => validate::validate(&args.common, *format, &terminal),
             Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
-            Some(EsplanCommand::Status { format }) => commands::status(&args, *format, &terminal).await,
-            Some(EsplanCommand::Gates { format }) => gates::gates(&args, *format, &terminal).await,
-            Some(EsplanCommand::History(what)) => history::history(&args, what, &terminal).await,
+            Some(EsplanCommand::Gates { format, part }) => gates::gates(&args.common, part, *format, &terminal).await,
+            Some(EsplanCommand::History(what)) => history::history(&args.common, what, &terminal).await,
+            Some(EsplanCommand::Status { format, look }) => {
+                commands::status(&args.common, look, *format, &terminal).await
+            }
             Some(EsplanCommand::Explain { module }) => commands::explain(&args.common, module, &terminal),
             Some(EsplanCommand::Diff(files)) => diff::diff(&args.common, files, &terminal),
             Some(EsplanCommand::Completions { shell, program }) => Ok(shell::completions(*shell, *program, &terminal)),
@@ -51,14 +56,16 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Import(folder)) => import::import(&args.common, folder, &terminal),
             Some(EsplanCommand::Fmt(fmt)) => fmt::fmt(&args.common, fmt, &terminal),
             Some(EsplanCommand::Graph { format }) => commands::graph(&args.common, *format, &terminal).await,
-            Some(EsplanCommand::Observe { out }) => commands::observe(&args, out, &terminal).await,
+            Some(EsplanCommand::Observe { out, verify }) => {
+                commands::observe(&args.common, out, *verify, &terminal).await
+            }
         }
     })
 }
 
 /// Runs `esapply` on the program's arguments.
 pub fn esapply() -> Exit {
-    let args = match Esapply::try_parse() {
+    let args = match parse::<Esapply>(std::env::args_os()) {
         Ok(args) => args,
         Err(usage) => return wrong_usage(&usage),
     };

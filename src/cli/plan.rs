@@ -17,6 +17,7 @@ use crate::model::{HostName, Name};
 use crate::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
 use crate::render::{self, Format, Places, Shown, TextOptions};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// A plan with everything that it was made from.
 pub(crate) struct Planned {
@@ -95,7 +96,8 @@ pub(crate) async fn make(
         terminal.complain(&format!("warning: {warning}\n"));
     }
     let options = options(flags, canary_only, &desired)?;
-    let (inventory, world) = look(common, flags, &desired, &options.without).await?;
+    let from = flags.observed.as_deref();
+    let (inventory, world) = look(common, from, flags.verify, &desired, &options.without).await?;
     let (plan, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
     let violations = check(&plan, &desired, &inventory);
     if !violations.is_empty() {
@@ -112,11 +114,12 @@ pub(crate) async fn make(
 /// The platform, live or from a snapshot.
 pub(crate) async fn look(
     common: &Common,
-    flags: &PlanFlags,
+    observed: Option<&Path>,
+    verify: bool,
     desired: &Desired,
     without: &BTreeSet<HostName>,
 ) -> Result<(Inventory, Option<World>), CliError> {
-    if let Some(path) = &flags.observed {
+    if let Some(path) = observed {
         let snapshot = observe::snapshot(path)?;
         if snapshot.cluster != desired.cluster {
             let (shown, of) = (path.display(), &snapshot.cluster);
@@ -128,7 +131,7 @@ pub(crate) async fn look(
         return Ok((snapshot.inventory, None));
     }
     let world = world(common, desired)?;
-    let inventory = observe::inventory(desired, &world, without, flags.verify).await;
+    let inventory = observe::inventory(desired, &world, without, verify).await;
     Ok((inventory, Some(world)))
 }
 
@@ -138,8 +141,14 @@ pub(crate) fn world(common: &Common, desired: &Desired) -> Result<World, CliErro
 }
 
 pub(crate) fn options(flags: &PlanFlags, canary_only: bool, desired: &Desired) -> Result<PlanOptions, CliError> {
-    let mut options = PlanOptions { canary_only, ..PlanOptions::default() };
-    for text in &flags.only {
+    let selected = selected(&flags.only, &flags.without, desired)?;
+    Ok(PlanOptions { canary_only, waivers: waivers(&flags.waive)?, ..selected })
+}
+
+/// What `--only` and `--without` name.
+pub(crate) fn selected(only: &[String], without: &[String], desired: &Desired) -> Result<PlanOptions, CliError> {
+    let mut options = PlanOptions::default();
+    for text in only {
         let target = Target::parse(text, desired).map_err(|unknown| {
             let message = format!("--only: {unknown}");
             match &unknown.nearest {
@@ -149,12 +158,11 @@ pub(crate) fn options(flags: &PlanFlags, canary_only: bool, desired: &Desired) -
         })?;
         options.only.push(target);
     }
-    for text in &flags.without {
+    for text in without {
         let host = HostName::new(text).ok().filter(|host| desired.hosts.contains_key(host));
         let host = host.ok_or_else(|| CliError::new(format!("--without: no host `{text}` in the file")))?;
         options.without.insert(host);
     }
-    options.waivers = waivers(&flags.waive)?;
     Ok(options)
 }
 

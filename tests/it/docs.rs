@@ -1,10 +1,10 @@
 //! Every KDL block in the documentation is KDL, and those that are a whole `cluster.kdl` are valid with our modules.
 
 use crate::bad::{Texts, shown};
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use es_cluster::cli::args::{Esapply, Esplan};
 use es_cluster::cli::files::DiskFiles;
+use es_cluster::cli::parse;
 use es_cluster::config;
 use es_cluster::diag::Sources;
 use std::fs;
@@ -76,9 +76,9 @@ fn every_command_is_understood() {
                 |word: &str| word.split('|').next().unwrap_or_default().trim_matches(['[', ']', '"']).to_owned();
             let words: Vec<String> = command.split_whitespace().filter(|word| *word != "…").map(first).collect();
             let wrong = if command.starts_with("esplan ") {
-                Esplan::try_parse_from(&words).err()
+                parse::<Esplan>(&words).err()
             } else {
-                Esapply::try_parse_from(&words).err()
+                parse::<Esapply>(&words).err()
             };
             // Text may name a command or a flag without what belongs to it.
             let named_alone = |wrong: &clap::Error| {

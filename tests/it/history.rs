@@ -168,7 +168,7 @@ fn hosts_that_can_not_be_asked_are_named_and_the_others_tell() {
     assert_eq!(did.code, 3, "{did:?}");
     assert!(did.stdout.contains("20260201T120000Z-8  failed (4), 1 of 3 steps in 2m30s on node1\n"), "{}", did.stdout);
     assert!(did.stdout.contains("node2 could not be asked: "), "{}", did.stdout);
-    let did = sandbox.run("esplan", &["--without", "node2", "history", "last"]);
+    let did = sandbox.run("esplan", &["history", "last", "--without", "node2"]);
     assert_eq!((did.code, did.stdout.contains("queue@node1: await ready")), (0, true), "{did:?}");
 }
 

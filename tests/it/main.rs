@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod accept;
 mod answers;
 mod apply;
 mod artifact;
@@ -39,3 +40,4 @@ mod scale;
 mod scenarios;
 mod ssh_host;
 mod tidy;
+mod usage;

@@ -62,7 +62,7 @@ pub(crate) fn nothing(desired: &Desired) -> Inventory {
 }
 
 /// Everything as declared, running, ready and healthy.
-fn converged(desired: &Desired) -> Inventory {
+pub(crate) fn converged(desired: &Desired) -> Inventory {
     let mut inventory = nothing(desired);
     for (name, seen) in &mut inventory.hosts {
         let (Seen::Seen(host), wanted) = (seen, &desired.hosts[name]) else { continue };

@@ -15,7 +15,11 @@ const DONE: [(&str, &str, &[&str]); 10] = [
     ("a file is removed", "rm $s/lib/a", &["lib/a"]),
     ("a folder is removed", "rm -r $s/lib", &["lib", "lib/a"]),
     ("a mode is changed", "chmod a+w $s/lib/a", &["lib/a"]),
-    ("everything is a copy", "cp -r $s k; cp $s.manifest l; rm -r $s; mv k $s; mv l $s.manifest", &["bin/run", "lib/a"]),
+    (
+        "everything is a copy",
+        "cp -r $s k; cp $s.manifest l; rm -r $s; mv k $s; mv l $s.manifest",
+        &["bin/run", "lib/a"],
+    ),
     ("the manifest was touched later", "echo more >>$s/lib/a; touch $s.manifest", &["lib/a"]),
     ("the manifest is from tomorrow", "echo more >>$s/lib/a; touch -d tomorrow $s.manifest", &["lib/a"]),
 ];

@@ -1,0 +1,95 @@
+//! What the help of each command ends with. A test reads every example as the program would.
+
+/// `esplan validate`.
+pub(super) const VALIDATE: &str = "\
+Exit codes: 0 valid, 1 there are mistakes.
+
+Examples:
+  esplan validate                      every mistake of the file and the modules, with its place
+  esplan validate --format sarif > findings.sarif
+                                       the same for code scanning";
+
+/// `esplan lock`.
+pub(super) const LOCK: &str = "\
+Examples:
+  esplan lock                          what cluster.kdl names, into the cache and cluster.lock
+  esplan lock --install ~/downloads    without a network, from a folder of vendor downloads";
+
+/// `esplan status`.
+pub(super) const STATUS: &str = "\
+Exit codes: 0 all is well, 1 error, 3 a host could not be observed, 4 unhealthy.
+
+Examples:
+  esplan status                        every instance, and a verdict for each service
+  esplan status --format json          the same for a monitoring system
+  esplan status --observed fleet.json  how it was when the snapshot was taken";
+
+/// `esplan gates`.
+pub(super) const GATES: &str = "\
+Exit codes: 0 a rollout would pass, 3 a host could not be observed, 4 a gate would hold it, 7 a rule would refuse it.
+
+Examples:
+  esplan gates                         everything
+  esplan gates --only node1            what runs on one host, and its services
+  esplan gates --format json           for programs";
+
+/// `esplan explain`.
+pub(super) const EXPLAIN: &str = "\
+Examples:
+  esplan explain MODULE                its parameters, with types and defaults, its order and its gates
+  esplan explain MODULE --modules /srv/modules
+                                       a module of another folder";
+
+/// `esplan diff`.
+pub(super) const DIFF: &str = "\
+Exit codes: 0 shown, 1 error, 2 they differ (with --detailed-exitcode).
+
+Examples:
+  git show main:cluster.kdl > old.kdl; esplan diff old.kdl cluster.kdl
+                                       what a branch would change
+  esplan diff --diff full --format json old.kdl cluster.kdl
+                                       the same for a program, with whole diffs";
+
+/// `esplan completions`.
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  esplan completions bash > ~/.local/share/bash-completion/completions/esplan
+  esplan completions fish --program esapply > ~/.config/fish/completions/esapply.fish";
+
+/// `esplan man`.
+pub(super) const MAN: &str = "\
+Examples:
+  esplan man --out ~/.local/share/man/man1
+                                       then: man esplan, man esplan-status";
+
+/// `esplan import`.
+pub(super) const IMPORT: &str = "\
+Examples:
+  esplan import /opt/scripts --modules modules > cluster.kdl
+                                       the file, with a comment wherever something could not be carried over
+  esplan import /opt/scripts --out cluster.kdl && esplan validate
+                                       and whether it holds";
+
+/// `esplan fmt`.
+pub(super) const FMT: &str = "\
+Exit codes: 0 done, 1 a file can't be read, 2 a file is not canonical (with --check).
+
+Examples:
+  esplan fmt                           cluster.kdl and what it includes
+  esplan fmt --check . modules         in a pipeline: nothing is written
+  esplan fmt - < draft.kdl             standard input, to standard output";
+
+/// `esplan graph`.
+pub(super) const GRAPH: &str = "\
+Examples:
+  esplan graph                         the waves of a change that restarts everything
+  esplan graph --format svg > order.svg
+                                       the same as a picture";
+
+/// `esplan observe`.
+pub(super) const OBSERVE: &str = "\
+Exit codes: 0 done, 1 error, 3 a host could not be observed; the snapshot says which.
+
+Examples:
+  esplan observe --out fleet.json      what the hosts have; it holds no secrets
+  esplan --observed fleet.json         later, elsewhere: a plan of it";

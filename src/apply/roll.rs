@@ -116,8 +116,9 @@ impl Run<'_> {
                 self.stopped(step, roll);
                 Ok(())
             }
-            Action::StopUnsupervised { within, .. } => {
-                self.operate(&Op::StopUnsupervised { host, instance: one, within: *within }).await?;
+            Action::StopUnsupervised { pid, started, within } => {
+                let stranger = started.map(|started| (*pid, started));
+                self.operate(&Op::StopUnsupervised { host, instance: one, within: *within, stranger }).await?;
                 self.stopped(step, roll);
                 Ok(())
             }

@@ -49,6 +49,8 @@ pub enum Violation {
     NotGated { step: String, instance: InstanceId },
     #[error("`{step}` stops {instance} without asking whether that is safe")]
     NotAskedSafe { step: String, instance: InstanceId },
+    #[error("`{step}` ends process {pid} for {instance}, which is not the one that was recognised")]
+    EndsAnother { step: String, instance: InstanceId, pid: u32 },
     #[error("`{step}` may take {down} of {service} down at once, and {allowed} are allowed")]
     OverBudget { step: String, service: ServiceName, down: usize, allowed: usize },
     #[error("`{step}` may leave {up} of {voters} voters of {service}, which is no majority")]

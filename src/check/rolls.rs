@@ -1,6 +1,7 @@
 //! That what happens to an instance is whole: asked, stopped once, switched to what is there, started, awaited, gated.
 
 use super::{Reading, Violation, by_id, scope};
+use crate::inventory::ProcessObservation;
 use crate::model::{Digest, InstanceId};
 use crate::plan::{Action, Roll, Step, StepId, StepKind, Wave};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,25 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     written(reading, found);
 }
 
+/// What somebody else has started is ended only where it is declared that it may be, and when it is the one that was seen.
+fn another(reading: &Reading<'_>, step: &str, roll: &Roll, found: &mut Vec<Violation>) {
+    let declared = reading.desired.instances.get(&roll.instance).is_some_and(|one| one.adopts.is_some());
+    let host = scope::observed(reading, &roll.instance.host);
+    let seen = host.and_then(|host| host.instances.get(roll.instance.role.as_str())).map(|one| &one.process);
+    let seen = match seen {
+        Some(ProcessObservation::Running(running)) if running.stranger => Some((running.pid, running.start_time)),
+        _ => None,
+    };
+    for action in &roll.actions {
+        let Action::StopUnsupervised { pid, started, .. } = action else { continue };
+        let meant = started.map(|started| (*pid, started));
+        if meant != seen || (meant.is_some() && !declared) {
+            let (step, instance) = (step.to_owned(), roll.instance.clone());
+            found.push(Violation::EndsAnother { step, instance, pid: *pid });
+        }
+    }
+}
+
 fn is_stop(action: &Action) -> bool {
     matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. })
 }
@@ -51,6 +71,7 @@ fn one(reading: &Reading<'_>, number: usize, step: &Step, roll: &Roll, found: &m
     if start.or(reload).is_some_and(|begun| ready.is_none_or(|ready| ready < begun)) {
         found.push(Violation::NotAwaited { step: id.clone(), instance: instance.clone() });
     }
+    another(reading, &id, roll, found);
     let safe = place(|action| matches!(action, Action::CheckSafe));
     let asks = step.wave != Some(Wave::Repair) && step.wave != Some(Wave::Recreate);
     if asks && stop.is_some() && safe.is_none_or(|safe| Some(safe) > stop) {

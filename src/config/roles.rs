@@ -1,18 +1,18 @@
 //! The section `roles`. A role is read in two passes: first which module it uses and where it runs, then, when the
 //! modules are known, its parameters.
 
-use super::cluster::no_module;
+use super::cluster::{Path, no_module};
 use super::hosts::{Hosts, select};
 use super::reader::Node;
 use super::report::{duplicate, quoted, unknown_name};
 use super::typed;
 use super::values::{Expected, Free, FromKdl, Raw};
 use crate::diag::{Code, Diag, Span, Spanned};
-use crate::model::{FreeEntry, Module, ModuleName, Name, Role, RoleId, ServiceName, Value, Version};
+use crate::model::{Adopt, FreeEntry, Module, ModuleName, Name, Role, RoleId, ServiceName, Value, Version};
 use indexmap::IndexMap;
 
 /// What may stand in a role beside the parameters of its module.
-pub(super) const RESERVED: &[&str] = &["version", "config", "on"];
+pub(super) const RESERVED: &[&str] = &["version", "config", "on", "adopt"];
 
 /// A role whose parameters were not looked at yet.
 #[derive(Debug)]
@@ -98,6 +98,8 @@ fn draft<'a>(node: Node<'a>, hosts: &Hosts, modules: &[&str]) -> Option<Draft<'a
         hosts,
         params: IndexMap::new(),
         overrides: IndexMap::new(),
+        adopt: None,
+        adopt_on: IndexMap::new(),
         free: Vec::new(),
         versions: IndexMap::new(),
         span: node.span(),
@@ -117,6 +119,7 @@ impl Draft<'_> {
                 "version" => self.versions(child, modules),
                 "config" => free(child, module, &mut keys, &mut self.role.free),
                 "on" => self.on(child, module, whole, hosts),
+                "adopt" => self.role.adopt = adopt(child, module),
                 _ => {
                     let Some((name, value)) = param(child, module, whole, RESERVED, &mut places) else { continue };
                     self.role.params.insert(name, value);
@@ -144,14 +147,18 @@ impl Draft<'_> {
         });
         let (mut places, mut keys) = (IndexMap::new(), IndexMap::new());
         let (mut params, mut entries) = (IndexMap::new(), Vec::new());
+        let mut adopted = None;
         for child in &children {
-            if child.name() == "config" {
+            if child.name() == "adopt" {
+                adopted = adopt(child, module);
+            } else if child.name() == "config" {
                 free(child, module, &mut keys, &mut entries);
-            } else if let Some((name, value)) = param(child, module, whole, &["config"], &mut places) {
+            } else if let Some((name, value)) = param(child, module, whole, &["config", "adopt"], &mut places) {
                 params.insert(name, value);
             }
         }
         for host in picked {
+            self.role.adopt_on.extend(adopted.clone().map(|adopt| (host.value.clone(), adopt)));
             let slot: &mut IndexMap<Name, Spanned<Value>> = self.role.overrides.entry(host.value.clone()).or_default();
             for (name, value) in &params {
                 if let Some(first) = slot.get(name) {
@@ -221,6 +228,19 @@ fn param(
     let value = typed::from_node(node, &param.kind);
     node.finish();
     Some((name.clone(), value?))
+}
+
+/// `adopt data="…"`.
+fn adopt(node: &Node<'_>, module: Option<&Module>) -> Option<Adopt> {
+    let data = node.prop::<Path>("data").map(|path| path.value.0);
+    node.finish();
+    if let Some(module) = module.filter(|module| module.adopt.is_none()) {
+        let message = format!("`{}` can't be adopted", module.name);
+        let help = "its module does not say how its process is recognised: give it a node `adopt`, or stop it by hand";
+        node.cx.report(Diag::at(Code::UnknownName, node.name_span(), message).label("not taken").help(help));
+        return None;
+    }
+    Some(Adopt { data })
 }
 
 /// A block `config { dotted.key value }`.

@@ -6,8 +6,8 @@ use super::draft::{self, Draft, Modules, remembered};
 use super::render::Renderer;
 use super::supervisor::Supervisors;
 use super::{
-    Acceptance, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Software,
-    files, generations, launch, systemd,
+    Acceptance, Adopts, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs,
+    Software, files, generations, launch, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
@@ -88,6 +88,13 @@ fn accepted(cluster: &Cluster) -> BTreeMap<InstanceId, BTreeMap<String, Acceptan
     all
 }
 
+/// What a process of an instance is recognised by that somebody started by hand.
+fn adopts(draft: &Draft<'_>) -> Option<Adopts> {
+    let said = draft.role.adopt_on(&draft.id.host)?;
+    let known = draft.module.adopt.as_ref()?;
+    Some(Adopts { words: known.words.clone(), data: said.data.clone() })
+}
+
 /// What is rendered for an instance.
 #[derive(Clone)]
 struct Rendered {
@@ -159,6 +166,7 @@ impl Layer {
             process: made.process,
             unit: format!("{}:{}.service", units(cluster, &draft.id.host), draft.id.role),
             data_dir: folders.data.clone(),
+            adopts: adopts(draft),
             log_dir: folders.log.clone(),
             conf_dir: folders.conf.clone(),
             content_generation: made.content_generation,

@@ -25,7 +25,7 @@ use crate::model::{
     SupervisorKind, Transport, Value, Version,
 };
 use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -283,6 +283,8 @@ pub struct DesiredInstance {
     pub unit: String,
     /// Absolute path of its data folder.
     pub data_dir: String,
+    /// What is known of a process of it that somebody may have started by hand, when it may be replaced.
+    pub adopts: Option<Adopts>,
     /// Absolute path of its log folder.
     pub log_dir: String,
     /// Absolute path of `conf/<role>`.
@@ -291,6 +293,15 @@ pub struct DesiredInstance {
     pub content_generation: Digest,
     /// Hash of what a running process can't take up without a restart.
     pub restart_generation: Digest,
+}
+
+/// What a process started by hand is recognised by, besides the ports that it listens to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Adopts {
+    /// Texts that are all in its command line.
+    pub words: Vec<String>,
+    /// The folder that its data is in, which stays there: the data folder below the prefix is a link to it.
+    pub data: Option<String>,
 }
 
 /// Where a rendered file is placed.
@@ -325,6 +336,17 @@ pub struct DesiredFile {
 }
 
 impl DesiredFile {
+    /// Whether a file on the host is as it should be. What identifies data may be written in other ways, by hand or by the
+    /// service itself: with comments, without a line end, in another order.
+    pub fn is_met_by(&self, sha256: Digest, content: Option<&str>) -> bool {
+        let lines = |text: &str| -> BTreeSet<String> {
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            lines.map(str::to_owned).collect()
+        };
+        sha256 == self.sha256
+            || (self.identity && !self.secret && content.is_some_and(|text| lines(text) == lines(&self.content)))
+    }
+
     /// What is written on its host; nothing when it holds a secret whose value is not known.
     pub fn bytes(&self) -> Option<&str> {
         if self.secret { self.open.as_ref().map(Hidden::expose) } else { Some(&self.content) }

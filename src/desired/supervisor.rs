@@ -180,6 +180,8 @@ fn params(role: Option<&Role>, host: &HostSpec, module: &Module) -> IndexMap<Nam
                 hosts: Vec::new(),
                 params: IndexMap::new(),
                 overrides: IndexMap::new(),
+                adopt: None,
+                adopt_on: IndexMap::new(),
                 free: Vec::new(),
                 versions: IndexMap::new(),
                 span: Span::default(),

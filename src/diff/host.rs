@@ -28,7 +28,7 @@ pub(super) fn compare(
             return;
         }
     };
-    folders(host, observed, changes);
+    folders(host, instances, observed, changes);
     software(host, observed, changes);
     left_behind(host, observed, changes);
     for wanted in instances {
@@ -43,7 +43,7 @@ pub(super) fn compare(
     }
 }
 
-fn folders(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Change>) {
+fn folders(host: &DesiredHost, instances: &[&DesiredInstance], observed: &HostObservation, changes: &mut Vec<Change>) {
     let mut missing = Vec::new();
     if !observed.prepared {
         missing.push(host.prefix.clone());
@@ -51,6 +51,7 @@ fn folders(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Cha
     if let Some(user) = host.user.as_ref().filter(|_| !observed.user_exists) {
         missing.push(format!("user {user}"));
     }
+    missing.extend(instances.iter().filter_map(|wanted| link(wanted, observed)));
     if !missing.is_empty() {
         changes.push(Change::Unprepared { host: host.name.clone(), missing });
     }
@@ -65,6 +66,14 @@ fn folders(host: &DesiredHost, observed: &HostObservation, changes: &mut Vec<Cha
     };
     changes.extend(how.map(|how| Change::Supervisor { host: host.name.clone(), how }));
     boot(host, observed, changes);
+}
+
+/// The link to data that stays where it is, when it is not there.
+fn link(wanted: &DesiredInstance, observed: &HostObservation) -> Option<String> {
+    let data = wanted.adopts.as_ref()?.data.as_ref()?;
+    let adoption = observed.instances.get(wanted.id.role.as_str()).and_then(|one| one.adoption.as_ref());
+    let linked = adoption.and_then(|adoption| adoption.linked.as_ref());
+    (linked != Some(data)).then(|| format!("{} -> {data}", wanted.data_dir))
 }
 
 /// What starts everything at boot. A unit that may not be written is no difference: it is warned of.

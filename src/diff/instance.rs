@@ -37,8 +37,10 @@ pub(super) fn compare(
         }
         return;
     }
+    let stranger = matches!(&found.process, ProcessObservation::Running(running) if running.stranger);
     if found.current.is_none() {
-        changes.push(Change::NewInstance { instance: id.clone() });
+        // What runs already is not new: it is told as what it becomes.
+        changes.extend((!stranger).then(|| Change::NewInstance { instance: id.clone() }));
     } else {
         let before = changes.len();
         software(host, wanted, found, changes);
@@ -129,6 +131,12 @@ fn process(wanted: &DesiredInstance, found: &InstanceObservation, inventory: &In
 /// Whether a process that runs is watched and serves.
 fn serving(wanted: &DesiredInstance, running: &Running, inventory: &Inventory, changes: &mut Vec<Change>) {
     let id = &wanted.id;
+    if running.stranger {
+        // What is asked of an instance (its name, its version) is not what that one would answer.
+        let data = wanted.adopts.as_ref().and_then(|adopts| adopts.data.clone());
+        changes.push(Change::Stranger { instance: id.clone(), pid: running.pid, data });
+        return;
+    }
     if running.supervised.is_none() {
         changes.push(Change::Unsupervised { instance: id.clone(), pid: running.pid });
     }
@@ -177,8 +185,8 @@ fn files(
         let process_file = PROCESS_FILES.contains(path) && !same_generation;
         let in_generation = matches!(file.place, Place::Generation(_));
         match old {
-            Some(old) if old.sha256 == file.sha256 => {
-                if old.mode != file.mode {
+            Some(old) if file.is_met_by(old.sha256, old.content.as_deref()) => {
+                if old.mode != file.mode && !file.identity {
                     let (instance, path) = (id.clone(), (*path).to_owned());
                     changes.push(Change::Mode { instance, path, from: old.mode, to: file.mode });
                 }

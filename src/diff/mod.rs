@@ -64,6 +64,9 @@ pub enum Change {
     ProcessDefinition { instance: InstanceId },
     /// The process runs without a supervisor.
     Unsupervised { instance: InstanceId, pid: u32 },
+    /// Somebody else has started a process that does what the instance will do: it restarts once, as ours. Its data stays
+    /// where it is.
+    Stranger { instance: InstanceId, pid: u32, data: Option<String> },
     /// The process is watched by another supervisor than the declared one.
     OtherSupervisor { instance: InstanceId, from: SupervisorKind, to: SupervisorKind },
     /// The unit outside the prefix is not as the instance's generation says. Without `from` it is not there, without `to`
@@ -184,6 +187,7 @@ impl Change {
             | Self::RestartPending { instance, .. }
             | Self::ProcessDefinition { instance }
             | Self::Unsupervised { instance, .. }
+            | Self::Stranger { instance, .. }
             | Self::OtherSupervisor { instance, .. }
             | Self::Unit { instance, .. }
             | Self::NotReady { instance, .. }

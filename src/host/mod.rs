@@ -39,7 +39,14 @@ pub enum Op {
     /// Asks for a clean stop, and waits for its end. An error of kind `Stuck` when the limit passes.
     Stop { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, within: Duration },
     /// The same for a process without a supervisor, by pid, start time and boot id.
-    StopUnsupervised { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, within: Duration },
+    /// A `stranger`, which has no record, is recorded first, when it is still the one that was planned for: by pid, start
+    /// time and command line.
+    StopUnsupervised {
+        host: Arc<DesiredHost>,
+        instance: Arc<DesiredInstance>,
+        within: Duration,
+        stranger: Option<(u32, u64)>,
+    },
     /// Starts; returns when the process record is there.
     Start { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, first: bool },
     /// Records that what was switched to last has been seen healthy.

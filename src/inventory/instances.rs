@@ -9,7 +9,7 @@ use crate::model::{Digest, OnChange, SupervisorKind, is_name, slow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Clock ticks in a second, as `/proc` counts them: a constant of the Linux ABI on the machines that we know.
-const TICKS: u64 = 100;
+pub(super) const TICKS: u64 = 100;
 /// Files that are written with every generation and describe it.
 const RECORDS: [&str; 4] = ["manifest", "restart-generation", "secrets", "software"];
 /// Most files with secrets that a host may tell of.
@@ -59,10 +59,17 @@ struct Record {
 
 /// What the kernel says of the recorded process id.
 #[derive(Debug)]
-struct Kernel {
+pub(super) struct Kernel {
     state: char,
     parent: u32,
-    start_time: u64,
+    pub(super) start_time: u64,
+}
+
+impl Kernel {
+    /// Whether it is more than what is left of a process.
+    pub(super) const fn lives(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X' | 'x')
+    }
 }
 
 impl Facts {
@@ -156,7 +163,7 @@ impl Facts {
 }
 
 /// The fields of `/proc/PID/stat` after the name: state, parent, …, start time is the twentieth of them.
-fn kernel(text: &str) -> Option<Kernel> {
+pub(super) fn kernel(text: &str) -> Option<Kernel> {
     let fields: Vec<&str> = text.split_ascii_whitespace().collect();
     let state = fields.first()?.chars().next()?;
     Some(Kernel { state, parent: fields.get(1)?.parse().ok()?, start_time: fields.get(19)?.parse().ok()? })
@@ -179,6 +186,7 @@ pub(super) fn instance(
         files,
         applied: facts.applied.get(role).cloned().unwrap_or_default(),
         process: process(facts, role, owed, seen, Some(&host.unit_of(role)))?,
+        adoption: None,
         held: facts.held.get(role).cloned(),
         has_data: facts.data.contains(role),
         software: facts.uses.get(role).cloned().unwrap_or_default(),
@@ -238,7 +246,7 @@ pub(super) fn process(
     let Some(record) = facts.records.get(role) else { return Ok(ProcessObservation::Absent) };
     let dead = ProcessObservation::Dead { restart_generation: record.restart_generation };
     let (Some(pid), Some(start_time)) = (record.pid, record.start_time) else { return Ok(dead) };
-    let kernel = facts.kernel.get(role).filter(|kernel| !matches!(kernel.state, 'Z' | 'X' | 'x'));
+    let kernel = facts.kernel.get(role).filter(|kernel| kernel.lives());
     let Some(kernel) = kernel.filter(|kernel| kernel.start_time == start_time && record.boot_id == seen.boot_id) else {
         return Ok(dead);
     };
@@ -252,6 +260,7 @@ pub(super) fn process(
         restart_generation,
         supervised: supervised(facts, role, kernel, seen, unit),
         reload_owed,
+        stranger: false,
     }))
 }
 

@@ -8,7 +8,9 @@ mod life;
 mod parse;
 mod printable;
 mod request;
+mod seek;
 mod snapshot;
+mod strangers;
 
 pub use answer::{ANSWER_LIMIT, BadAnswer};
 pub use folders::{Owner, asides, below, folders, is_debris};
@@ -16,7 +18,9 @@ pub use life::{life_request, parse_life};
 pub use parse::parse;
 pub use printable::{is_hidden, printable, visible};
 pub use request::{BadPath, OBSERVE_FUNCTIONS, request};
+pub use seek::{Found, home_file, parse_seek, seek_request};
 pub use snapshot::{BadSnapshot, Snapshot};
+pub use strangers::Adoption;
 
 use crate::model::{Digest, HostName, InstanceId, ModuleName, Name, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
@@ -128,6 +132,9 @@ pub struct InstanceObservation {
     pub applied: BTreeMap<String, Digest>,
     /// What runs.
     pub process: ProcessObservation,
+    /// What else was seen, when it may run already, started by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<Adoption>,
     /// Why it was stopped or rolled back on purpose.
     pub held: Option<Held>,
     /// Whether its data folder holds anything but files that we place there (an identity, for one).
@@ -208,6 +215,9 @@ pub struct Running {
     pub supervised: Option<SupervisorKind>,
     /// The reload generation that it has taken up, when reloads were recorded.
     pub reload_owed: bool,
+    /// Whether somebody else started it, and it does what the instance will do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stranger: bool,
 }
 
 /// The supervisor of a host.

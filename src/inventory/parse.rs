@@ -5,7 +5,10 @@ use super::answer::{BadAnswer, Section, sections};
 use super::folders::{Owner, below, folders};
 use super::instances::{Facts, instance};
 use super::request::BOOT_SCRIPT;
-use super::{FileObservation, HostObservation, SoftwareObservation, SupervisorObservation, printable};
+use super::strangers::Strangers;
+use super::{
+    FileObservation, HostObservation, ProcessObservation, SoftwareObservation, SupervisorObservation, printable,
+};
 use crate::desired::{DesiredHost, DesiredInstance, UNIT_FOLDER};
 use crate::model::{Digest, is_name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +33,7 @@ pub fn parse(
     let sections = sections(answer)?;
     let mut seen = HostObservation::default();
     let mut facts = Facts::default();
+    let mut strangers = Strangers::default();
     let mut owners = BTreeMap::new();
     let mut service_uid = None;
     for section in &sections {
@@ -37,6 +41,7 @@ pub fn parse(
             "machine" => service_uid = machine(section, &mut seen, &mut facts, &MACHINE)?,
             "software" => software(section, &mut seen)?,
             "instances" => facts.take(section)?,
+            "strangers" => strangers.take(section)?,
             "files" => {
                 let (stats, files) = files(section)?;
                 seen.artifacts = artifacts(&stats, host);
@@ -63,7 +68,22 @@ pub fn parse(
     seen.init.units = facts.files.iter().filter_map(unit).collect();
     seen.init.script = facts.files.get(BOOT_SCRIPT).map(|file| file.sha256);
     for one in instances {
-        let found = instance(&facts, host, one.id.role.as_str(), Some(one), &seen)?;
+        let mut found = instance(&facts, host, one.id.role.as_str(), Some(one), &seen)?;
+        if one.adopts.is_some() {
+            for (path, file) in strangers.identities(one) {
+                found.files.entry(path).or_insert(file);
+            }
+            let user = if seen.uid == 0 { service_uid.unwrap_or(seen.uid) } else { seen.uid };
+            let (stranger, mut adoption) = strangers.of(host, one, &seen, facts.uptime, user);
+            match stranger.filter(|_| !matches!(found.process, ProcessObservation::Running(_))) {
+                Some(stranger) => found.process = ProcessObservation::Running(stranger),
+                // Its own process has its ports.
+                None if matches!(found.process, ProcessObservation::Running(_)) => adoption.taken.clear(),
+                None => {}
+            }
+            found.has_data |= adoption.keeps.is_some();
+            found.adoption = Some(adoption);
+        }
         seen.instances.insert(one.id.role.to_string(), found);
     }
     for role in facts.roles.clone() {

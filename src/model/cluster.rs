@@ -1,6 +1,6 @@
 //! What `cluster.kdl` says, after decoding and type checks against the modules.
 
-use super::{HostName, ModuleName, Name, RoleId, ServiceName, Share, SshOptions, Value, Version};
+use super::{Adopt, HostName, ModuleName, Name, RoleId, ServiceName, Share, SshOptions, Value, Version};
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
 use std::time::Duration;
@@ -148,12 +148,23 @@ pub struct Role {
     pub params: IndexMap<Name, Spanned<Value>>,
     /// Parameters that the role sets for one host.
     pub overrides: IndexMap<HostName, IndexMap<Name, Spanned<Value>>>,
+    /// Whether it may run already, started by hand.
+    pub adopt: Option<Adopt>,
+    /// The same for one host.
+    pub adopt_on: IndexMap<HostName, Adopt>,
     /// Keys that go to the service's own file as they are.
     pub free: Vec<FreeEntry>,
     /// Versions that differ from `versions` (its own, or its JDK's).
     pub versions: IndexMap<ModuleName, Spanned<Version>>,
     /// Place in the file.
     pub span: Span,
+}
+
+impl Role {
+    /// What it says of a process that may run already on a host.
+    pub fn adopt_on(&self, host: &HostName) -> Option<&Adopt> {
+        self.adopt_on.get(host).or(self.adopt.as_ref())
+    }
 }
 
 /// One key of a free `config { … }` block.

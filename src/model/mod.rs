@@ -1,5 +1,6 @@
 //! Plain data: what the operator's file and the modules say, after decoding. No I/O, no decisions.
 
+mod adopt;
 mod artifact;
 mod cluster;
 mod digest;
@@ -15,6 +16,7 @@ mod supervisor;
 mod value;
 mod version;
 
+pub use adopt::{Adopt, ConfigPlace, DataPlace, Recognition, VersionPlace};
 pub use artifact::{Artifact, Plugins, Source, SourceKind};
 pub use cluster::{
     Accepted, Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, Transport,

@@ -1,6 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
-use super::{Artifact, Ask, Expr, Gate, Import, ModuleName, Name, Plugins, Probe, Share, Template, Value, Version};
+use super::{
+    Artifact, Ask, Expr, Gate, Import, ModuleName, Name, Plugins, Probe, Recognition, Share, Template, Value, Version,
+};
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -31,6 +33,8 @@ pub struct Module {
     pub service_owned: Vec<String>,
     /// What `esplan import` needs to know.
     pub import: Option<Import>,
+    /// How a process is recognised that somebody started by hand.
+    pub adopt: Option<Recognition>,
     /// The process; `None` for software that is only installed.
     pub process: Option<Process>,
     /// The integer that identifies an instance in its service (`broker.id`, `myid`); default the host's number.

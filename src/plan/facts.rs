@@ -209,7 +209,11 @@ fn state(input: &PlanInput<'_>, wanted: &DesiredInstance, seen: bool, found: Opt
     if !seen {
         return State::Unseen;
     }
-    let Some(ProcessObservation::Running(_)) = found.map(|found| &found.process) else { return State::Down };
+    let Some(ProcessObservation::Running(running)) = found.map(|found| &found.process) else { return State::Down };
+    if running.stranger {
+        // It would not answer as the instance will; to whoever uses it, it may well serve.
+        return State::Up;
+    }
     let service = input.inventory.services.get(&wanted.service);
     match service.and_then(|service| service.ready.get(&wanted.id)) {
         Some(verdict) if !verdict.holds => State::NotReady,
@@ -292,6 +296,7 @@ fn reasons(wanted: &DesiredInstance, changes: &[&Change]) -> Vec<Reason> {
             Change::NotRunning { .. } => rest.push(Reason::NotRunning),
             Change::NotReady { says, .. } => rest.push(Reason::NotReady(says.clone())),
             Change::Unsupervised { .. } => rest.push(Reason::Unsupervised),
+            Change::Stranger { .. } => rest.push(Reason::Stranger),
             Change::OtherSupervisor { from, to, .. } => rest.push(Reason::OtherSupervisor { from: *from, to: *to }),
             Change::Unit { .. } => rest.push(Reason::Unit),
             Change::ReloadOwed { .. } => rest.push(Reason::ReloadOwed),

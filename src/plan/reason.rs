@@ -32,6 +32,8 @@ pub enum Reason {
     NotReady(String),
     /// It runs without a supervisor.
     Unsupervised,
+    /// Somebody else has started it: it restarts once, as ours.
+    Stranger,
     /// It runs under another supervisor than the declared one.
     #[expect(missing_docs, reason = "the line of the variant says what its fields are")]
     OtherSupervisor { from: SupervisorKind, to: SupervisorKind },
@@ -86,6 +88,10 @@ impl Refusal {
     pub const SUPERVISOR: &str = "supervisor";
     /// What is to be made needs a privilege that we do not have.
     pub const PRIVILEGE: &str = "privilege";
+    /// What runs already, started by hand, or its data, is not as it would have to be to be taken over.
+    pub const ADOPTION: &str = "adoption";
+    /// What would be taken over is in a unit of somebody else, which may start it again.
+    pub const ADOPTED_UNIT: &str = "adopted-unit";
     /// Services that wait for each other in a circle.
     pub const CYCLE: &str = "cycle";
 

@@ -67,6 +67,7 @@ fn started_before(host: &DesiredHost, one: &DesiredInstance) -> InstanceObservat
         restart_generation: older_than(&one.restart_generation),
         supervised: Some(host.supervisor.kind()),
         reload_owed: false,
+        stranger: false,
     });
     InstanceObservation {
         current: Some(one.content_generation),

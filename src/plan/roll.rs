@@ -91,7 +91,10 @@ fn stop(facts: &Facts<'_>, actions: &mut Vec<Action>) {
         }
     }
     actions.push(match facts.running() {
-        Some(running) if running.supervised.is_none() => Action::StopUnsupervised { pid: running.pid, within },
+        Some(running) if running.supervised.is_none() => {
+            let started = running.stranger.then_some(running.start_time);
+            Action::StopUnsupervised { pid: running.pid, started, within }
+        }
         _ => Action::Stop { within },
     });
 }

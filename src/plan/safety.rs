@@ -4,7 +4,7 @@
 use super::facts::{self, Facts};
 use super::{PlanInput, Refusal, Warning};
 use crate::desired::{DesiredService, Place, Supervisor, Supervisord};
-use crate::inventory::{Seen, SupervisorObservation};
+use crate::inventory::{Seen, SupervisorObservation, printable};
 use crate::model::{Digest, HostName, InstanceId, Name, Per, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,6 +48,7 @@ impl Safety {
 pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
     unobserved(input, all, safety);
     identities(input, all, safety);
+    adoptions(input, all, safety);
     downgrades(input, all, safety);
     ports(input, safety);
     memory(input, safety);
@@ -136,17 +137,60 @@ fn identities(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safe
         let Some(found) = facts.found else { continue };
         for file in facts.wanted.files.iter().filter(|file| file.identity) {
             let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
-            let Some(old) = found.files.get(path).filter(|old| old.sha256 != file.sha256) else { continue };
-            let says =
-                old.content.as_deref().filter(|_| !file.secret).map(|text| crate::inventory::printable(text, 60));
+            let Some(old) = found.files.get(path).filter(|old| !file.is_met_by(old.sha256, old.content.as_deref()))
+            else {
+                continue;
+            };
+            let says = old.content.as_deref().filter(|_| !file.secret).map(|text| printable(text, 60));
             let message = format!(
                 "{}: {path} says {}, and {} is declared",
                 facts.id(),
                 says.unwrap_or_else(|| "something else".to_owned()),
-                if file.secret { "another content".to_owned() } else { crate::inventory::printable(&file.content, 60) }
+                if file.secret { "another content".to_owned() } else { printable(&file.content, 60) }
             );
             let help = "the data there belongs to another member: declare the number it has, or give the instance an empty data folder";
             safety.refuse(Refusal::ID_MISMATCH, message, help);
+        }
+    }
+}
+
+/// What stands against taking over what somebody started by hand.
+fn adoptions(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    for facts in all.values().filter(|facts| input.options.selects(facts.id(), &facts.wanted.service)) {
+        let (Some(adopts), Some(found)) = (&facts.wanted.adopts, facts.found) else { continue };
+        let Some(seen) = found.adoption.as_ref() else { continue };
+        let (id, link) = (facts.id(), &facts.wanted.data_dir);
+        for port in &seen.taken {
+            let message =
+                format!("{id}: somebody listens to port {port} who is not recognised, or belongs to another user");
+            let help = "look at who it is (`ss -ltnp` as root); what can't be recognised has to be stopped by hand";
+            safety.refuse(Refusal::ADOPTION, message, help);
+        }
+        if let Some(unit) = &seen.unit {
+            let message = format!("{id}: the process is in {}, which may start it again", printable(unit, 80));
+            let help =
+                "`systemctl disable` it and set `Restart=no` (`systemctl edit --runtime`) first; then waive this";
+            safety.refuse(Refusal::ADOPTED_UNIT, message, help);
+        }
+        let Some(data) = &adopts.data else { continue };
+        if let Some(linked) = seen.linked.as_ref().filter(|linked| *linked != data) {
+            let is =
+                if linked == "." { "a folder".to_owned() } else { format!("a link to {}", printable(linked, 200)) };
+            let help = "move what is in it away, or declare what is true";
+            safety.refuse(Refusal::ADOPTION, format!("{id}: {link} is {is}, and data in {data} is declared"), help);
+        }
+        match seen.keeps {
+            Some(true) => {}
+            Some(false) => {
+                let message = format!("{id}: {data} belongs to another user than the one that services run as");
+                let help =
+                    "declare that user (`user` in `cluster`), or give it the data (`chown -R`) when nothing runs";
+                safety.refuse(Refusal::ADOPTION, message, help);
+            }
+            None => {
+                let message = format!("{id}: {data} is not there, or not a folder");
+                safety.refuse(Refusal::ADOPTION, message, "declare where the data is");
+            }
         }
     }
 }

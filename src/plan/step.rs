@@ -146,6 +146,9 @@ pub enum Action {
     /// Stops a process that no supervisor watches, by its record.
     StopUnsupervised {
         pid: u32,
+        /// Of a process that somebody else has started: when, in clock ticks since boot.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        started: Option<u64>,
         #[serde(with = "millis")]
         #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,

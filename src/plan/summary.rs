@@ -68,7 +68,7 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -
     let written = |instance: &InstanceId| written.contains(instance);
     let new = |instance: &InstanceId| input.desired.instances.get(instance).map_or(0, |wanted| wanted.files.len());
     let files = changes.iter().filter(|change| change.instance().is_some_and(written)).map(|change| match change {
-        Change::NewInstance { instance } => new(instance),
+        Change::NewInstance { instance } | Change::Stranger { instance, .. } => new(instance),
         Change::File { .. } | Change::Mode { .. } => 1,
         _ => 0,
     });

@@ -51,6 +51,19 @@ folder() {
     fi
 }
 
+# link_data USER PATH FOLDER: data that stays where it is. What is there already is never moved, and its owner never changed.
+link_data() {
+    if [ -L "$2" ]; then
+        [ "$(readlink -- "$2")" = "$3" ] || die "$2 is a link to something else than $3"
+        return 0
+    fi
+    [ ! -e "$2" ] || die "$2 is there, and not a link to $3: is it empty? Then remove it"
+    [ -d "$3" ] || die "$3 is no folder"
+    mkdir -p -- "${2%/*}"
+    ln -s -- "$3" "$2"
+    own "$1" "$2"
+}
+
 # folders_to USER PATH: a folder with those that it is in, as far as they are missing
 folders_to() {
     [ ! -d "$2" ] || return 0
@@ -253,6 +266,28 @@ is_recorded() {
     case $1 in Z | X) return 1 ;; esac
     shift 19
     [ "$1" = "$start" ]
+}
+
+# take_over ROLE PID START-TIME WORD…: records a process that somebody else has started, when process id, start time and
+# command line are still those; another one is left alone, and there is nothing to stop then
+take_over() {
+    ! is_recorded "$1" || return 0
+    role=$1 pid=$2 start=$3 said= line= boot=
+    shift 3
+    case $pid$start in '' | *[!0-9]*) die "process $pid can't be taken over" ;; esac
+    { while IFS= read -r part || [ -n "$part" ]; do said="$said $part"; done; } 2>/dev/null <"/proc/$pid/cmdline" || return 0
+    for word; do case $said in *"$word"*) ;; *) return 0 ;; esac; done
+    while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"/proc/$pid/stat"
+    [ -n "$line" ] || return 0
+    set -- ${line##*)}
+    case $1 in Z | X) return 0 ;; esac
+    shift 19
+    [ "$1" = "$start" ] || return 0
+    IFS= read -r boot </proc/sys/kernel/random/boot_id
+    printf 'pid=%s\nstart_time=%s\nboot_id=%s\nrestart_generation=%s\n' "$pid" "$start" "$boot" \
+        "$(printf %s 'not started by es_cluster' | sha256sum | cut -c 1-64)" >"run/.tmp-$role.proc"
+    settle "run/.tmp-$role.proc"
+    mv -f -- "run/.tmp-$role.proc" "run/$role.proc"
 }
 
 # signal ROLE NAME: to the recorded process, and to no other that has its number by now

@@ -231,7 +231,12 @@ impl<T: Transport> Host for Machine<T> {
             Op::Retire { host } => self.retire(host).await,
             Op::Switch { host, instance, to } => self.switch(host, instance, *to).await,
             Op::Stop { host, instance, within } => self.stop(host, instance, *within).await,
-            Op::StopUnsupervised { host, instance, within } => self.stop_unsupervised(host, instance, *within).await,
+            Op::StopUnsupervised { host, instance, within, stranger } => {
+                if let Some(stranger) = stranger {
+                    self.take_over(host, instance, *stranger).await?;
+                }
+                self.stop_unsupervised(host, instance, *within).await
+            }
             Op::Start { host, instance, first } => self.start(host, instance, *first).await,
             Op::Accept { host, instance } => self.accept(host, instance).await,
             Op::Reload { host, instance } => self.reload(host, instance).await,

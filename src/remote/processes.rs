@@ -127,6 +127,24 @@ impl<T: Transport> Machine<T> {
         self.change(&format!("forgetting {role}"), prefix, &calls, Vec::new(), SHORT).await.map(|_| ())
     }
 
+    /// Records a process that somebody else has started as the instance's own, when it is still the one that was meant: from
+    /// then on it is one without a supervisor, also for a run that continues this one.
+    pub(super) async fn take_over(
+        &self,
+        host: &DesiredHost,
+        instance: &DesiredInstance,
+        (pid, started): (u32, u64),
+    ) -> Result<(), HostError> {
+        let role = instance.id.role.as_str();
+        let Some(adopts) = &instance.adopts else {
+            return Err(self.error(Failure::Stop, format!("{role} is not declared as one that may run already")));
+        };
+        let (pid, started) = (pid.to_string(), started.to_string());
+        let words = [role, &pid, &started].into_iter().chain(adopts.words.iter().map(String::as_str));
+        let calls = Calls::one("take_over", words);
+        self.change(&format!("taking {role} over"), &host.prefix, &calls, Vec::new(), SHORT).await.map(|_| ())
+    }
+
     /// Signals the recorded process and waits; never anything but its own stop signal.
     pub(super) async fn stop_unsupervised(
         &self,

@@ -4,7 +4,7 @@ use super::machine::{Calls, Machine, service_user};
 use super::{Bytes, Put, Transport};
 use crate::desired::{DesiredHost, DesiredInstance, Software};
 use crate::host::{Failure, HostError};
-use crate::inventory::{OBSERVE_FUNCTIONS, Owner, asides, folders, is_debris};
+use crate::inventory::{OBSERVE_FUNCTIONS, Owner, asides, below, folders, is_debris};
 use crate::model::sh_quote;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,6 +35,11 @@ impl<T: Transport> Machine<T> {
         let mut calls = Calls::default();
         if !user.is_empty() {
             calls.add("add_user", [user]);
+        }
+        for one in instances {
+            if let Some(data) = one.adopts.as_ref().and_then(|adopts| adopts.data.as_deref()) {
+                calls.add("link_data", [user, &below(host, &one.data_dir), data]);
+            }
         }
         for (path, owner) in &folders(host, instances) {
             // An empty name is ourselves.

@@ -312,7 +312,10 @@ fn actions(roll: &Roll) -> Vec<String> {
         Action::CheckSafe => Some("safe to stop?".to_owned()),
         Action::BeforeStop => Some("before-stop".to_owned()),
         Action::Stop { within: limit } => within("stop", limit),
-        Action::StopUnsupervised { pid, within: limit } => within(&format!("stop process {pid}"), limit),
+        Action::StopUnsupervised { started: Some(_), within: limit, .. } => {
+            within("stop what was started by hand", limit)
+        }
+        Action::StopUnsupervised { pid, within: limit, .. } => within(&format!("stop process {pid}"), limit),
         Action::Switch { .. } => Some("switch".to_owned()),
         Action::Start { first: false } => Some("start".to_owned()),
         Action::Start { first: true } => Some("first start".to_owned()),
@@ -357,6 +360,9 @@ fn reason(reason: &Reason) -> Option<String> {
         Reason::NotRunning => "it does not run".to_owned(),
         Reason::NotReady(_) => "it does not serve".to_owned(),
         Reason::Unsupervised => "no supervisor watches it".to_owned(),
+        Reason::Stranger => {
+            "somebody started it by hand: it restarts once and becomes managed by es_cluster".to_owned()
+        }
         Reason::OtherSupervisor { from, to } => format!("it moves from {} to {}", from.word(), to.word()),
         Reason::Unit => "its unit differs".to_owned(),
         Reason::SoftwareDamaged => "its software is damaged".to_owned(),

@@ -122,6 +122,15 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
         Change::Unsupervised { pid, .. } => {
             line('!', &format!("unsupervised: process {pid} runs, and no supervisor watches it"))
         }
+        Change::Stranger { pid, data, .. } => {
+            let data = data.as_ref().map(|data| format!(", and its data stays in {data}")).unwrap_or_default();
+            line(
+                '~',
+                &format!(
+                    "restarts once: becomes managed by es_cluster; process {pid}, started by hand, is asked to end{data}"
+                ),
+            )
+        }
         Change::OtherSupervisor { from, to, .. } => {
             line('~', &format!("moves from {} to {}, needs a restart", from.word(), to.word()))
         }
@@ -171,6 +180,7 @@ fn topic(change: &Change) -> Topic {
         | Change::RestartPending { .. }
         | Change::ProcessDefinition { .. }
         | Change::Unsupervised { .. }
+        | Change::Stranger { .. }
         | Change::OtherSupervisor { .. }
         | Change::Unit { .. }
         | Change::Unproven { .. }

@@ -1,7 +1,8 @@
 //! What each operation does to a simulated machine.
 
 use super::host::SimHost;
-use super::machine::{Generation, INIT, Instance, Machine, Process};
+use super::machine::{BY_HAND, Generation, INIT, Instance, Machine, NOBODY, Process};
+use super::observe;
 use super::trace::Effect;
 use super::world::World;
 use crate::desired::{DesiredHost, DesiredInstance, Place, Software, Supervisor, UNIT_FOLDER};
@@ -42,12 +43,31 @@ impl SimHost {
     pub(super) async fn effect(&self, op: &Op) -> Result<(), HostError> {
         match op {
             Op::Stop { instance, within, .. } => self.stop(instance, *within, true).await,
-            Op::StopUnsupervised { instance, within, .. } => self.stop(instance, *within, false).await,
+            Op::StopUnsupervised { instance, within, stranger, .. } => {
+                self.take_over(instance, *stranger)?;
+                self.stop(instance, *within, false).await
+            }
             _ => {
                 let mut world = self.cluster.world();
                 self.at_once(world.settled(), op)
             }
         }
+    }
+
+    /// What somebody has started by hand is only signalled once it is recorded, and that it is when it is the one that was
+    /// planned for.
+    fn take_over(&self, instance: &DesiredInstance, stranger: Option<(u32, u64)>) -> Result<(), HostError> {
+        let mut world = self.cluster.world();
+        let one = world.hosts.get_mut(&self.name).and_then(|host| host.instances.get_mut(instance.id.role.as_str()));
+        let Some(process) = one.and_then(|one| one.process.as_mut()) else { return Ok(()) };
+        if process.parent != BY_HAND {
+            return Ok(());
+        }
+        if stranger != Some((process.pid, observe::start_time(process.pid))) {
+            return Err(self.error(Failure::Stop, "that process was not meant"));
+        }
+        process.parent = NOBODY;
+        Ok(())
     }
 
     async fn stop(&self, instance: &DesiredInstance, within: Duration, supervised: bool) -> Result<(), HostError> {

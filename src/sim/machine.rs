@@ -80,6 +80,12 @@ pub struct Generation {
 /// The pid of the host's own first process.
 pub(super) const INIT: u32 = 1;
 
+/// The parent of what has lost its supervisor.
+pub(super) const NOBODY: u32 = 0;
+
+/// The parent of what somebody started by hand.
+pub(super) const BY_HAND: u32 = 2;
+
 impl Generation {
     /// Who runs it.
     pub fn supervisor(&self) -> SupervisorKind {
@@ -135,6 +141,15 @@ impl Instance {
     /// A generation by name.
     pub fn generation(&self, content: &Digest) -> Option<&Generation> {
         self.generations.iter().find(|generation| generation.content == *content)
+    }
+
+    /// What runs is something that somebody has started by hand: nothing of ours was ever here but the data.
+    pub fn start_by_hand(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let other = Digest::of(b"not started by es_cluster");
+        (process.parent, process.content, process.restart) = (BY_HAND, other, other);
+        let (process, placed) = (self.process, std::mem::take(&mut self.placed));
+        *self = Self { process, placed, has_data: self.has_data, ..Self::default() };
     }
 
     /// The process dies, and nobody starts it again.

@@ -1,6 +1,6 @@
 //! What a look at a simulated machine sees.
 
-use super::machine::{INIT, Instance, Machine};
+use super::machine::{BY_HAND, INIT, Instance, Machine};
 use crate::desired::{DesiredInstance, Place};
 use crate::host::Wanted;
 use crate::inventory::{
@@ -39,6 +39,11 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
     }
 }
 
+/// When a process was started, in ticks.
+pub(super) fn start_time(pid: u32) -> u64 {
+    u64::from(pid) * 1000
+}
+
 fn init(machine: &Machine) -> InitObservation {
     let boot = machine.boot.as_ref();
     let units = machine.units.iter().map(|(name, digest)| (name.clone(), *digest));
@@ -57,14 +62,16 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
     let process = match (&one.process, &one.dead) {
         (Some(process), _) => ProcessObservation::Running(Running {
             pid: process.pid,
-            start_time: u64::from(process.pid) * 1000,
+            start_time: start_time(process.pid),
             uptime: process.started.elapsed().as_secs(),
             restart_generation: process.restart,
             supervised: match process.parent {
                 INIT => Some(SupervisorKind::Systemd),
+                BY_HAND => None,
                 parent => (machine.supervisor == Some(parent)).then_some(SupervisorKind::Supervisord),
             },
             reload_owed: one.reload_owed,
+            stranger: process.parent == BY_HAND,
         }),
         (None, Some(restart)) => ProcessObservation::Dead { restart_generation: Some(*restart) },
         (None, None) => ProcessObservation::Absent,
@@ -75,6 +82,7 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
         current_restart: current.map(|generation| generation.restart),
         files: files.collect::<BTreeMap<_, _>>(),
         process,
+        adoption: None,
         held: one.held.clone(),
         has_data: one.has_data,
         software: current.map(|generation| generation.software.clone()).unwrap_or_default(),

@@ -88,6 +88,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
                 restart_generation: one.restart_generation,
                 supervised: Some(wanted.supervisor.kind()),
                 reload_owed: false,
+                stranger: false,
             });
             let written = |file: &DesiredFile| match &file.place {
                 Place::Generation(path) => Some((path.clone(), file.sha256)),
@@ -101,6 +102,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
                 current_restart: Some(one.restart_generation),
                 files: one.files.iter().map(file).collect(),
                 process,
+                adoption: None,
                 held: None,
                 previous: None,
                 has_data: true,

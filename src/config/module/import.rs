@@ -49,7 +49,7 @@ pub(super) fn import(node: &Node<'_>, params: &IndexMap<Name, Param>) -> Import 
 }
 
 /// A parameter of the module by its name.
-fn known(node: &Node<'_>, name: &Spanned<String>, params: &IndexMap<Name, Param>) -> Option<Name> {
+pub(super) fn known(node: &Node<'_>, name: &Spanned<String>, params: &IndexMap<Name, Param>) -> Option<Name> {
     let found = Name::new(name).ok().filter(|name| params.contains_key(name));
     if found.is_none() {
         let names: Vec<&str> = params.keys().map(Name::as_str).collect();

@@ -1,5 +1,6 @@
 //! `modules/NAME.kdl` → [`Module`]. Everything that can be wrong in one module alone is found here.
 
+mod adopt;
 mod artifact;
 mod filters;
 mod import;
@@ -33,6 +34,7 @@ const SECTIONS: &[&str] = &[
     "config",
     "service-owned",
     "import",
+    "adopt",
     "process",
     "ordinal",
     "votes",
@@ -96,6 +98,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let plugins = body.one("plugins").and_then(|node| artifact::plugins(&node, &scope));
     let service_owned = body.many("service-owned").iter().flat_map(service_owned).collect();
     let import = body.one("import").map(|node| import::import(&node, &params));
+    let adopt = body.one("adopt").map(|node| adopt::adopt(&node, &params));
     let process = body.one("process").and_then(|node| process::process(&node, &scope));
     let expression =
         |body: &mut Body<'a>, name: &str, what: &str| one_text(body, name, what).map(|text| scope.expr(text, &[]));
@@ -116,6 +119,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         free_config,
         service_owned,
         import,
+        adopt,
         process,
         ordinal,
         tier,

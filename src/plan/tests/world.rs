@@ -87,6 +87,7 @@ pub(crate) fn module(module: &str) -> Module {
         quorum: None,
         strategy: Strategy::Rolling,
         import: None,
+        adopt: None,
         rolling: Rolling {
             max_unavailable: 1.into(),
             per: Per::Instance,
@@ -291,6 +292,7 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
         }),
         unit: format!("es_cluster-test:{at}:{}.service", spec.role),
         data_dir,
+        adopts: None,
         log_dir: format!("{prefix}/log/{}", spec.role),
         conf_dir: format!("{prefix}/conf/{}", spec.role),
     }
@@ -350,6 +352,7 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
             restart_generation: instance.restart_generation,
             supervised: Some(SupervisorKind::Supervisord),
             reload_owed: false,
+            stranger: false,
         }),
         has_data: true,
         software: instance.software.to_vec(),
@@ -359,8 +362,7 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
 
 /// The observation of a host, to be changed.
 pub(crate) fn at<'a>(inventory: &'a mut Inventory, host: &str) -> &'a mut HostObservation {
-    let found = inventory.hosts.iter_mut().find(|(name, _)| name.as_str() == host);
-    match found {
+    match inventory.hosts.iter_mut().find(|(name, _)| name.as_str() == host) {
         Some((_, Seen::Seen(seen))) => seen,
         _ => panic!("{host} is observed"),
     }
@@ -368,8 +370,7 @@ pub(crate) fn at<'a>(inventory: &'a mut Inventory, host: &str) -> &'a mut HostOb
 
 /// The observation of an instance, to be changed.
 pub(crate) fn of<'a>(inventory: &'a mut Inventory, instance: &str) -> &'a mut InstanceObservation {
-    let id = id(instance);
-    at(inventory, id.host.as_str()).instances.get_mut(id.role.as_str()).expect("an instance")
+    at(inventory, id(instance).host.as_str()).instances.get_mut(id(instance).role.as_str()).expect("an instance")
 }
 
 /// The process of an instance, to be changed.

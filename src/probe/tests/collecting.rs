@@ -69,6 +69,7 @@ fn hosts(running: &[usize]) -> BTreeMap<HostName, Seen<HostObservation>> {
                 restart_generation: Digest::of(b""),
                 supervised: None,
                 reload_owed: false,
+                stranger: false,
             })
         } else {
             ProcessObservation::Dead { restart_generation: None }

@@ -92,6 +92,7 @@ pub(super) fn module() -> Module {
         quorum: None,
         strategy: Strategy::Rolling,
         import: None,
+        adopt: None,
         rolling: Rolling {
             max_unavailable: 1.into(),
             per: Per::Instance,
@@ -177,6 +178,7 @@ fn instance(id: &InstanceId, module: &Arc<Module>, port: u16, expected: usize) -
         }),
         unit: String::new(),
         data_dir,
+        adopts: None,
         log_dir,
         conf_dir,
         content_generation: nothing,

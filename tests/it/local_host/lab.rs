@@ -207,6 +207,7 @@ impl Lab {
             }),
             unit: format!("es_cluster-lab:node1:{role}.service"),
             data_dir: format!("{prefix}/data/{role}"),
+            adopts: None,
             log_dir: format!("{prefix}/log/{role}"),
             conf_dir: format!("{prefix}/conf/{role}"),
             restart_generation,
@@ -313,6 +314,7 @@ fn module() -> Module {
         quorum: None,
         strategy: Strategy::Rolling,
         import: None,
+        adopt: None,
         rolling: Rolling {
             max_unavailable: 1.into(),
             per: Per::Instance,

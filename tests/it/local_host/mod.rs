@@ -4,6 +4,7 @@ pub(crate) mod lab;
 mod processes;
 mod shells;
 mod software;
+mod strangers;
 
 use es_cluster::desired::{DesiredFile, DesiredInstance, Place};
 use es_cluster::host::{Failure, Host, Op};

@@ -70,7 +70,7 @@ async fn lives_through_a_lost_supervisor(lab: &Lab, one: &Arc<DesiredInstance>, 
     let error = lab.stop(one).await.expect_err("not the supervisor's");
     assert_eq!(error.kind, Failure::Stop, "{error}");
     let (host, instance, within) = (Arc::clone(&lab.host), Arc::clone(one), Duration::from_secs(20));
-    lab.run(Op::StopUnsupervised { host, instance, within }).await.expect("stopped");
+    lab.run(Op::StopUnsupervised { host, instance, within, stranger: None }).await.expect("stopped");
     assert_eq!(lab.observe(&[one]).await.instances[one.id.role.as_str()].process, ProcessObservation::Absent);
     lab.start(one).await.expect("started");
     until("the second start", async || serves(2)).await;
@@ -209,7 +209,7 @@ async fn a_recycled_process_id_is_not_believed_and_not_signalled() {
     let seen = lab.observe(&[&one]).await;
     assert!(matches!(seen.instances["one"].process, ProcessObservation::Dead { .. }));
     let (host, instance, within) = (Arc::clone(&lab.host), Arc::clone(&one), Duration::from_secs(5));
-    lab.run(Op::StopUnsupervised { host, instance, within }).await.expect("nothing to stop");
+    lab.run(Op::StopUnsupervised { host, instance, within, stranger: None }).await.expect("nothing to stop");
     assert!(sleeper.try_wait().expect("asked").is_none(), "another process was signalled");
     sleeper.kill().expect("ended");
     sleeper.wait().expect("ended");

@@ -89,6 +89,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         quorum: spec.voters.then(|| Expr(spanned("true".to_owned()))),
         strategy: if spec.recreate { Strategy::Recreate { on_version_only: true } } else { Strategy::Rolling },
         import: None,
+        adopt: None,
         rolling: Rolling {
             max_unavailable: spec.max.into(),
             per: if spec.per_host { Per::Host } else { Per::Instance },
@@ -260,6 +261,7 @@ fn instance(
         files: files.into(),
         unit,
         data_dir,
+        adopts: Some(es_cluster::desired::Adopts { words: vec!["by hand".to_owned()], data: None }),
         log_dir: format!("{prefix}/log/{id}"),
         conf_dir: format!("{prefix}/conf/{id}"),
     }

@@ -258,6 +258,11 @@ pub(crate) fn drift(cluster: &Cluster, desired: &Desired, drift: Drift) {
                 cluster.by_hand(&one.id.host, |machine| undo_left(machine, &one.service, &one.id));
             }
         }
+        Drift::ByHand(index) => cluster.by_hand(&instance(index).id.host, |machine| {
+            if let Some(one) = machine.instances.get_mut(instance(index).id.role.as_str()) {
+                one.start_by_hand();
+            }
+        }),
         Drift::Debris(index) => cluster.by_hand(host(index), |machine| {
             machine.debris.insert("software/.tmp-left".to_owned());
         }),

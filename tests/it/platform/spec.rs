@@ -80,6 +80,8 @@ pub(crate) enum Drift {
     Setting(usize),
     UndoLeft(usize),
     Debris(usize),
+    /// It runs, and it was never ours.
+    ByHand(usize),
 }
 
 impl Spec {
@@ -219,6 +221,7 @@ pub(crate) fn drift() -> impl Strategy<Value = Vec<Drift>> {
         1 => (0_usize..8).prop_map(Drift::Setting),
         1 => (0_usize..8).prop_map(Drift::UndoLeft),
         1 => (0_usize..8).prop_map(Drift::Debris),
+        2 => (0_usize..8).prop_map(Drift::ByHand),
     ];
     prop::collection::vec(drift, 0..=2)
 }

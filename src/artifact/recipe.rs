@@ -228,8 +228,10 @@ fn pinned(text: String) -> Result<String, BadSource> {
 
 fn package_name(text: String) -> Result<String, BadSource> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-.~:=".contains(c);
-    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || text.len() > 200 || !text.chars().all(plain) {
-        return Err(bad(&text, "is not a package, or package=version"));
+    // apt knows a version by its beginning, too: `name=1.22.1-*` is whichever revision of it the distribution has.
+    let named = text.strip_suffix('*').filter(|name| name.contains('=')).unwrap_or(&text);
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) || text.len() > 200 || !named.chars().all(plain) {
+        return Err(bad(&text, "is not a package, package=version or package=version*"));
     }
     Ok(text)
 }

@@ -163,7 +163,13 @@ pub(super) fn named_modules(module: &Module) -> BTreeSet<String> {
         FileContent::TemplateFile(_) => None,
     });
     let process = module.process.iter().flat_map(|process| {
-        process.command.iter().chain(&process.first_start).chain(process.env.values()).chain(&process.logs)
+        process
+            .command
+            .iter()
+            .chain(&process.first_start)
+            .chain(&process.check)
+            .chain(process.env.values())
+            .chain(&process.logs)
     });
     let paths = module.files.iter().map(|file| &file.path);
     let texts = module.templates.values().chain(inline).chain(process).chain(paths);

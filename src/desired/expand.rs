@@ -229,12 +229,13 @@ fn process(
     let mut words =
         |templates: &[Template]| -> Vec<Option<String>> { templates.iter().map(|word| renderer.text(word)).collect() };
     let (command, first_start, logs) = (words(&spec.command), words(&spec.first_start), words(&spec.logs));
+    let check = words(&spec.check);
     if !command.first().is_some_and(|word| word.as_ref().is_none_or(|program| program.starts_with('/'))) {
         let span = spec.command.first().map_or(draft.module.name.span, |word| word.0.span);
         renderer.report(Diag::at(Code::RenderFailed, span, "the first word of a command is an absolute path"));
     }
     let whole = |words: Vec<Option<String>>| words.into_iter().collect::<Option<Vec<String>>>();
-    let (command, first_start, logs) = (whole(command), whole(first_start), whole(logs));
+    let (command, first_start, logs, check) = (whole(command), whole(first_start), whole(logs), whole(check));
     let mut env = BTreeMap::new();
     for (name, template) in &spec.env {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -247,7 +248,8 @@ fn process(
             env.insert(name.clone(), value);
         }
     }
-    let (command, first_start, logs) = (command?, first_start?, logs?);
+    let (command, first_start, logs, check) = (command?, first_start?, logs?, check?);
+    let check = launch::alone(&check, &env, &draft.common.folders);
     let mut all = vec![launch::console(&draft.common.folders)];
     all.extend(logs);
     // Where systemd supervises, what the launcher says is in the journal.
@@ -257,6 +259,7 @@ fn process(
     Some(DesiredProcess {
         command,
         first_start,
+        check,
         env,
         program: draft.id.role.to_string(),
         stop_signal: spec.stop_signal.clone(),

@@ -3,6 +3,7 @@
 use super::DesiredProcess;
 use super::paths::Folders;
 use crate::model::{Limits, RoleId, sh_quote};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The fixed part of the script.
@@ -47,24 +48,35 @@ pub(super) fn script(
     set("user", user.unwrap_or_default());
     set("nofile", &limits.nofile.map(|limit| limit.to_string()).unwrap_or_default());
     set("nproc", &limits.nproc.map(|limit| limit.to_string()).unwrap_or_default());
-    let mut variables: Vec<(&str, &str)> = vec![
-        ("HOME", &folders.run),
-        ("LANG", "C.UTF-8"),
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-        ("TMPDIR", &folders.tmp),
-    ];
-    variables.retain(|(name, _)| !process.env.contains_key(*name));
-    variables.extend(process.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    variables.sort_unstable();
     _ = writeln!(text, "service() {{\n    set --{}", words(&process.command));
     if !process.first_start.is_empty() {
         _ = writeln!(text, "    [ ! -e \"$first\" ] || set -- \"$@\"{}", words(&process.first_start));
     }
     // The environment of whoever started the supervisor is not the service's.
-    let variables: Vec<String> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    _ = writeln!(text, "    become env -i{} \"$@\"\n}}", words(&variables));
+    _ = writeln!(text, "    become env -i{} \"$@\"\n}}", words(&variables(&process.env, folders)));
     text.push_str(BODY);
     text
+}
+
+/// The whole environment of the service, each variable as one word.
+fn variables(own: &BTreeMap<String, String>, folders: &Folders) -> Vec<String> {
+    let mut all: BTreeMap<&str, &str> = BTreeMap::from([
+        ("HOME", folders.run.as_str()),
+        ("LANG", "C.UTF-8"),
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("TMPDIR", folders.tmp.as_str()),
+    ]);
+    all.extend(own.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    all.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// A command with the service's environment and nothing else; nothing when there is none.
+pub(super) fn alone(command: &[String], own: &BTreeMap<String, String>, folders: &Folders) -> Vec<String> {
+    if command.is_empty() {
+        return Vec::new();
+    }
+    let variables = variables(own, folders);
+    ["env", "-i"].map(str::to_owned).into_iter().chain(variables).chain(command.iter().cloned()).collect()
 }
 
 fn words(words: &[String]) -> String {

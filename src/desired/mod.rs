@@ -360,6 +360,9 @@ pub struct DesiredProcess {
     pub command: Vec<String>,
     /// Words added at the very first start of a new service: while `run/<role>.first` exists.
     pub first_start: Vec<String>,
+    /// A command that tests a configuration, with its environment; none when empty. Where it names the current generation,
+    /// it is run with the one that is tested.
+    pub check: Vec<String>,
     /// Environment.
     pub env: BTreeMap<String, String>,
     /// Name of the supervisor's program entry.

@@ -214,6 +214,8 @@ pub struct Process {
     pub control: Vec<Template>,
     /// Words that are only given at the very first start of a new service, templates.
     pub first_start: Vec<Template>,
+    /// Words of a command that tests a configuration before anything is switched to it, templates; none when empty.
+    pub check: Vec<Template>,
     /// Environment variables.
     pub env: IndexMap<String, Template>,
     /// Signal that asks for a clean stop, e.g. `TERM`.

@@ -79,7 +79,9 @@ fn stage_host(
     for facts in selected.iter().filter(|facts| facts.render) {
         let (id, generation) = (facts.id(), facts.wanted.content_generation);
         let kind = StepKind::Render { instance: id.clone(), generation };
-        sequence.add(Draft::new(format!("render {id}"), kind, facts.reasons.clone()), prepare.clone());
+        // A generation that the service itself tests needs the service's software.
+        let needs = if facts.wanted.process.check.is_empty() || ready.is_empty() { &prepare } else { &ready };
+        sequence.add(Draft::new(format!("render {id}"), kind, facts.reasons.clone()), needs.clone());
         written = true;
     }
     let supervisor = |change: &&Change| {

@@ -151,6 +151,18 @@ rendered() {
     rm -rf -- ".tmp-old-$1"
 }
 
+# tested FOLDER USER WORD…: what the service itself says of a generation that it does not run yet
+tested() {
+    aside=$1 user=$2
+    shift 2
+    if [ -n "$user" ] && is_root; then
+        set -- setpriv "--reuid=$user" "--regid=$(id -g -- "$user")" --init-groups "$@"
+    fi
+    said=$("$@" 2>&1 </dev/null) && return 0
+    rm -rf -- "$aside"
+    die "it refuses them: $(printf '%s\n' "$said" | tail -n 10 | head -c 2048)"
+}
+
 # carry ROLE GENERATION FILE…: what the service wrote itself goes along from the current generation
 carry() {
     to="conf/$1/$2" from="conf/$1/current"

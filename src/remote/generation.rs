@@ -24,6 +24,15 @@ impl<T: Transport> Machine<T> {
         let mode = if owned.is_empty() { "0755" } else { "1775" };
         let mut calls = Calls::one("render", [role, &generation, service_user(host), mode]);
         calls.add("keep_owned", [generation.as_str()].into_iter().chain(owned.iter().copied()));
+        if !instance.process.check.is_empty() {
+            // The same words with another folder: what is refused never gets the name of a generation.
+            let (current, aside) = (format!("{}/current", instance.conf_dir), format!(".tmp-{generation}"));
+            let tested = format!("{}/{aside}", instance.conf_dir);
+            let words: Vec<String> =
+                instance.process.check.iter().map(|word| word.replace(&current, &tested)).collect();
+            let fixed = [aside.as_str(), service_user(host)];
+            calls.add("tested", fixed.into_iter().chain(words.iter().map(String::as_str)));
+        }
         calls.add("rendered", [generation.as_str()]);
         let what = format!("writing the files of {role}");
         self.change(&what, &host.prefix, &calls, archive, RENDER_WITHIN).await.map(|_| ())

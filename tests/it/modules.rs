@@ -23,6 +23,7 @@ versions {
     elasticsearch "6.7.0" { plugin "minhash" "6.7.0"; }
     kibana "6.7.0"
     redis "6.2.14"
+    nginx "1.22.1"
 }
 hosts { "node[1-3]" address="10.0.0.[1-3]" { label disk="ssd"; }; }
 roles {
@@ -35,6 +36,7 @@ roles {
         on "node3" { heap "512m"; }
     }
     kibana on="node1"
+    nginx on="node3" { worker-processes 4; }
     redis on="node2" { max-memory "64m"; config { tcp-backlog 128; }; }
 }
 "#;
@@ -120,6 +122,7 @@ fn every_module_renders_what_it_did() {
         "elasticsearch-master@node1",
         "elasticsearch-hot@node3",
         "kibana@node1",
+        "nginx@node3",
         "redis@node2",
     ] {
         let instance = desired.instances.values().find(|one| one.id.to_string() == name).expect(name);

@@ -67,7 +67,7 @@ fn free_network() -> String {
     for _ in 0..100 {
         let third = 100 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 150;
         let free = (1..=3).all(|host| {
-            [2181, 6379, 9092, 9200, 9210, 9300, 9310, 5601]
+            [2181, 6379, 9092, 9200, 9210, 9300, 9310, 5601, 8080]
                 .iter()
                 .all(|port| TcpListener::bind((format!("127.0.{third}.{host}"), *port)).is_ok())
         });

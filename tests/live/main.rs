@@ -29,3 +29,4 @@ mod secrets;
 mod ssh;
 mod systemd;
 mod upgrade;
+mod web;

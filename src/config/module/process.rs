@@ -111,7 +111,7 @@ impl FromKdl for Signal {
 }
 
 pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
-    let mut body = node.body(&["command", "control", "first-start", "env", "stop", "reload", "limits", "log"]);
+    let mut body = node.body(&["command", "control", "first-start", "check", "env", "stop", "reload", "limits", "log"]);
     let words = |child: &Node<'_>, what: &str| -> Vec<Template> {
         let words = child.args::<String>(0, what).into_iter().map(|text| scope.template(text, &[])).collect();
         if child.arg_count() == 0 {
@@ -122,6 +122,7 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
     };
     let command = body.one("command").map(|child| words(&child, "a word of the command"));
     let first_start = body.one("first-start").map(|child| words(&child, "a word of the command")).unwrap_or_default();
+    let check = body.one("check").map(|child| words(&child, "a word of the command")).unwrap_or_default();
     let control = body.one("control").map(|child| words(&child, "a word of the command")).unwrap_or_default();
     let mut env: IndexMap<String, Template> = IndexMap::new();
     for child in body.many("env") {
@@ -166,7 +167,7 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
         node.cx.report(diag);
         return None;
     };
-    Some(Process { command, control, first_start, env, stop_signal, stop_within, reload_signal, limits, logs })
+    Some(Process { command, control, first_start, check, env, stop_signal, stop_within, reload_signal, limits, logs })
 }
 
 fn is_variable(name: &str) -> bool {

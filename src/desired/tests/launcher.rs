@@ -28,6 +28,7 @@ impl Sandbox {
         let process = DesiredProcess {
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             first_start: vec!["--first".to_owned()],
+            check: vec![],
             env: [("GREETING".to_owned(), "it's $HOME `x` \"y\"".to_owned())].into(),
             program: "store".to_owned(),
             stop_signal: "TERM".to_owned(),

@@ -283,6 +283,7 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
         process: Arc::new(DesiredProcess {
             command: vec!["/bin/run".to_owned()],
             first_start: vec![],
+            check: vec![],
             env: BTreeMap::new(),
             program: spec.role.to_owned(),
             stop_signal: "TERM".to_owned(),

@@ -169,6 +169,7 @@ fn instance(id: &InstanceId, module: &Arc<Module>, port: u16, expected: usize) -
         process: Arc::new(DesiredProcess {
             command: Vec::new(),
             first_start: Vec::new(),
+            check: Vec::new(),
             env: BTreeMap::new(),
             program: String::new(),
             stop_signal: "TERM".to_owned(),

@@ -153,6 +153,10 @@ fn process(page: &mut Page, module: &Module) {
             let words: Vec<&str> = process.first_start.iter().map(|word| word.0.as_str()).collect();
             page.line(2, &format!("with {} when the service starts for the first time", words.join(" ")));
         }
+        if !process.check.is_empty() {
+            let words: Vec<&str> = process.check.iter().map(|word| word.0.as_str()).collect();
+            page.line(2, &format!("tests its files with {} before anything is switched", words.join(" ")));
+        }
         page.line(
             2,
             &format!("stops on {} within {}; never forced", process.stop_signal, duration(process.stop_within)),

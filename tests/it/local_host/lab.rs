@@ -198,6 +198,7 @@ impl Lab {
             process: Arc::new(DesiredProcess {
                 command: Vec::new(),
                 first_start: Vec::new(),
+                check: Vec::new(),
                 env: BTreeMap::new(),
                 program: role.to_owned(),
                 stop_signal: "TERM".to_owned(),

@@ -251,6 +251,7 @@ fn instance(
         process: Arc::new(DesiredProcess {
             command: vec!["/bin/run".to_owned()],
             first_start: vec![],
+            check: vec![],
             env: BTreeMap::new(),
             program: id.clone(),
             stop_signal: "TERM".to_owned(),

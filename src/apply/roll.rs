@@ -61,7 +61,7 @@ impl Run<'_> {
             }
             begun |= disturbs(action);
             let work = self.act(step, roll, &instance, action);
-            if let Err(trouble) = self.recorded(host, &step.id, &subject, name(action), work).await {
+            if let Err(trouble) = self.recorded(host, &step.id, &subject, action.name(), work).await {
                 return Err(self.fell(step, roll, &instance, action, begun, trouble).await);
             }
         }
@@ -95,7 +95,7 @@ impl Run<'_> {
         }
         let subject = Subject::Instance(roll.instance.clone());
         let work = self.check_safe(step, roll, instance);
-        self.recorded(&roll.instance.host, &step.id, &subject, name(&Action::CheckSafe), work).await
+        self.recorded(&roll.instance.host, &step.id, &subject, Action::CheckSafe.name(), work).await
     }
 
     /// Does one action.
@@ -249,7 +249,7 @@ impl Run<'_> {
             return Halt::Halted;
         }
         let subject = Subject::Instance(roll.instance.clone());
-        let mut bundle = self.failure(step, &subject, Some(name(action)), Some(instance), &trouble).await;
+        let mut bundle = self.failure(step, &subject, Some(action.name()), Some(instance), &trouble).await;
         match self.way_back(roll, action, begun, &trouble.cause) {
             // Somebody else may be at work: not one more effect from here.
             _ if trouble.cause == Cause::LockLost => {
@@ -314,22 +314,5 @@ const fn disturbs(action: &Action) -> bool {
         | Action::AfterReady
         | Action::AwaitHealthy { .. }
         | Action::Soak { .. } => false,
-    }
-}
-
-/// The action's name in journals and events.
-pub(crate) const fn name(action: &Action) -> &'static str {
-    match action {
-        Action::CheckSafe => "check safe",
-        Action::BeforeStop => "before stop",
-        Action::Stop { .. } => "stop",
-        Action::StopUnsupervised { .. } => "stop unsupervised",
-        Action::Switch { .. } => "switch",
-        Action::Start { .. } => "start",
-        Action::Reload => "reload",
-        Action::AwaitReady { .. } => "await ready",
-        Action::AfterReady => "after ready",
-        Action::AwaitHealthy { .. } => "await healthy",
-        Action::Soak { .. } => "soak",
     }
 }

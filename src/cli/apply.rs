@@ -174,10 +174,11 @@ async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Termin
         (false, false) => progress::Style::Plain,
     };
     let json = args.format == Plain::Json;
+    let eta = progress::Eta::new(&planned.plan, &planned.inventory.durations);
     let shown: JoinHandle<progress::Report> = tokio::spawn(async move {
         let (mut out, mut data) = (std::io::stderr(), std::io::stdout());
         let data: Option<&mut (dyn Write + Send)> = if json { Some(&mut data) } else { None };
-        progress::run(receiver, style, &mut out, data).await
+        progress::run(receiver, style, &mut out, data, Some(eta)).await
     });
     let now = saved::rfc3339(SystemTime::now());
     let claim =

@@ -84,6 +84,9 @@ pub enum EsplanCommand {
         /// What is asked about.
         #[command(flatten)]
         part: Part,
+        /// Take one refusal for waived, as a plan would; can be given several times.
+        #[arg(long, value_name = "NAME=REASON")]
+        waive: Vec<String>,
     },
     /// Show what was applied, when, by whom, and how it ended; or a report of one run.
     History(super::history::HistoryArgs),

@@ -1,6 +1,7 @@
 //! The smaller commands of `esplan`.
 
 use super::args::{Common, Look};
+use super::earlier;
 use super::error::CliError;
 use super::exit::Exit;
 use super::files::DiskFiles;
@@ -109,7 +110,10 @@ pub(crate) async fn graph(common: &Common, format: Drawing, terminal: &Terminal)
 /// `esplan observe --out FILE`: a snapshot.
 pub(crate) async fn observe(common: &Common, out: &Path, verify: bool, terminal: &Terminal) -> Result<Exit, CliError> {
     let (desired, _) = load::desired(common, None).await?;
-    let (inventory, _) = plan::look(common, None, verify, &desired, &BTreeSet::new()).await?;
+    let (mut inventory, world) = plan::look(common, None, verify, &desired, &BTreeSet::new()).await?;
+    if let Some(world) = &world {
+        inventory.durations = earlier::took(&desired, &inventory, world).await;
+    }
     let marks = desired.secrets.iter().map(|(name, secret)| (name.clone(), secret.mark())).collect();
     let snapshot = Snapshot::new(desired.cluster.clone(), marks, inventory);
     artifact::write_whole(out, snapshot.to_json().as_bytes()).map_err(|error| CliError::new(error.to_string()))?;

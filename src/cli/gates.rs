@@ -12,9 +12,16 @@ use crate::plan::{Outcome, rehearsal_on};
 use crate::render;
 
 /// Looks, asks, and says which gate would hold a rollout that restarts everything.
-pub(crate) async fn gates(common: &Common, part: &Part, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
+pub(crate) async fn gates(
+    common: &Common,
+    part: &Part,
+    waive: &[String],
+    format: Plain,
+    terminal: &Terminal,
+) -> Result<Exit, CliError> {
     let (desired, _) = load::desired(common, None).await?;
-    let options = plan::selected(&part.only, &part.without, &desired)?;
+    let mut options = plan::selected(&part.only, &part.without, &desired)?;
+    options.waivers = plan::waivers(waive)?;
     let world = plan::world(common, &desired)?;
     let inventory = super::observe::inventory(&desired, &world, &options.without, false).await;
     let rehearsal = rehearsal_on(&desired, &inventory, &options);

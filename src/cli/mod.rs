@@ -4,6 +4,7 @@ mod apply;
 pub mod args;
 mod commands;
 mod diff;
+mod earlier;
 pub mod error;
 mod events;
 mod examples;
@@ -44,7 +45,9 @@ pub fn esplan() -> Exit {
             None => plan::show(&args, &terminal).await,
             Some(EsplanCommand::Validate { format }) => validate::validate(&args.common, *format, &terminal),
             Some(EsplanCommand::Lock { install }) => commands::lock(&args.common, install.as_deref(), &terminal).await,
-            Some(EsplanCommand::Gates { format, part }) => gates::gates(&args.common, part, *format, &terminal).await,
+            Some(EsplanCommand::Gates { format, part, waive }) => {
+                gates::gates(&args.common, part, waive, *format, &terminal).await
+            }
             Some(EsplanCommand::History(what)) => history::history(&args.common, what, &terminal).await,
             Some(EsplanCommand::Status { format, look }) => {
                 commands::status(&args.common, look, *format, &terminal).await

@@ -50,7 +50,7 @@ pub(crate) async fn inventory(
     let hosts: BTreeMap<HostName, Seen<HostObservation>> =
         futures::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
     let services = probe::services(desired, &hosts, &*world.services()).await;
-    Inventory { hosts, services }
+    Inventory { hosts, services, ..Inventory::default() }
 }
 
 /// Reads a snapshot of `esplan observe`.

@@ -2,6 +2,7 @@
 
 use super::args::{Common, Diff, Esplan, PlanFlags};
 use super::commands;
+use super::earlier;
 use super::error::CliError;
 use super::exit::Exit;
 use super::format;
@@ -42,11 +43,13 @@ pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, Cli
         _ => Places::new(),
     };
     let shown = Shown { plan: &planned.plan, report: &planned.report, desired: &planned.desired, places: &places };
-    let text = render::plan(args.format, &shown, &text_options(args.plan.diff, terminal));
-    terminal.print(&(text + &digest(args.format, &planned.plan)));
+    let options = text_options(args.plan.diff, terminal);
+    let text = render::plan(args.format, &shown, &options);
+    terminal.print(&(text + &beside(args.format, &planned, &options)));
     for report in &args.report {
-        let text = render::plan(report.format, &shown, &TextOptions::default());
-        format::write(&report.path, &(text + &digest(report.format, &planned.plan)))?;
+        let options = TextOptions::default();
+        let text = render::plan(report.format, &shown, &options);
+        format::write(&report.path, &(text + &beside(report.format, &planned, &options)))?;
     }
     if let Some(path) = &args.out {
         saved::write(path, &planned.plan, args.not_after)?;
@@ -61,7 +64,19 @@ pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, Cli
 
 /// The plan for people.
 pub(crate) fn text(planned: &Planned, diff: Diff, terminal: &Terminal) -> String {
-    render::text(&planned.plan, &planned.report, &text_options(diff, terminal)) + &digest(Format::Text, &planned.plan)
+    let options = text_options(diff, terminal);
+    render::text(&planned.plan, &planned.report, &options) + &beside(Format::Text, planned, &options)
+}
+
+/// What is no part of a plan and stands below it: how long it takes, and its digest.
+fn beside(format: Format, planned: &Planned, options: &TextOptions) -> String {
+    let (plan, durations) = (&planned.plan, &planned.inventory.durations);
+    let takes = match format {
+        Format::Text => render::takes_text(plan, durations, options),
+        Format::Markdown => render::takes(plan, durations).map(|takes| format!("\n_{takes}_\n")).unwrap_or_default(),
+        _ => String::new(),
+    };
+    takes + &digest(format, plan)
 }
 
 /// The last line: what two people compare before one of them applies what the other one has read. JSON has it inside.
@@ -97,7 +112,7 @@ pub(crate) async fn make(
     }
     let options = options(flags, canary_only, &desired)?;
     let from = flags.observed.as_deref();
-    let (inventory, world) = look(common, from, flags.verify, &desired, &options.without).await?;
+    let (mut inventory, world) = look(common, from, flags.verify, &desired, &options.without).await?;
     let (plan, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
     let violations = check(&plan, &desired, &inventory);
     if !violations.is_empty() {
@@ -107,6 +122,9 @@ pub(crate) async fn make(
             "this is a mistake of esplan: please report it with the output of `esplan observe`",
         )
         .exiting(Exit::Refused));
+    }
+    if let Some(world) = world.as_ref().filter(|_| !plan.steps.is_empty()) {
+        inventory.durations = earlier::took(&desired, &inventory, world).await;
     }
     Ok(Planned { desired, inventory, world, plan, report })
 }
@@ -167,7 +185,7 @@ pub(crate) fn selected(only: &[String], without: &[String], desired: &Desired) -
 }
 
 /// `NAME=reason`, each with a reason.
-fn waivers(texts: &[String]) -> Result<BTreeMap<Name, String>, CliError> {
+pub(crate) fn waivers(texts: &[String]) -> Result<BTreeMap<Name, String>, CliError> {
     let mut waivers = BTreeMap::new();
     for text in texts {
         let parts = text.split_once('=').map(|(name, reason)| (name, reason.trim().trim_matches('"')));

@@ -111,3 +111,36 @@ fn hosts_that_tell_different_stories_are_named() {
         ["node2: its first line is of another run", "node2: it says that the run ended as failed"]
     );
 }
+
+fn took(times: &[(u64, &str, &str, &str, u64)]) -> PastRun {
+    let lines: Vec<String> =
+        times.iter().map(|(at, step, subject, action, took)| ended(*at, step, subject, action, *took, None)).collect();
+    one(vec![journal("node1", "r1", &[vec![header("a")], lines].concat())])
+}
+
+#[test]
+fn what_things_take_is_the_median_of_the_newest_times_by_role_software_and_kind_of_step() {
+    let times = |seconds: &[u64]| {
+        let all: Vec<_> = seconds.iter().map(|took| (0, "roll q@node1", "q@node1", "stop", *took)).collect();
+        took(&all)
+    };
+    let newest: Vec<u64> = vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+    let durations = super::durations(&[times(&newest), times(&[900; 20])]);
+    let stop = durations.of("q", "stop").expect("known");
+    assert_eq!((stop.millis, stop.of), (6, 10), "older times do not count any more");
+    let run = took(&[
+        (9, "fetch jdk-11.0.13-0123456789ab on node1", "node1", "fetch", 700),
+        (9, "prepare node1", "node1", "prepare", 30),
+        (9, "q healthy", "q", "healthy", 5000),
+        (9, "render q@node1", "q@node1", "render", 40),
+    ]);
+    let durations = super::durations(&[run]);
+    let known = [("jdk", "fetch"), ("", "prepare"), ("q", "healthy"), ("q", "render")];
+    let millis = known.map(|(about, action)| durations.of(about, action).map(|typical| typical.millis));
+    assert_eq!(millis, [Some(700), Some(30), Some(5000), Some(40)]);
+    assert_eq!(durations.of("q", "stop"), None);
+    // What failed says nothing about how long it takes.
+    let failed = ended(9, "roll q@node1", "q@node1", "await ready", 60_000, Some("no"));
+    let run = one(vec![journal("node1", "r1", &[header("a"), failed])]);
+    assert!(super::durations(&[run]).is_empty());
+}

@@ -2,6 +2,7 @@
 //! be observed is an [`Unseen`], never a guess.
 
 mod answer;
+mod durations;
 mod folders;
 mod instances;
 mod life;
@@ -13,6 +14,7 @@ mod snapshot;
 mod strangers;
 
 pub use answer::{ANSWER_LIMIT, BadAnswer};
+pub use durations::{Durations, Typical};
 pub use folders::{Owner, asides, below, folders, is_debris};
 pub use life::{life_request, parse_life};
 pub use parse::parse;
@@ -33,6 +35,9 @@ pub struct Inventory {
     pub hosts: BTreeMap<HostName, Seen<HostObservation>>,
     /// Services, asked through their own APIs.
     pub services: BTreeMap<ServiceName, ServiceObservation>,
+    /// What things took in earlier runs, as far as somebody has asked. No plan is made from it.
+    #[serde(default, skip_serializing_if = "Durations::is_empty")]
+    pub durations: Durations,
 }
 
 /// Something that was observed, or why it was not.

@@ -181,6 +181,25 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// Its name in journals and events.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CheckSafe => "check safe",
+            Self::BeforeStop => "before stop",
+            Self::Stop { .. } => "stop",
+            Self::StopUnsupervised { .. } => "stop unsupervised",
+            Self::Switch { .. } => "switch",
+            Self::Start { .. } => "start",
+            Self::Reload => "reload",
+            Self::AwaitReady { .. } => "await ready",
+            Self::AfterReady => "after ready",
+            Self::AwaitHealthy { .. } => "await healthy",
+            Self::Soak { .. } => "soak",
+        }
+    }
+}
+
 /// How the next instance is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

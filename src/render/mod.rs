@@ -23,6 +23,7 @@ mod notes;
 mod status;
 mod steps;
 mod style;
+mod takes;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -38,5 +39,6 @@ pub use graph::{GraphFormat, graph};
 pub use history::History;
 pub use json::{json, printable as printable_json};
 pub use status::{InstanceStatus, ServiceStatus, Status, status};
+pub use takes::{takes, takes_text};
 pub use text::{DiffStyle, TextOptions, text};
 pub use words::{bytes, duration};

@@ -199,3 +199,71 @@ fn what_a_run_writes_down_is_what_its_history_says() {
         assert_eq!(all[0].outcome.as_ref(), Some(&outcome));
     });
 }
+
+#[test]
+fn how_long_it_takes_is_known_from_earlier_runs_and_is_no_part_of_the_plan() {
+    let sandbox = Sandbox::new();
+    let plan = |args: &[&str]| {
+        let did = sandbox.run("esplan", args);
+        assert_eq!(did.code, 0, "{did:?}");
+        did.stdout
+    };
+    let before = (plan(&[]), plan(&["--format", "json"]));
+    let unknown = "Time: how long it takes is not known: the hosts have no journal of anything like it\n";
+    assert!(before.0.contains(unknown), "{}", before.0);
+    let actions = ["before stop", "check safe", "stop", "switch", "start", "await ready", "await healthy"];
+    let actions = actions.map(|name| action(5, "roll queue@node1", "queue@node1", name, 4000, "")).concat();
+    for number in 1..=3 {
+        put(
+            &sandbox,
+            number,
+            OLD,
+            &(header("esapply", "2026-01-31T12:00:00Z") + &actions + &outcome(9000, "done", 0, 3)),
+        );
+    }
+    let (text, json) = (plan(&[]), plan(&["--format", "json"]));
+    assert!(text.contains("Time: takes at least ") && text.contains("    queue  "), "{text}");
+    assert!(text.contains(" an instance, by 3 restarts"), "{text}");
+    assert_eq!(json, before.1, "the plan is the same");
+    let digest = |text: &str| text.lines().last().map(str::to_owned);
+    assert_eq!(digest(&text), digest(&before.0));
+    // A snapshot knows it as well.
+    sandbox.run("esplan", &["observe", "--out", "snapshot.json"]);
+    for number in 1..=3 {
+        fs::remove_dir_all(sandbox.prefix(number).join("log")).expect("removed");
+    }
+    assert_eq!(plan(&["--observed", "snapshot.json"]), text);
+    assert_eq!(plan(&["--observed", "snapshot.json", "--format", "json"]), json);
+    assert!(plan(&["--format", "markdown"]).contains("\n_how long it takes is not known"));
+}
+
+#[test]
+fn a_forecast_from_a_run_is_what_the_next_one_takes() {
+    use crate::platform::drive::{How, converge, observe, plan_of};
+    use crate::platform::spec::Change;
+    use es_cluster::history::{Forecast, Progress, durations};
+    paused(async {
+        let mut spec = example();
+        let (cluster, _) = converged(&spec, Behaviour::default(), 7).await;
+        for round in 0..2 {
+            crate::platform::drive::settle(&cluster).await;
+            spec = spec.changed(Change::Conf(0, 0)).changed(Change::Conf(1, 0));
+            let desired = crate::platform::declare::declare(&spec);
+            cluster.declare(&desired);
+            let inventory = observe(&cluster, &desired).await;
+            let (plan, _) = plan_of(&desired, &inventory);
+            let left = Forecast::new(&plan).left(&durations(&past(&cluster).await), |_| Progress::Waiting);
+            let began = tokio::time::Instant::now();
+            let applied = converge(&cluster, &desired, &How::default()).await;
+            assert_eq!(applied.outcome.expect("alive").exit_code(), 0);
+            let took = began.elapsed();
+            if round == 1 {
+                assert_eq!(left.unknown, 0, "{left:?}");
+                let (low, high) = (took.mul_f64(0.8), took.mul_f64(1.2));
+                assert!(left.known > low && left.known < high, "{left:?} and it took {took:?}");
+            } else {
+                assert!(left.unknown > 0, "nothing was ever stopped: {left:?}");
+            }
+        }
+    });
+}

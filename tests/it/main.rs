@@ -33,6 +33,7 @@ mod modules;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod platform;
+mod progress;
 mod props;
 mod regressions;
 mod saved;

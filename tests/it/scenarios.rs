@@ -14,7 +14,7 @@ use es_cluster::model::{Digest, HostName, Name};
 use es_cluster::plan::{Plan, PlanInput, PlanOptions, Target, plan};
 use es_cluster::render::{self, Format, GraphFormat, Places, Shown};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub(crate) fn nothing(desired: &Desired) -> Inventory {
             HostObservation { ssh_client: true, boot_id, memory, user_exists: true, ..HostObservation::default() };
         (name.clone(), Seen::Seen(host))
     };
-    Inventory { hosts: desired.hosts.keys().map(empty).collect(), services: BTreeMap::new() }
+    Inventory { hosts: desired.hosts.keys().map(empty).collect(), ..Inventory::default() }
 }
 
 /// Everything as declared, running, ready and healthy.

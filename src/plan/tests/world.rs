@@ -306,7 +306,7 @@ pub(crate) fn empty(desired: &Desired) -> Inventory {
         let observed = HostObservation { boot_id, memory, user_exists: true, ..HostObservation::default() };
         (at.clone(), Seen::Seen(observed))
     };
-    Inventory { hosts: desired.hosts.keys().map(seen).collect(), services: BTreeMap::new() }
+    Inventory { hosts: desired.hosts.keys().map(seen).collect(), ..Inventory::default() }
 }
 
 /// Everything as declared, running, ready and healthy.

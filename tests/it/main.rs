@@ -18,6 +18,7 @@ mod authoring;
 mod bad;
 mod cli;
 mod docs;
+mod effects;
 mod explain;
 mod formats;
 mod gate;

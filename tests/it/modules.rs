@@ -7,7 +7,7 @@ use es_cluster::desired::{Desired, DesiredInstance, Part, Place, expand};
 use es_cluster::diag::{Diagnostics, Sources};
 use es_cluster::expr;
 use es_cluster::lock::{Key, Lock, Locked};
-use es_cluster::model::Digest;
+use es_cluster::model::{Digest, Secret};
 use indexmap::IndexMap;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ roles {
 "#;
 
 /// The repository's modules with a cluster file of our own.
-struct Golden<'a>(&'a str);
+pub(crate) struct Golden<'a>(pub(crate) &'a str);
 
 impl Files for Golden<'_> {
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
@@ -54,7 +54,7 @@ impl Files for Golden<'_> {
     }
 }
 
-fn modules() -> String {
+pub(crate) fn modules() -> String {
     format!("{}/modules", env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -66,8 +66,8 @@ fn shown(found: Diagnostics, sources: &Sources) -> String {
     text
 }
 
-/// Expands a cluster file as if everything it names were locked.
-fn desired(files: &dyn Files, path: &str) -> Desired {
+/// Expands a cluster file as if everything it names were locked, and every secret known.
+pub(crate) fn desired(files: &dyn Files, path: &str) -> Desired {
     let mut sources = Sources::new();
     let (loaded, found) = config::load(files, path, &modules(), &mut sources);
     let loaded = loaded.unwrap_or_else(|| panic!("{}", shown(found, &sources)));
@@ -83,7 +83,9 @@ fn desired(files: &dyn Files, path: &str) -> Desired {
             lock.artifacts.insert(key, locked);
         }
     }
-    let (desired, found) = expand(&loaded, &lock, Digest::of(b""), &IndexMap::new());
+    let known = |name: &String| (name.clone(), Secret::new("golden", name, "the value"));
+    let secrets: IndexMap<String, Secret> = loaded.cluster.secrets.keys().map(known).collect();
+    let (desired, found) = expand(&loaded, &lock, Digest::of(b""), &secrets);
     desired.unwrap_or_else(|| panic!("{}", shown(found, &sources)))
 }
 

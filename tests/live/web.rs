@@ -45,7 +45,7 @@ fn a_reload_drops_nothing_and_what_is_refused_is_never_switched_to() {
     lab.esplan(&["lock"]).expect(0);
     lab.esapply(&[]).expect(0);
     lab.esplan(&["--detailed-exitcode"]).expect(0);
-    assert!(get(&lab.address(1), "/-/es_cluster").1.contains("8080-redis-1024"));
+    assert!(get(&lab.address(1), "/-/es_cluster").1.contains("8080-redis-2-1024"));
     reload(&lab);
     refused(&lab);
     took_no_effect(&lab);
@@ -69,7 +69,7 @@ fn reload(lab: &Lab) {
     let plan = lab.esplan(&["--detailed-exitcode"]).expect(2).text();
     assert!(plan.contains("reload") && !plan.contains("restart nginx"), "{plan}");
     lab.esapply(&[]).expect(0);
-    assert!(get(&lab.address(1), "/-/es_cluster").1.contains("8080-redis-512"), "the new workers answer");
+    assert!(get(&lab.address(1), "/-/es_cluster").1.contains("8080-redis-2-512"), "the new workers answer");
     assert_eq!(master(), before, "nothing was restarted");
     slow.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nslow").expect("answered");
     let (first, rest) = request.join().expect("the request ends");

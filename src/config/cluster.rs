@@ -1,5 +1,6 @@
 //! The sections of `cluster.kdl` that need no module: the cluster itself, versions, rollout, secrets.
 
+use super::grammar::FILE;
 use super::reader::{Body, Node};
 use super::report::{duplicate, suggest};
 use super::ssh::{Login, ssh};
@@ -12,10 +13,6 @@ use crate::model::{
 };
 use indexmap::IndexMap;
 use std::time::Duration;
-
-/// Everything that may stand at the top of the file.
-pub(super) const SECTIONS: &[&str] =
-    &["cluster", "include", "versions", "rollout", "secret", "secrets", "hosts", "roles", "accept"];
 
 /// Where the platform lives on a host when the file does not say.
 const DEFAULT_PREFIX: &str = "/opt/es_cluster";
@@ -45,7 +42,7 @@ impl FromKdl for Path {
 pub(super) fn head(node: &Node<'_>) -> Head {
     let name = node.arg_as::<Name>("the cluster's name");
     let before = node.cx.count();
-    let mut body = node.body(&["prefix", "user", "ssh", "supervisor"]);
+    let mut body = node.body();
     let strangers = node.cx.count() > before;
     let single = |child: Option<Node<'_>>, what: &str| {
         let child = child?;
@@ -93,7 +90,7 @@ pub(super) fn versions(sections: &[Node<'_>], modules: &[&str]) -> (IndexMap<Mod
         places.insert(child.name().to_owned(), child.span());
         let version = child.arg::<Version>(0, "a version");
         let mut plugins: IndexMap<String, Spanned<Version>> = IndexMap::new();
-        let mut body = child.body(&["plugin"]);
+        let mut body = child.body();
         for plugin in body.many("plugin") {
             let name = plugin.arg_as::<Name>("the plugin's name");
             let version = plugin.arg::<Version>(1, "the plugin's version");
@@ -135,7 +132,7 @@ pub(super) fn no_module(name: &str, span: Span, modules: &[&str]) -> Diag {
 /// The section `rollout`.
 pub(super) fn rollout(node: &Node<'_>) -> Rollout {
     let mut rollout = Rollout::default();
-    let mut body = node.body(&["canary", "scope", "batch", "on-failure"]);
+    let mut body = node.body();
     if let Some(child) = body.one("canary") {
         if let Some(count) = child.arg::<u32>(0, "how many instances go first") {
             rollout.canary = count.value;
@@ -201,7 +198,7 @@ pub(super) fn one_of<T: Copy>(raw: &Raw<'_>, choices: &[(&str, T)]) -> Result<T,
 /// The nodes `secret`, at the top of the file or in sections `secrets`.
 pub(super) fn secrets(alone: Vec<Node<'_>>, sections: &[Node<'_>]) -> IndexMap<String, SecretSpec> {
     let mut secrets: IndexMap<String, SecretSpec> = IndexMap::new();
-    for child in alone.into_iter().chain(sections.iter().flat_map(|node| node.body(&["secret"]).rest())) {
+    for child in alone.into_iter().chain(sections.iter().flat_map(|node| node.body().rest())) {
         let name = child.arg_as::<Name>("the secret's name");
         let from = child.need_prop::<String>("from");
         let words = child.args::<String>(1, "the source of a secret");
@@ -256,7 +253,7 @@ fn secret_source(node: &Node<'_>, from: &Spanned<String>, words: Vec<Spanned<Str
 
 /// The sections of the file, each at most once.
 pub(super) fn sections(nodes: Vec<Node<'_>>) -> Body<'_> {
-    Body::new(nodes, SECTIONS, "at the top of the file")
+    Body::new(nodes, &FILE, "at the top of the file")
 }
 
 /// A section that must be there.

@@ -1,6 +1,7 @@
 //! Reading texts: the file with its includes, and nothing larger than a limit.
 
 use super::Files;
+use super::grammar::FILE;
 use super::reader::{Cx, Node};
 use crate::diag::{Code, Diag, SourceId, Sources, Span};
 use kdl::KdlDocument;
@@ -54,7 +55,7 @@ impl Tree {
         let Some(file) = self.files.get(index) else { return };
         for (at, kdl) in file.document.nodes().iter().enumerate() {
             if kdl.name().value() != "include" {
-                nodes.push(Node::new(cx, file.source, kdl));
+                nodes.push(Node::new(cx, file.source, kdl, &FILE));
             }
             for (_, included) in file.includes.iter().filter(|(position, _)| *position == at) {
                 self.collect(*included, cx, nodes);
@@ -89,7 +90,7 @@ impl Tree {
         open.push(path.to_owned());
         let mut includes = Vec::new();
         for (at, kdl) in document.nodes().iter().enumerate().filter(|(_, kdl)| kdl.name().value() == "include") {
-            let node = Node::new(cx, source, kdl);
+            let node = Node::new(cx, source, kdl, &FILE);
             let target = node.arg::<String>(0, "the path of a file");
             node.finish();
             let Some(target) = target else { continue };

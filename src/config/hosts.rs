@@ -127,7 +127,7 @@ fn expanded(node: &Node<'_>, cluster: &str) -> Option<Vec<HostSpec>> {
     let transport = transport.map_or(Transport::Ssh, |transport| transport.value);
     let prefix = node.prop::<Path>("prefix");
     let number = node.prop::<u32>("number");
-    let mut body = node.body(&["label", "ssh"]);
+    let mut body = node.body();
     let ssh = own_ssh(node, body.one("ssh"), transport);
     let labels = labels(body);
     let names = match range::expand(node.name(), span) {

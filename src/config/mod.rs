@@ -4,9 +4,11 @@
 //! ranges, includes and the number of reports are limited.
 
 mod accept;
+mod body;
 mod checks;
 mod cluster;
 mod files;
+mod grammar;
 mod hosts;
 mod ids;
 mod merge;
@@ -24,6 +26,7 @@ mod values;
 mod versions;
 
 pub use accept::expired;
+pub use grammar::{Absent, Called, Field, Spec, Times, languages, reference};
 pub use merge::{params_of, version_of};
 pub use values::{duration, size};
 

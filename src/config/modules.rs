@@ -2,6 +2,7 @@
 
 use super::Files;
 use super::files::{MOST_BYTES, utf8};
+use super::grammar::MODULE_FILE;
 use super::module::{self, Given};
 use super::reader::{Cx, Node};
 use crate::diag::{Code, Diag, Sources, Span, Spanned};
@@ -78,7 +79,7 @@ impl<'f> Library<'f> {
         let document = cx.parse(&path, &text, source);
         self.texts.push((name.clone(), path, bytes));
         let document = document?;
-        let nodes = document.nodes().iter().map(|kdl| Node::new(cx, source, kdl)).collect();
+        let nodes = document.nodes().iter().map(|kdl| Node::new(cx, source, kdl, &MODULE_FILE)).collect();
         let modules: Vec<&str> = self.names.iter().map(String::as_str).collect();
         module::read(nodes, Given { name: name.as_str(), templates, modules: &modules }, cx)
     }

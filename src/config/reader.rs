@@ -1,9 +1,12 @@
 //! A small reader over KDL nodes: typed arguments and properties with their places, and a report of everything that
 //! nobody asked for. Decoders read what they know and call [`Node::finish`]; they never stop at the first mistake.
 
+pub(super) use super::body::Body;
+
+use super::grammar::{Spec, UNKNOWN};
 use super::report::{duplicate, unknown_name, wrong};
 use super::values::{Expected, FromKdl, Raw, found};
-use crate::diag::{Code, Diag, Diagnostics, SourceId, Span, Spanned, nearest};
+use crate::diag::{Code, Diag, Diagnostics, SourceId, Span, Spanned};
 use crate::syntax;
 use indexmap::IndexMap;
 use kdl::{KdlDocument, KdlEntry, KdlNode};
@@ -52,6 +55,8 @@ pub(super) struct Node<'a> {
     pub(super) cx: &'a Cx,
     source: SourceId,
     kdl: &'a KdlNode,
+    /// What the language says of it.
+    spec: &'static Spec,
     args_read: Cell<usize>,
     props_read: RefCell<Vec<&'static str>>,
     all_props_read: Cell<bool>,
@@ -59,11 +64,13 @@ pub(super) struct Node<'a> {
 }
 
 impl<'a> Node<'a> {
-    pub(super) fn new(cx: &'a Cx, source: SourceId, kdl: &'a KdlNode) -> Self {
+    /// A node that stands in the block of what is told by `within`.
+    pub(super) fn new(cx: &'a Cx, source: SourceId, kdl: &'a KdlNode, within: &Spec) -> Self {
         Self {
             cx,
             source,
             kdl,
+            spec: within.child(kdl.name().value()).unwrap_or(&UNKNOWN),
             args_read: Cell::new(0),
             props_read: RefCell::default(),
             all_props_read: Cell::new(false),
@@ -181,7 +188,7 @@ impl<'a> Node<'a> {
         name: &'static str,
         read: impl Fn(&Raw<'_>) -> Result<T, Expected>,
     ) -> Option<Spanned<T>> {
-        self.props_read.borrow_mut().push(name);
+        self.reads(name);
         let entry = self.entries(|e| e.name().is_some_and(|n| n.value() == name)).last()?;
         self.read_with(entry, &format!("`{name}`"), read)
     }
@@ -193,7 +200,7 @@ impl<'a> Node<'a> {
 
     /// A property, if it is there. Said twice is a mistake, with both places.
     pub(super) fn prop<T: FromKdl>(&self, name: &'static str) -> Option<Spanned<T>> {
-        self.props_read.borrow_mut().push(name);
+        self.reads(name);
         let entry = self.entries(|e| e.name().is_some_and(|n| n.value() == name)).last()?;
         self.read(entry, &format!("`{name}`"))
     }
@@ -246,7 +253,7 @@ impl<'a> Node<'a> {
     pub(super) fn children(&self) -> Vec<Node<'a>> {
         self.body_read.set(true);
         let nodes = self.kdl.children().map_or(&[][..], |block| block.nodes());
-        nodes.iter().map(|kdl| Node::new(self.cx, self.source, kdl)).collect()
+        nodes.iter().map(|kdl| Node::new(self.cx, self.source, kdl, self.spec)).collect()
     }
 
     /// The node as it stands in the file, on one line.
@@ -260,9 +267,20 @@ impl<'a> Node<'a> {
         self.kdl.children().is_some()
     }
 
-    /// The children by name. A child that is not in `known` is reported with the nearest one.
-    pub(super) fn body(&self, known: &'static [&'static str]) -> Body<'a> {
-        Body::new(self.children(), known, &format!("in `{}`", self.name()))
+    /// The children by name. One that the language does not have here is reported with the nearest one that it has.
+    pub(super) fn body(&self) -> Body<'a> {
+        Body::new(self.children(), self.spec, &format!("in `{}`", self.name()))
+    }
+
+    /// Notes that a property was read. That the tables have it is for the tests to find out.
+    fn reads(&self, name: &'static str) {
+        debug_assert!(
+            std::ptr::eq(self.spec, std::ptr::from_ref(&UNKNOWN))
+                || self.spec.property_names().any(|known| known == name),
+            "`{name}` of `{}` is not in the tables of the language",
+            self.name(),
+        );
+        self.props_read.borrow_mut().push(name);
     }
 
     /// Reports that the node's own name is not one of those that are known here.
@@ -303,7 +321,8 @@ impl<'a> Node<'a> {
             for entry in self.kdl.entries() {
                 let Some(name) = entry.name().filter(|name| !known.contains(&name.value())) else { continue };
                 let message = format!("`{node}` has no property `{}`", name.value());
-                self.cx.report(unknown_name(message, self.span_of(name.span()), name.value(), &known));
+                let names: Vec<&str> = self.spec.property_names().collect();
+                self.cx.report(unknown_name(message, self.span_of(name.span()), name.value(), &names));
             }
         }
         if let Some(block) = self.kdl.children().filter(|_| !self.body_read.get()) {
@@ -326,59 +345,6 @@ impl<'a> Node<'a> {
                 seen.insert(name.value(), span);
             }
         }
-    }
-}
-
-/// The children of a node, by name, in the order of the file.
-#[derive(Debug)]
-pub(super) struct Body<'a> {
-    nodes: Vec<Node<'a>>,
-    /// The known names that were most likely meant by names that are not known.
-    misspelt: Vec<&'static str>,
-}
-
-impl<'a> Body<'a> {
-    pub(super) fn new(nodes: Vec<Node<'a>>, known: &'static [&'static str], place: &str) -> Self {
-        let (nodes, strangers): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| known.contains(&node.name()));
-        let mut misspelt = Vec::new();
-        for stranger in strangers {
-            stranger.unknown(place, known.iter().copied());
-            misspelt.extend(nearest(stranger.name(), known.iter().copied()));
-        }
-        Self { nodes, misspelt }
-    }
-
-    /// Whether a name that is not known most likely means this one: then it is not missing, and what is in it is there.
-    pub(super) fn misspells(&self, name: &str) -> bool {
-        self.misspelt.contains(&name)
-    }
-
-    /// The child of this name. Said twice is a mistake, with both places.
-    pub(super) fn one(&mut self, name: &str) -> Option<Node<'a>> {
-        let mut all = self.many(name).into_iter();
-        let first = all.next()?;
-        for more in all {
-            let what = format!("`{name}`");
-            first.cx.report(duplicate(&what, more.span(), first.span(), "keep one of them"));
-        }
-        Some(first)
-    }
-
-    /// All children of this name.
-    pub(super) fn many(&mut self, name: &str) -> Vec<Node<'a>> {
-        let (wanted, rest) = std::mem::take(&mut self.nodes).into_iter().partition(|node| node.name() == name);
-        self.nodes = rest;
-        wanted
-    }
-
-    /// Whether there is a child of this name that was not taken yet.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.nodes.iter().any(|node| node.name() == name)
-    }
-
-    /// The children that were not taken yet, in order.
-    pub(super) fn rest(self) -> Vec<Node<'a>> {
-        self.nodes
     }
 }
 

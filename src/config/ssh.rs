@@ -24,7 +24,7 @@ impl FromKdl for Login {
 }
 
 /// Hosts to go through, in order.
-struct Jumps(String);
+pub(super) struct Jumps(String);
 
 impl FromKdl for Jumps {
     const WHAT: &'static str = "a host to go through, such as \"ops@bastion:22\", or \"none\"";
@@ -44,7 +44,7 @@ impl FromKdl for Jumps {
 }
 
 /// A file name that is not empty.
-struct FileName(String);
+pub(super) struct FileName(String);
 
 impl FromKdl for FileName {
     const WHAT: &'static str = "the path of a file";

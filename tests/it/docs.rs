@@ -17,7 +17,7 @@ fn pages() -> Vec<PathBuf> {
     [root.join("README.md")].into_iter().chain(docs.filter(markdown)).collect()
 }
 
-fn blocks(text: &str) -> Vec<String> {
+pub(crate) fn blocks(text: &str) -> Vec<String> {
     text.split("```kdl\n").skip(1).filter_map(|rest| rest.split("\n```").next()).map(str::to_owned).collect()
 }
 

@@ -36,6 +36,7 @@ mod mutants;
 mod platform;
 mod progress;
 mod props;
+mod reference;
 mod regressions;
 mod saved;
 mod scale;

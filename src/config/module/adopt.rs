@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 pub(super) fn adopt(node: &Node<'_>, params: &IndexMap<Name, Param>) -> Recognition {
     let words = node.args::<String>(0, "a text in the command line");
-    let mut body = node.body(&["config", "data", "id", "version", "argument", "secret"]);
+    let mut body = node.body();
     node.finish();
     let mut found = Recognition { words: words.into_iter().map(|word| word.value).collect(), ..Recognition::default() };
     for child in body.many("config") {
@@ -31,7 +31,7 @@ pub(super) fn adopt(node: &Node<'_>, params: &IndexMap<Name, Param>) -> Recognit
     for child in body.many("version") {
         let text = |name: &'static str| child.prop::<String>(name).map(|text| text.value);
         let (after, file, key) = (text("after"), text("file"), text("key"));
-        let rewrite = child.body(&["rewrite"]).one("rewrite").map(|node| {
+        let rewrite = child.body().one("rewrite").map(|node| {
             let pairs = node.props::<String>();
             node.finish();
             pairs.into_iter().map(|(from, to)| (from.value, to.value)).collect()

@@ -69,7 +69,7 @@ fn source(node: &Node<'_>, scope: &Scope<'_>, known: &'static [&'static str]) ->
     let into = node.prop::<String>("into").map(template);
     let when = node.prop::<String>("when").map(|text| scope.only_expr(text, known));
     let mut version_map = IndexMap::new();
-    for child in node.body(&["version-map"]).rest() {
+    for child in node.body().rest() {
         for (ours, theirs) in child.props::<String>() {
             version_map.insert(ours.value, theirs.value);
         }

@@ -7,7 +7,7 @@ use crate::model::{Import, ImportList, ImportSetting, Name, Param};
 use indexmap::IndexMap;
 
 pub(super) fn import(node: &Node<'_>, params: &IndexMap<Name, Param>) -> Import {
-    let mut body = node.body(&["list", "setting", "ours", "line"]);
+    let mut body = node.body();
     node.finish();
     let mut import = Import::default();
     for child in body.many("list") {

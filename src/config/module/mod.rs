@@ -6,12 +6,13 @@ mod filters;
 mod import;
 mod params;
 mod probe;
-mod process;
+pub(super) mod process;
 mod rolling;
 mod scope;
 
 pub(super) use scope::templates;
 
+use super::grammar::MODULE_FILE;
 use super::reader::{Body, Cx, Node};
 use super::report::{duplicate, suggest};
 use super::values::{FromKdl, Raw};
@@ -22,37 +23,6 @@ use crate::model::{
 };
 use indexmap::IndexMap;
 use scope::{Scope, names};
-
-/// Everything that may stand in a module, in the order in which `docs/modules.md` shows it.
-const SECTIONS: &[&str] = &[
-    "doc",
-    "requires",
-    "params",
-    "artifact",
-    "plugins",
-    "files",
-    "config",
-    "service-owned",
-    "import",
-    "adopt",
-    "process",
-    "ordinal",
-    "votes",
-    "tier",
-    "order",
-    "after",
-    "compat",
-    "host",
-    "setting",
-    "ready",
-    "healthy",
-    "converged",
-    "safe-to-stop",
-    "strategy",
-    "rolling",
-    "settled",
-    "status",
-];
 
 /// What decoding a module needs to know beside its node.
 #[derive(Debug)]
@@ -67,7 +37,7 @@ pub(super) struct Given<'a> {
 
 /// Reads the one `module` node of a file.
 pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Option<Module> {
-    let mut top = Body::new(nodes, &["module"], "in a module's file");
+    let mut top = Body::new(nodes, &MODULE_FILE, "in a module's file");
     let Some(node) = top.one("module") else {
         let message = format!("`{}.kdl` declares no module", given.name);
         let help = format!("the whole file is one node: module \"{}\" {{ … }}", given.name);
@@ -81,7 +51,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         cx.report(diag.help(format!("write \"{}\", or rename the file and its folder", given.name)));
     }
     let name = Spanned::new(ModuleName::new(given.name).ok()?, name.span);
-    let mut body = node.body(SECTIONS);
+    let mut body = node.body();
     let doc = one_text(&mut body, "doc", "one sentence").map(|doc| doc.value).unwrap_or_default();
     let before = cx.count();
     let params = body.one("params").map(|node| params::read(&node)).unwrap_or_default();
@@ -153,7 +123,7 @@ fn one_text(body: &mut Body<'_>, name: &str, what: &str) -> Option<Spanned<Strin
 }
 
 /// Prefixes of versions in one text: `"8 10 11"`.
-struct Versions(Vec<Version>);
+pub(super) struct Versions(Vec<Version>);
 
 impl FromKdl for Versions {
     const WHAT: &'static str = "versions with blanks between them, such as \"8 11\"";
@@ -174,7 +144,7 @@ fn requires(nodes: &[Node<'_>], modules: &[&str], scope: &Scope<'_>) -> Vec<Requ
         if node.has_prop("supported") || node.has_prop("proven") {
             rows.push(row(node, scope));
         }
-        for child in node.body(&["row"]).rest() {
+        for child in node.body().rest() {
             rows.push(row(&child, scope));
             child.finish();
         }
@@ -279,7 +249,7 @@ fn compat(nodes: &[Node<'_>], modules: &[&str], scope: &Scope<'_>) -> Vec<Compat
 }
 
 fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
-    let mut body = node.body(&["memory", "sysctl"]);
+    let mut body = node.body();
     let memory = one_text(&mut body, "memory", "an expression for the bytes that an instance takes");
     let mut sysctl: Vec<(String, u64, Option<Expr>)> = Vec::new();
     for child in body.many("sysctl") {

@@ -85,7 +85,7 @@ fn file(node: &Node<'_>, path: Spanned<String>, scope: &Scope<'_>) -> Option<Fil
 }
 
 /// Permission bits as a text of octal digits.
-struct Mode(u32);
+pub(in super::super) struct Mode(u32);
 
 impl FromKdl for Mode {
     const WHAT: &'static str = "permission bits such as \"0640\"";
@@ -98,7 +98,7 @@ impl FromKdl for Mode {
 }
 
 /// A signal's name without `SIG`.
-struct Signal(String);
+pub(in super::super) struct Signal(String);
 
 impl FromKdl for Signal {
     const WHAT: &'static str = "a signal such as \"TERM\"";
@@ -111,7 +111,7 @@ impl FromKdl for Signal {
 }
 
 pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
-    let mut body = node.body(&["command", "control", "first-start", "check", "env", "stop", "reload", "limits", "log"]);
+    let mut body = node.body();
     let words = |child: &Node<'_>, what: &str| -> Vec<Template> {
         let words = child.args::<String>(0, what).into_iter().map(|text| scope.template(text, &[])).collect();
         if child.arg_count() == 0 {

@@ -17,7 +17,7 @@ pub(super) fn settings(nodes: Vec<Node<'_>>, scope: &Scope<'_>) -> Settings {
     let mut settings = Settings::new();
     for node in nodes {
         let name = node.arg_as::<Name>("the setting's name");
-        let mut body = node.body(&["read", "write"]);
+        let mut body = node.body();
         let read = part(&mut body.one("read"), &node, "read").and_then(|child| ask(&child, scope));
         let write = part(&mut body.one("write"), &node, "write").and_then(|child| {
             let probe = only(&child, scope, Use::WRITE);
@@ -62,7 +62,7 @@ fn ask(node: &Node<'_>, scope: &Scope<'_>) -> Option<Ask> {
 
 pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
     let mut rules: Vec<(Spanned<Name>, SafetyRule)> = Vec::new();
-    for child in node.body(&["rule"]).rest() {
+    for child in node.body().rest() {
         let name = child.arg_as::<Name>("the rule's name");
         let probe = only(&child, scope, Use::RULE);
         child.finish();
@@ -96,7 +96,7 @@ pub(super) fn rolling(node: Option<Node<'_>>, scope: &Scope<'_>, settings: &Sett
         no_return: None,
     };
     let Some(node) = node else { return rolling };
-    let mut body = node.body(&["max-unavailable", "last", "before-stop", "after-ready", "no-return"]);
+    let mut body = node.body();
     if let Some(child) = body.one("max-unavailable") {
         if let Some(count) = child.arg::<Share>(0, "how many may be down at once") {
             if count.value == Share::Count(0) {
@@ -128,8 +128,7 @@ pub(super) fn rolling(node: Option<Node<'_>>, scope: &Scope<'_>, settings: &Sett
 }
 
 fn hooks(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -> Vec<Hook> {
-    let hooks =
-        node.body(&["set", "restore", "call"]).rest().iter().filter_map(|child| hook(child, scope, settings)).collect();
+    let hooks = node.body().rest().iter().filter_map(|child| hook(child, scope, settings)).collect();
     node.finish();
     hooks
 }
@@ -174,7 +173,7 @@ fn known(node: &Node<'_>, settings: &Settings) -> Option<Name> {
 
 pub(super) fn settled(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -> Vec<Settled> {
     let mut settled = Vec::new();
-    for child in node.body(&["setting"]).rest() {
+    for child in node.body().rest() {
         let setting = known(&child, settings);
         let expect = child.need_prop::<String>("expect").map(|text| scope.expr(text, &["value"]));
         let repair = child.need_prop::<Literal>("repair");
@@ -189,7 +188,7 @@ pub(super) fn settled(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -
 
 pub(super) fn status(node: &Node<'_>, scope: &Scope<'_>) -> Vec<StatusLine> {
     let mut lines = Vec::new();
-    for child in node.body(&["line"]).rest() {
+    for child in node.body().rest() {
         let show = child.need_prop::<String>("show").map(|text| scope.template(text, names::ANSWER));
         let probe = only(&child, scope, Use::GATE);
         child.finish();

@@ -395,7 +395,5 @@ pub(crate) fn not_ready(inventory: &mut Inventory, instance: &str) {
 pub(crate) fn kill(inventory: &mut Inventory, instance: &str) {
     let restart_generation = Some(process(inventory, instance).restart_generation);
     of(inventory, instance).process = ProcessObservation::Dead { restart_generation };
-    for service in inventory.services.values_mut() {
-        service.ready.remove(&id(instance));
-    }
+    inventory.services.values_mut().for_each(|service| drop(service.ready.remove(&id(instance))));
 }

@@ -1,16 +1,18 @@
 //! How long a plan will take, by what earlier runs took. Beside the plan, never part of it.
 
 use super::durations::about;
-use crate::inventory::Durations;
+use crate::inventory::{Durations, Typical};
 use crate::model::RoleId;
 use crate::plan::{Action, GateKind, Plan, Roll, Step, StepId, StepKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What the steps of a plan will take.
+/// What the steps of a plan will take. It is asked again and again while the plan is applied: a look at it is one pass.
 #[derive(Debug, Clone)]
 pub struct Forecast {
     steps: Vec<Expected>,
+    /// What steps are alike in, by number: far fewer than steps.
+    kinds: Vec<Kind>,
     /// Where each step is in the list.
     index: BTreeMap<StepId, usize>,
 }
@@ -19,19 +21,22 @@ pub struct Forecast {
 #[derive(Debug, Clone)]
 struct Expected {
     needs: Vec<usize>,
-    parts: Vec<Part>,
+    parts: Vec<Part<usize>>,
     /// How many times its parts come one after the other.
     times: u32,
 }
 
-/// A part of a step whose time is the same for everything that it is like.
+/// A part of a step.
 #[derive(Debug, Clone)]
-enum Part {
-    /// As long as this took before.
-    Like(String, &'static str),
+enum Part<K> {
+    /// As long as others of its kind took before.
+    Like(K),
     /// As long as the file says.
     Fixed(Duration),
 }
+
+/// What a time is known for: what it is about, and the action.
+type Kind = (String, &'static str);
 
 /// How long some steps will take, one after another where they wait for each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,28 +65,42 @@ impl Forecast {
     pub fn new(plan: &Plan) -> Self {
         let index: BTreeMap<StepId, usize> =
             plan.steps.iter().enumerate().map(|(index, step)| (step.id.clone(), index)).collect();
-        let expected = |step: &Step| {
+        let mut numbers: BTreeMap<Kind, usize> = BTreeMap::new();
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
             let needs = step.needs.iter().filter_map(|need| index.get(need).copied()).collect();
             let (parts, times) = parts(step);
-            Expected { needs, parts, times }
-        };
-        Self { steps: plan.steps.iter().map(expected).collect(), index }
+            let numbered = parts.into_iter().map(|part| match part {
+                Part::Fixed(time) => Part::Fixed(time),
+                Part::Like(kind) => {
+                    let next = numbers.len();
+                    Part::Like(*numbers.entry(kind).or_insert(next))
+                }
+            });
+            steps.push(Expected { needs, parts: numbered.collect(), times });
+        }
+        let mut kinds: Vec<(Kind, usize)> = numbers.into_iter().collect();
+        kinds.sort_by_key(|(_, number)| *number);
+        Self { steps, kinds: kinds.into_iter().map(|(kind, _)| kind).collect(), index }
+    }
+
+    /// The number of a step, for [`Forecast::left`].
+    pub fn number(&self, step: &StepId) -> Option<usize> {
+        self.index.get(step).copied()
     }
 
     /// How long what is left will take, when as many steps as may go side by side do.
-    pub fn left(&self, durations: &Durations, progress: impl Fn(&StepId) -> Progress) -> Left {
-        let mut states = vec![Progress::Waiting; self.steps.len()];
-        for (id, at) in &self.index {
-            if let Some(state) = states.get_mut(*at) {
-                *state = progress(id);
-            }
-        }
+    /// `progress` is told the number of a step.
+    pub fn left(&self, durations: &Durations, progress: impl Fn(usize) -> Progress) -> Left {
+        let known: Vec<Option<Duration>> =
+            self.kinds.iter().map(|(about, action)| durations.of(about, action).map(Typical::took)).collect();
         let mut ends: Vec<Duration> = Vec::with_capacity(self.steps.len());
         let mut left = Left::default();
         // Each comes after those that it needs.
-        for (step, state) in self.steps.iter().zip(states) {
+        for (number, step) in self.steps.iter().enumerate() {
+            let state = progress(number);
             let begins = step.needs.iter().filter_map(|need| ends.get(*need)).max().copied().unwrap_or_default();
-            let whole = step.takes(durations);
+            let whole = step.takes(&known);
             let rest = match state {
                 Progress::Done => Duration::ZERO,
                 Progress::Waiting => whole.unwrap_or_default(),
@@ -101,23 +120,24 @@ impl Forecast {
 
 impl Expected {
     /// How long it takes; `None` when that is not known of a part.
-    fn takes(&self, durations: &Durations) -> Option<Duration> {
-        sum(&self.parts, durations).map(|once| once.saturating_mul(self.times))
+    fn takes(&self, known: &[Option<Duration>]) -> Option<Duration> {
+        let once = sum(&self.parts, |kind| known.get(*kind).copied().flatten())?;
+        Some(once.saturating_mul(self.times))
     }
 }
 
-fn sum(parts: &[Part], durations: &Durations) -> Option<Duration> {
-    let took = |part: &Part| match part {
-        Part::Like(about, action) => durations.of(about, action).map(crate::inventory::Typical::took),
+fn sum<K>(parts: &[Part<K>], took: impl Fn(&K) -> Option<Duration>) -> Option<Duration> {
+    let took = |part: &Part<K>| match part {
+        Part::Like(kind) => took(kind),
         Part::Fixed(time) => Some(*time),
     };
     parts.iter().map(took).try_fold(Duration::ZERO, |sum, part| Some(sum.saturating_add(part?)))
 }
 
 /// The parts of a step, and how many times they come one after the other.
-fn parts(step: &Step) -> (Vec<Part>, u32) {
+fn parts(step: &Step) -> (Vec<Part<Kind>>, u32) {
     let like =
-        |subject: &str, action: &'static str| vec![Part::Like(about(&step.id.0, subject, action).to_owned(), action)];
+        |subject: &str, action: &'static str| vec![Part::Like((about(&step.id.0, subject, action).to_owned(), action))];
     let parts = match &step.kind {
         StepKind::Prepare { host, .. } => like(host.as_str(), "prepare"),
         StepKind::Fetch { host, .. } => like(host.as_str(), "fetch"),
@@ -147,10 +167,10 @@ const fn gate_name(gate: GateKind) -> &'static str {
     }
 }
 
-fn rolled(roll: &Roll) -> Vec<Part> {
+fn rolled(roll: &Roll) -> Vec<Part<Kind>> {
     let part = |action: &Action| match action {
         Action::Soak { for_ } => Part::Fixed(*for_),
-        other => Part::Like(roll.instance.role.to_string(), other.name()),
+        other => Part::Like((roll.instance.role.to_string(), other.name())),
     };
     roll.actions.iter().map(part).collect()
 }
@@ -167,10 +187,11 @@ pub fn instances(plan: &Plan, durations: &Durations) -> BTreeMap<RoleId, Option<
             continue;
         }
         let times = parts.iter().filter_map(|part| match part {
-            Part::Like(about, action) => Some(durations.of(about, action).map_or(0, |typical| typical.of)),
+            Part::Like((about, action)) => Some(durations.of(about, action).map_or(0, |typical| typical.of)),
             Part::Fixed(_) => None,
         });
-        let one = sum(&parts, durations).map(|took| (took, times.min().unwrap_or_default()));
+        let took = |(about, action): &Kind| durations.of(about, action).map(Typical::took);
+        let one = sum(&parts, took).map(|took| (took, times.min().unwrap_or_default()));
         let known = roles.entry(role.clone()).or_insert(one);
         *known = known.zip(one).map(|(known, one)| known.max(one));
     }

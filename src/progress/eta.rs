@@ -19,10 +19,18 @@ pub struct Eta {
     durations: Durations,
     /// What each kind of action took in this run: newer than any journal.
     own: BTreeMap<(String, String), Vec<Duration>>,
-    /// When each step began; `None` when it is done.
-    steps: BTreeMap<StepId, Option<Duration>>,
+    /// How far each step is, by its number.
+    steps: Vec<Step>,
     done: usize,
     of: usize,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Waiting,
+    Since(Duration),
+    Done,
 }
 
 impl Eta {
@@ -32,7 +40,7 @@ impl Eta {
             forecast: Forecast::new(plan),
             durations: durations.clone(),
             own: BTreeMap::new(),
-            steps: BTreeMap::new(),
+            steps: vec![Step::Waiting; plan.steps.len()],
             done: 0,
             of: plan.steps.len(),
         }
@@ -41,10 +49,10 @@ impl Eta {
     /// Takes in an event.
     pub(super) fn see(&mut self, event: &Event) {
         match &event.what {
-            Happening::StepBegan { step, .. } => _ = self.steps.insert(step.clone(), Some(event.at)),
+            Happening::StepBegan { step, .. } => self.set(step, Step::Since(event.at)),
             Happening::StepEnded { step, .. } => {
                 self.done += 1;
-                self.steps.insert(step.clone(), None);
+                self.set(step, Step::Done);
             }
             Happening::ActionEnded { step, subject, action, took } => {
                 let of = about(&step.0, &subject.to_string(), action).to_owned();
@@ -60,12 +68,19 @@ impl Eta {
         }
     }
 
+    fn set(&mut self, step: &StepId, to: Step) {
+        let known = self.forecast.number(step).and_then(|number| self.steps.get_mut(number));
+        if let Some(known) = known {
+            *known = to;
+        }
+    }
+
     /// What is left, so long after the beginning.
     fn left(&self, now: Duration) -> Left {
         self.forecast.left(&self.durations, |step| match self.steps.get(step) {
-            None => Progress::Waiting,
-            Some(None) => Progress::Done,
-            Some(Some(began)) => Progress::Running(now.saturating_sub(*began)),
+            None | Some(Step::Waiting) => Progress::Waiting,
+            Some(Step::Done) => Progress::Done,
+            Some(Step::Since(began)) => Progress::Running(now.saturating_sub(*began)),
         })
     }
 

@@ -17,6 +17,9 @@ const TICK: Duration = Duration::from_millis(120);
 /// Frames a second, at most.
 const RATE: u8 = 10;
 
+/// How often the end of the run is reckoned anew: a fleet has many steps.
+const RECKONED: Duration = Duration::from_millis(300);
+
 /// Lines of the terminal that live lines leave to what scrolls above them.
 const ABOVE: usize = 4;
 
@@ -70,12 +73,13 @@ pub(super) struct Live {
     /// How far the run is; the last line.
     whole: Option<ProgressBar>,
     began: Option<(Instant, Duration)>,
+    reckoned: Option<Instant>,
 }
 
 impl Live {
     pub(super) fn new() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(RATE));
-        Self { all, size: Size::now(), lines: BTreeMap::new(), whole: None, began: None }
+        Self { all, size: Size::now(), lines: BTreeMap::new(), whole: None, began: None, reckoned: None }
     }
 
     /// Takes in an event: its lines go above the live ones.
@@ -110,6 +114,10 @@ impl Live {
     pub(super) fn refresh(&mut self, eta: Option<&Eta>) {
         self.resize();
         let (Some(eta), Some((began, at))) = (eta, self.began) else { return };
+        if self.whole.is_some() && self.reckoned.is_some_and(|last| last.elapsed() < RECKONED) {
+            return;
+        }
+        self.reckoned = Some(Instant::now());
         let hidden = self.lines.values().filter(|line| line.bar.is_none()).count();
         let more = if hidden > 0 { format!("... {hidden} more; ") } else { String::new() };
         let whole = self.whole.get_or_insert_with(|| {

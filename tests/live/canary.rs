@@ -82,6 +82,7 @@ pub fn every_failure(lab: &Lab) {
     old_configuration(lab);
     software_file(lab);
     killed_process(lab);
+    remembered(lab);
 }
 
 /// The service refuses its configuration and crash-loops: rolled back, and its own reason is shown.
@@ -311,4 +312,28 @@ fn killed_process(lab: &Lab) {
     lab.esapply(&[]).expect(0);
     assert_eq!(restarted(lab, &before), [1]);
     all_answer(lab);
+}
+
+/// Every host remembers what was done, and how long it took: a plan says so, and its digest does not change.
+fn remembered(lab: &Lab) {
+    let list = lab.esplan(&["history", "--newest", "100"]).expect(0);
+    for end in ["failed (4), ", "interrupted (130), ", "done, "] {
+        assert!(list.stdout.contains(end), "{end}:\n{}", list.stdout);
+    }
+    assert!(!list.stdout.contains("can't be read whole"), "{}", list.stdout);
+    let report = lab.esplan(&["history", "last"]).expect(0);
+    for part in [": done\n", "  by: ", "\nslowest\n", "redis@node1: await ready", "\nsteps\n"] {
+        assert!(report.stdout.contains(part), "{part}:\n{}", report.stdout);
+    }
+    lab.edit("databases 19;", "databases 20;");
+    let plan = lab.esplan(&["--out", "plan.json"]).expect(0);
+    assert!(plan.stdout.contains("Time: takes about ") && plan.stdout.contains("    redis  "), "{}", plan.stdout);
+    for host in ["node1", "node2", "node3"] {
+        fs::remove_dir_all(lab.prefix(host).join("log/history")).expect("removed");
+    }
+    let without = lab.esplan(&[]).expect(0);
+    assert!(without.stdout.contains("Time: how long it takes is not known"), "{}", without.stdout);
+    assert_eq!(plan.stdout.lines().last(), without.stdout.lines().last(), "the digest");
+    lab.edit("databases 20;", "databases 19;");
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
 }

@@ -54,23 +54,26 @@ impl Run<'_> {
         Ok(value)
     }
 
-    /// Appends one line, after the header when it is the first one on this host.
+    /// Appends one line, after the header, which whoever comes first on a host writes, and all others wait for.
     async fn write(&self, host: &HostName, record: &Record) -> Result<(), Trouble> {
-        if self.opens_journal(host) {
-            let waived = self.plan.refusals.iter();
-            let waived = waived.filter_map(|refusal| Some((refusal.name.clone(), refusal.waived.clone()?))).collect();
-            let header = Record::Run {
-                cluster: self.plan.cluster.clone(),
-                plan: self.plan.digest(),
-                steps: self.plan.steps.len(),
-                who: self.options.claim.who.clone(),
-                why: self.options.claim.why.clone(),
-                since: self.options.claim.since.clone(),
-                waived,
-            };
-            self.append(host, &header).await?;
-        }
+        self.journal(host)?.get_or_try_init(|| self.open_journal(host)).await?;
         self.append(host, record).await
+    }
+
+    /// The first line on a host.
+    async fn open_journal(&self, host: &HostName) -> Result<(), Trouble> {
+        let waived = self.plan.refusals.iter();
+        let waived = waived.filter_map(|refusal| Some((refusal.name.clone(), refusal.waived.clone()?))).collect();
+        let header = Record::Run {
+            cluster: self.plan.cluster.clone(),
+            plan: self.plan.digest(),
+            steps: self.plan.steps.len(),
+            who: self.options.claim.who.clone(),
+            why: self.options.claim.why.clone(),
+            since: self.options.claim.since.clone(),
+            waived,
+        };
+        self.append(host, &header).await
     }
 
     async fn append(&self, host: &HostName, record: &Record) -> Result<(), Trouble> {

@@ -40,6 +40,8 @@ pub(crate) struct Run<'a> {
     hosts: BTreeMap<HostName, Arc<DesiredHost>>,
     instances: BTreeMap<InstanceId, Arc<DesiredInstance>>,
     looked: BTreeMap<HostName, OnceCell<()>>,
+    /// Journals whose first line is there. Two actions may be the first ones on a host.
+    journals: BTreeMap<HostName, OnceCell<()>>,
     locks: Mutex<Vec<(HostName, Arc<dyn LockGuard>)>>,
     state: Mutex<State>,
     /// One instance of the platform at a time is asked whether it may be stopped, so that two can't both be told yes.
@@ -67,7 +69,6 @@ pub(crate) struct State {
     pub(crate) rolled: BTreeMap<StepId, BTreeSet<InstanceId>>,
     /// Instances that were rolled back and are healthy again.
     pub(crate) rolled_back: Vec<InstanceId>,
-    journals: BTreeSet<HostName>,
 }
 
 /// A setting that is changed now.
@@ -113,6 +114,7 @@ impl<'a> Run<'a> {
             events,
             started: Instant::now(),
             looked: hosts.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
+            journals: hosts.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
             hosts,
             instances: desired.instances.iter().map(|(id, one)| (id.clone(), Arc::new(one.clone()))).collect(),
             locks: Mutex::new(Vec::new()),
@@ -158,14 +160,14 @@ impl<'a> Run<'a> {
         self.tell(Happening::ActionEnded { step, subject, action, took }).await;
     }
 
-    /// Whether this is the first line of this run on the host.
-    pub(crate) fn opens_journal(&self, host: &HostName) -> bool {
-        self.state().journals.insert(host.clone())
+    /// The journal of this run on a host: whether its first line is there.
+    pub(crate) fn journal(&self, host: &HostName) -> Result<&OnceCell<()>, Trouble> {
+        self.journals.get(host).ok_or_else(|| Trouble::new(Cause::Plan, format!("{host} is not in the file")))
     }
 
     /// Hosts that have a journal of this run.
     pub(crate) fn journals(&self) -> Vec<HostName> {
-        self.state().journals.iter().cloned().collect()
+        self.journals.iter().filter(|(_, cell)| cell.initialized()).map(|(host, _)| host.clone()).collect()
     }
 
     pub(crate) fn desired_host(&self, name: &HostName) -> Result<Arc<DesiredHost>, Trouble> {

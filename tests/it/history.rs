@@ -267,3 +267,31 @@ fn a_forecast_from_a_run_is_what_the_next_one_takes() {
         }
     });
 }
+
+#[test]
+fn the_first_line_of_a_journal_says_which_run_it_is_of_whatever_goes_on_beside_it() {
+    use crate::platform::declare::declare;
+    use crate::platform::drive::{How, converge, with_faults};
+    use crate::platform::spec::Change;
+    use es_cluster::sim::Faults;
+    paused(async {
+        for flaky in 2..9 {
+            // Two roles of a host are written at the same time, and nothing comes before that.
+            let (cluster, _) = converged(&example(), Behaviour::default(), 7).await;
+            let desired = declare(&example().changed(Change::Conf(0, 0)).changed(Change::Conf(1, 0)));
+            cluster.declare(&desired);
+            // A first line that has to be written again is late.
+            with_faults(&cluster, Faults { flaky, ..Faults::default() });
+            converge(&cluster, &desired, &How::default()).await;
+            for run in past(&cluster).await {
+                assert_eq!(run.problems, [""; 0], "one of {flaky} fails");
+            }
+            let machines = cluster.hosts().into_iter().filter_map(|host| cluster.machine(&host));
+            for lines in machines.flat_map(|machine| machine.history.into_values()) {
+                assert!(lines[0].starts_with("{\"record\":\"run\""), "one of {flaky} fails: {lines:#?}");
+                let headers = lines.iter().filter(|line| line.starts_with("{\"record\":\"run\"")).count();
+                assert_eq!(headers, 1, "{lines:#?}");
+            }
+        }
+    });
+}

@@ -329,7 +329,9 @@ fn remembered(lab: &Lab) {
     let plan = lab.esplan(&["--out", "plan.json"]).expect(0);
     assert!(plan.stdout.contains("Time: takes about ") && plan.stdout.contains("    redis  "), "{}", plan.stdout);
     for host in ["node1", "node2", "node3"] {
-        fs::remove_dir_all(lab.prefix(host).join("log/history")).expect("removed");
+        for journal in fs::read_dir(lab.prefix(host).join("log/history")).expect("journals").flatten() {
+            fs::remove_file(journal.path()).expect("removed");
+        }
     }
     let without = lab.esplan(&[]).expect(0);
     assert!(without.stdout.contains("Time: how long it takes is not known"), "{}", without.stdout);

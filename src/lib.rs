@@ -11,6 +11,7 @@
 //!
 //! Everything from `config` to `render` is pure: no clock, no network, no async. The feature `io` holds the rest.
 
+pub mod adopt;
 pub mod check;
 pub mod config;
 pub mod desired;

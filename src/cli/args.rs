@@ -115,6 +115,8 @@ pub enum EsplanCommand {
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
     },
+    /// Write a cluster.kdl from what runs on hosts, started by hand.
+    Adopt(super::adopt::Adopt),
     /// Write a cluster.kdl from a folder of conf/*.list files of hand-made scripts.
     Import(super::import::Import),
     /// Lay out the file and what it includes canonically, with all comments.

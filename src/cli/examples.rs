@@ -93,3 +93,13 @@ Exit codes: 0 done, 1 error, 3 a host could not be observed; the snapshot says w
 Examples:
   esplan observe --out fleet.json      what the hosts have; it holds no secrets
   esplan --observed fleet.json         later, elsewhere: a plan of it";
+
+/// `esplan adopt`.
+pub(super) const ADOPT: &str = "\
+Nothing is changed on a host. Exit codes: 0 written, 1 error, 3 a host could not be looked at.
+
+Examples:
+  esplan adopt hosts.kdl --out cluster.kdl
+                                       what runs on the hosts of a file, as roles after it
+  esplan adopt hosts.kdl --modules /srv/modules
+                                       printed, with modules of another folder";

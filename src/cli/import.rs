@@ -11,8 +11,10 @@ use crate::config::{self, Files as _};
 use crate::diag::Sources;
 use crate::import::{Legacy, import as make};
 use crate::inventory::printable;
+use crate::model::Module;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes of a list or a configuration file.
 const MOST_BYTES: u64 = 1 << 20;
@@ -41,6 +43,21 @@ pub(crate) fn import(common: &Common, args: &Import, terminal: &Terminal) -> Res
             "name another file with --out, or move this one away",
         ));
     }
+    let modules = modules_of(common)?;
+    let legacy = read(&args.dir)?;
+    let imported = make(&legacy, &modules);
+    match &args.out {
+        Some(out) => write(out, &imported.text)?,
+        None => terminal.print(&imported.text),
+    }
+    if imported.left > 0 {
+        terminal.complain(&format!("{} things could not be carried over: look for TODO in the file\n", imported.left));
+    }
+    Ok(Exit::Done)
+}
+
+/// All modules of the folder.
+pub(super) fn modules_of(common: &Common) -> Result<Vec<Arc<Module>>, CliError> {
     let folder = load::modules_dir(common);
     let folder = folder.to_string_lossy();
     let names = DiskFiles.list(&folder).map_err(|why| {
@@ -56,16 +73,7 @@ pub(crate) fn import(common: &Common, args: &Import, terminal: &Terminal) -> Res
             }
         }
     }
-    let legacy = read(&args.dir)?;
-    let imported = make(&legacy, &modules);
-    match &args.out {
-        Some(out) => write(out, &imported.text)?,
-        None => terminal.print(&imported.text),
-    }
-    if imported.left > 0 {
-        terminal.complain(&format!("{} things could not be carried over: look for TODO in the file\n", imported.left));
-    }
-    Ok(Exit::Done)
+    Ok(modules)
 }
 
 fn read(dir: &Path) -> Result<Legacy, CliError> {

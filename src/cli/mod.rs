@@ -1,5 +1,6 @@
 //! The two command lines: arguments → the stages → an exit code. The only place that knows the environment.
 
+mod adopt;
 mod apply;
 pub mod args;
 mod commands;
@@ -56,6 +57,7 @@ pub fn esplan() -> Exit {
             Some(EsplanCommand::Diff(files)) => diff::diff(&args.common, files, &terminal),
             Some(EsplanCommand::Completions { shell, program }) => Ok(shell::completions(*shell, *program, &terminal)),
             Some(EsplanCommand::Man { out }) => shell::man(out, &terminal),
+            Some(EsplanCommand::Adopt(hosts)) => adopt::adopt(&args.common, hosts, &terminal).await,
             Some(EsplanCommand::Import(folder)) => import::import(&args.common, folder, &terminal),
             Some(EsplanCommand::Fmt(fmt)) => fmt::fmt(&args.common, fmt, &terminal),
             Some(EsplanCommand::Graph { format }) => commands::graph(&args.common, *format, &terminal).await,

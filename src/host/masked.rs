@@ -4,7 +4,7 @@
 use super::{Claim, HookTime, Host, HostError, Life, LockGuard, Op, Question, Services, Wanted, WantedJournals};
 use crate::desired::DesiredInstance;
 use crate::history::JournalText;
-use crate::inventory::{HostObservation, Verdict};
+use crate::inventory::{Found, HostObservation, Verdict};
 use crate::model::{InstanceId, Name, Secret, ServiceName};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
@@ -94,6 +94,10 @@ impl Host for MaskedHost {
         let mut seen = self.host.observe(wanted).await.map_err(|error| self.masker.error(error))?;
         self.masker.observation(&mut seen);
         Ok(seen)
+    }
+
+    async fn seek(&self, request: &str) -> Result<Vec<Found>, HostError> {
+        self.host.seek(request).await.map_err(|error| self.masker.error(error))
     }
 
     async fn run(&self, op: &Op) -> Result<(), HostError> {

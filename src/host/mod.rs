@@ -10,7 +10,7 @@ pub use masked::{MaskedHost, MaskedServices, Masker};
 
 use crate::desired::{DesiredHost, DesiredInstance, Software};
 use crate::history::JournalText;
-use crate::inventory::{Held, HostObservation, UndoRecord, Verdict};
+use crate::inventory::{Found, Held, HostObservation, UndoRecord, Verdict};
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName, Version};
 use crate::plan::GateKind;
 use async_trait::async_trait;
@@ -132,6 +132,10 @@ pub enum Failure {
 pub trait Host: Send + Sync {
     /// Looks at everything in one request and one answer.
     async fn observe(&self, wanted: &Wanted) -> Result<HostObservation, HostError>;
+    /// Looks for processes that somebody started by hand, with a request of [`crate::inventory::seek_request`].
+    async fn seek(&self, _request: &str) -> Result<Vec<Found>, HostError> {
+        Ok(Vec::new())
+    }
     /// Does one operation.
     async fn run(&self, op: &Op) -> Result<(), HostError>;
     /// How the process of an instance is doing, now.

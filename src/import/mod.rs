@@ -7,7 +7,7 @@ mod settings;
 use crate::diag::SourceId;
 use crate::layout;
 use crate::model::{FreeSyntax, HostName, Import, Module, Name, ParamType, SourceKind, Value, Version};
-use settings::{Carried, carry};
+pub(crate) use settings::{Carried, carry, param_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -52,6 +52,8 @@ struct Draft<'m> {
     hosts: Vec<HostName>,
     lines: BTreeMap<String, String>,
     carried: Carried,
+    /// The file that it was read from.
+    path: String,
 }
 
 /// Writes the file.
@@ -87,13 +89,13 @@ pub fn import(legacy: &Legacy, modules: &[Arc<Module>]) -> Imported {
             let mut lines: BTreeMap<String, String> =
                 list.params.iter().map(|(name, text)| (name.to_string(), text.clone())).collect();
             let label = list.label.as_deref();
-            let carried = carried(legacy, module, import, label, &mut notes);
+            let (path, carried) = carried(legacy, module, import, label, &mut notes);
             lines.extend(carried.params.clone());
             for (param, words) in &carried.words {
                 let line = with_words(module, param, words, lines.get(param));
                 lines.insert(param.clone(), line);
             }
-            let mut draft = Draft { module, label, hosts: members, lines, carried };
+            let mut draft = Draft { module, label, hosts: members, lines, carried, path };
             free_ports(&mut draft, &mut ports);
             drafts.push(draft);
         }
@@ -124,7 +126,13 @@ fn host_names(list: &str, text: &str, notes: &mut Vec<String>) -> Vec<HostName> 
 }
 
 /// The service's own file, of the role or of all roles.
-fn carried(legacy: &Legacy, module: &Module, import: &Import, label: Option<&str>, notes: &mut Vec<String>) -> Carried {
+fn carried(
+    legacy: &Legacy,
+    module: &Module,
+    import: &Import,
+    label: Option<&str>,
+    notes: &mut Vec<String>,
+) -> (String, Carried) {
     let find = |file: &str| {
         let own = label.map(|label| format!("{}/{label}/{file}", module.name.value));
         let common = format!("{}/{file}", module.name.value);
@@ -137,15 +145,15 @@ fn carried(legacy: &Legacy, module: &Module, import: &Import, label: Option<&str
     for (file, starts, param) in &import.lines {
         let Some((_, text)) = find(file) else { continue };
         let value = text.lines().map(str::trim).filter_map(|line| line.strip_prefix(starts.as_str())).next_back();
-        let taken = |value: &str| settings::param_line(module, param, value, "");
+        let taken = |value: &str| param_line(module, param, value, "");
         carried.params.extend(value.and_then(taken).flatten());
     }
     notes.append(&mut carried.notes);
-    carried
+    (path, carried)
 }
 
 /// A list of words: what the file says of each, else the list of hosts, else the module.
-fn with_words(module: &Module, param: &str, said: &BTreeMap<String, bool>, line: Option<&String>) -> String {
+pub(crate) fn with_words(module: &Module, param: &str, said: &BTreeMap<String, bool>, line: Option<&String>) -> String {
     let default =
         module.params.iter().find(|(name, _)| name.as_str() == param).and_then(|(_, known)| known.default.clone());
     let default = match default {
@@ -282,18 +290,16 @@ fn write(
         let members: Vec<&str> = draft.hosts.iter().map(HostName::as_str).collect();
         let label = draft.label.map(|label| format!(" {}", quoted(label))).unwrap_or_default();
         let _ = write!(text, "{}{label} on={}", draft.module.name.value, quoted(&members.join(",")));
-        if draft.lines.is_empty() && draft.carried.free.is_empty() && draft.carried.comments.is_empty() {
+        if draft.lines.is_empty() && draft.carried.free.is_empty() && draft.carried.ours.is_empty() {
             text.push('\n');
             continue;
         }
         text.push_str(" {\n");
-        for line in draft
-            .carried
-            .comments
-            .iter()
-            .map(|note| format!("// {}", comment(note)))
-            .chain(draft.lines.values().cloned())
-        {
+        if !draft.carried.ours.is_empty() {
+            let ours = format!("{}: es_cluster sets these by itself: {}", draft.path, draft.carried.ours.join(", "));
+            let _ = writeln!(text, "// {}", comment(&ours));
+        }
+        for line in draft.lines.values() {
             let _ = writeln!(text, "{line}");
         }
         if !draft.carried.free.is_empty() {
@@ -309,12 +315,12 @@ fn write(
 }
 
 /// A text of unknown origin as a comment of one line.
-fn comment(text: &str) -> String {
+pub(crate) fn comment(text: &str) -> String {
     text.chars().map(|c| if c.is_control() || crate::syntax::is_forbidden(c) { '?' } else { c }).take(400).collect()
 }
 
 /// A text in quotes.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
@@ -329,7 +335,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// The name of a node: plain where it may be.
-fn quoted_key(key: &str) -> String {
+pub(crate) fn quoted_key(key: &str) -> String {
     let plain = key.starts_with(|c: char| c.is_ascii_alphabetic())
         && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
         && !["true", "false", "null", "inf", "nan"].contains(&key);

@@ -7,21 +7,21 @@ use std::collections::BTreeMap;
 
 /// What became of a file.
 #[derive(Debug, Default)]
-pub(super) struct Carried {
+pub(crate) struct Carried {
     /// Lines of the role, by parameter.
-    pub(super) params: BTreeMap<String, String>,
+    pub(crate) params: BTreeMap<String, String>,
     /// Words that a list has or has not, by parameter.
-    pub(super) words: BTreeMap<String, BTreeMap<String, bool>>,
+    pub(crate) words: BTreeMap<String, BTreeMap<String, bool>>,
     /// Settings that stay settings, with their values as KDL.
-    pub(super) free: BTreeMap<String, String>,
-    /// What the role should say about it.
-    pub(super) comments: Vec<String>,
+    pub(crate) free: BTreeMap<String, String>,
+    /// What the module sets by itself.
+    pub(crate) ours: Vec<String>,
     /// What could not be carried over.
-    pub(super) notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Reads a file as far as a person would have written it by hand.
-pub(super) fn carry(path: &str, text: &str, format: FreeSyntax, module: &Module, import: &Import) -> Carried {
+pub(crate) fn carry(path: &str, text: &str, format: FreeSyntax, module: &Module, import: &Import) -> Carried {
     let mut carried = Carried::default();
     let mut said = read(path, text, format, &mut carried.notes);
     // What the file does not say, the vendor's software decides: our own default may be another.
@@ -30,12 +30,16 @@ pub(super) fn carry(path: &str, text: &str, format: FreeSyntax, module: &Module,
             said.insert(name.clone(), vendor.clone());
         }
     }
-    let mut ours = Vec::new();
     let mut maps: BTreeMap<Name, Vec<String>> = BTreeMap::new();
     for (key, value) in said {
         let matches = |name: &str| name.strip_suffix('*').map_or(name == key, |start| key.starts_with(start));
         if import.ours.iter().any(|name| matches(name)) {
-            ours.push(key);
+            carried.ours.push(key);
+            continue;
+        }
+        if is_secret(&key, import) {
+            let told = format!("{path}: {key} holds a secret, which is not written here: declare it with `secret`");
+            carried.notes.push(told);
             continue;
         }
         let setting = import.settings.iter().find(|(name, _)| matches(name));
@@ -68,15 +72,21 @@ pub(super) fn carry(path: &str, text: &str, format: FreeSyntax, module: &Module,
     for (param, entries) in maps {
         carried.params.insert(param.to_string(), format!("{param} {}", entries.join(" ")));
     }
-    if !ours.is_empty() {
-        carried.comments.push(format!("{path}: es_cluster sets these by itself: {}", ours.join(", ")));
-    }
     carried
+}
+
+/// Words in the names of settings whose values are nobody's business.
+const SECRETS: [&str; 5] = ["password", "passwd", "secret", "token", "credential"];
+
+/// Whether a setting holds a secret, as the module or its own name says.
+fn is_secret(key: &str, import: &Import) -> bool {
+    let lower = key.to_ascii_lowercase();
+    import.secrets.iter().any(|name| name == key) || SECRETS.iter().any(|word| lower.contains(word))
 }
 
 /// The line of a parameter: `None` when it does not take the value, `Some(None)` when the value is its default.
 #[expect(clippy::option_option, reason = "two different kinds of nothing")]
-pub(super) fn param_line(module: &Module, name: &Name, value: &str, unit: &str) -> Option<Option<(String, String)>> {
+pub(crate) fn param_line(module: &Module, name: &Name, value: &str, unit: &str) -> Option<Option<(String, String)>> {
     let param = module.params.get(name)?;
     let value = value.trim();
     let (parsed, text) = match &param.kind {
@@ -86,13 +96,23 @@ pub(super) fn param_line(module: &Module, name: &Name, value: &str, unit: &str) 
             let fits = min.is_none_or(|min| number >= min) && max.is_none_or(|max| number <= max);
             fits.then(|| (Value::Int(number), number.to_string()))?
         }
-        ParamType::Bool => value.parse::<bool>().ok().map(|flag| (Value::Bool(flag), format!("#{flag}")))?,
+        ParamType::Bool => {
+            let flag = match value {
+                "true" | "yes" | "on" => true,
+                "false" | "no" | "off" => false,
+                _ => return None,
+            };
+            (Value::Bool(flag), format!("#{flag}"))
+        }
         ParamType::Duration => {
             let millis = duration(&format!("{value}{unit}")).or_else(|| duration(value))?;
             (Value::Duration(millis), quoted(&span(millis)))
         }
         ParamType::Size => {
-            let bytes = size(&format!("{value}{unit}")).or_else(|| size(value))?;
+            // Some write `100mb` where others write `100m`.
+            let short = value.to_ascii_lowercase();
+            let short = short.strip_suffix('b').unwrap_or(&short);
+            let bytes = size(&format!("{value}{unit}")).or_else(|| size(short))?;
             (Value::Size(bytes), quoted(&amount(bytes)))
         }
         ParamType::Enum(words) => {

@@ -18,8 +18,6 @@ pub struct Recognition {
     pub versions: Vec<VersionPlace>,
     /// Beginnings of words of its command line, and the parameter that the rest is.
     pub arguments: Vec<(String, Name)>,
-    /// Settings whose values are secrets: they are never written down.
-    pub secrets: Vec<String>,
 }
 
 /// Where a data folder is named.

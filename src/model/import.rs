@@ -12,6 +12,8 @@ pub struct Import {
     pub settings: IndexMap<String, ImportSetting>,
     /// Settings that the module sets by itself; a name may end in `*`.
     pub ours: Vec<String>,
+    /// Settings whose values are secrets: they are never written down.
+    pub secrets: Vec<String>,
     /// Lines of other files that begin with a text, and the parameter that the rest of the line is.
     pub lines: Vec<(String, String, Name)>,
 }

@@ -4,7 +4,7 @@ use super::{Courier, Endpoint, Limits, Script, Transport, TransportError, proces
 use crate::desired::{DesiredHost, DesiredInstance, Part};
 use crate::history::JournalText;
 use crate::host::{Claim, Failure, Host, HostError, Life, LockGuard, Op, Wanted, WantedJournals};
-use crate::inventory::{ANSWER_LIMIT, HostObservation, parse, printable, request};
+use crate::inventory::{ANSWER_LIMIT, Found, HostObservation, parse, parse_seek, printable, request};
 use crate::model::{HostName, sh_quote};
 use crate::supervisor::{Call, Dial, SupervisorError};
 use async_trait::async_trait;
@@ -218,6 +218,13 @@ impl<T: Transport> Host for Machine<T> {
             .map_err(|error| self.error(Failure::Stop, format!("looking at the host: {error}")))?;
         self.courier.seen(&self.name, &seen);
         Ok(seen)
+    }
+
+    async fn seek(&self, request: &str) -> Result<Vec<Found>, HostError> {
+        let limits = Limits { time: OBSERVE_WITHIN, stdout: ANSWER_LIMIT };
+        let output = self.transport.exec(&Script::new(request.to_owned()).repeatable(), limits).await;
+        let output = output.map_err(|error| self.transport_error("looking for processes", &error))?;
+        parse_seek(&output.stdout).map_err(|error| self.error(Failure::Stop, format!("looking for processes: {error}")))
     }
 
     async fn run(&self, op: &Op) -> Result<(), HostError> {

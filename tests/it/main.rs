@@ -11,6 +11,7 @@
 )]
 
 mod accept;
+mod adopt;
 mod answers;
 mod apply;
 mod artifact;

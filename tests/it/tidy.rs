@@ -19,6 +19,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("lock", &["diag", "syntax", "model", "desired"]),
     ("desired", &["diag", "model", "expr", "config", "lock"]),
     ("inventory", &["model", "desired"]),
+    ("adopt", &["diag", "model", "layout", "import", "inventory"]),
     ("diff", &["model", "expr", "desired", "inventory"]),
     ("graph", &["model", "desired"]),
     ("plan", &["diag", "model", "desired", "inventory", "diff", "graph", "expr"]),

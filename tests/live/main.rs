@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and prints what it measures"
 )]
 
+mod adopt;
 mod artifact;
 mod canary;
 mod faults;

@@ -186,6 +186,9 @@ static IMPORT: Spec = Spec::word("import", "What `esplan import` needs to know o
     &Spec::word("ours", "Settings that the module sets itself: left out, and told.")
         .args(&[Field::several("NAME", String::WHAT, "A setting; `path.*` for all below.")])
         .many(),
+    &Spec::word("secret", "Settings whose values are never written down; so are those of `*password*`, `*token*`, ….")
+        .args(&[Field::several("NAME", String::WHAT, "A setting.")])
+        .many(),
     &Spec::word("line", "A line of another file.")
         .args(&[Field::need("FILE", String::WHAT, "The file.")])
         .props(&[&[
@@ -228,9 +231,6 @@ static ADOPT: Spec = Spec::word("adopt", "How a process is recognised that someb
                 Field::need("starts", String::WHAT, "How the word begins."),
                 Field::need("param", "a parameter of the module", "What the rest of it becomes."),
             ]])
-            .many(),
-        &Spec::word("secret", "Settings whose values are never written down.")
-            .args(&[Field::several("NAME", String::WHAT, "A setting.")])
             .many(),
     ]);
 

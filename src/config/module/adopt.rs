@@ -47,9 +47,5 @@ pub(super) fn adopt(node: &Node<'_>, params: &IndexMap<Name, Param>) -> Recognit
         child.finish();
         found.arguments.extend(starts.map(|starts| starts.value).zip(param));
     }
-    for child in body.many("secret") {
-        found.secrets.extend(child.args::<String>(0, "the name of a setting").into_iter().map(|name| name.value));
-        child.finish();
-    }
     found
 }

@@ -36,6 +36,10 @@ pub(super) fn import(node: &Node<'_>, params: &IndexMap<Name, Param>) -> Import 
         import.ours.extend(child.args::<String>(0, "the name of a setting").into_iter().map(|name| name.value));
         child.finish();
     }
+    for child in body.many("secret") {
+        import.secrets.extend(child.args::<String>(0, "the name of a setting").into_iter().map(|name| name.value));
+        child.finish();
+    }
     for child in body.many("line") {
         let file = child.arg::<String>(0, "the name of a file");
         let starts = child.need_prop::<String>("starts");

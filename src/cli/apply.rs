@@ -1,21 +1,22 @@
 //! `esapply`: plan, ask, converge.
 
-use super::args::Esapply;
+use super::args::{Esapply, EsapplyCommand};
 use super::error::CliError;
 use super::events;
 use super::exit::Exit;
 use super::format::{self, Plain};
-use super::plan::{self, Planned};
+use super::plan::{self, Planned, Shape};
 use super::saved;
 use super::terminal::Terminal;
 use super::world::World;
 use crate::apply::{Cancel, End, Options, Outcome, apply};
 use crate::host::Claim;
-use crate::plan::Plan;
+use crate::plan::{Again, Plan};
 use crate::progress;
 use crate::render::{self, Format, Places, Shown, TextOptions};
 use std::io::Write;
-use std::time::SystemTime;
+use std::ops::Deref;
+use std::time::{Instant, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -31,8 +32,10 @@ const EVENTS: usize = 1024;
 const PLANS: usize = 3;
 
 /// Plans, shows, asks, applies. With `--format json` the last line is how it ended, also when nothing was begun.
-pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
-    if args.format == Plain::Text {
+pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
+    let asked = args.command.take().map(|command| again(command, &mut args));
+    let args = &Wish { args, asked, began: Instant::now() };
+    if args.run.format == Plain::Text {
         return converge_once_or_again(args, terminal).await.map(|(exit, _)| exit);
     }
     let result = converge_once_or_again(args, terminal).await;
@@ -44,15 +47,52 @@ pub(crate) async fn converge(args: &Esapply, terminal: &Terminal) -> Result<Exit
     result
 }
 
+/// What was asked for.
+struct Wish {
+    args: Esapply,
+    asked: Option<Again>,
+    began: Instant,
+}
+
+impl Deref for Wish {
+    type Target = Esapply;
+
+    fn deref(&self) -> &Esapply {
+        &self.args
+    }
+}
+
+impl Wish {
+    /// What a plan of now is to have besides what differs: what has restarted in this run is not restarted again.
+    fn shape(&self) -> Shape {
+        let asked = self.asked.map(|asked| match asked {
+            Again::Restart { .. } => Again::Restart { since: self.began.elapsed().as_secs() },
+            Again::Reload => asked,
+        });
+        Shape { canary_only: self.run.canary_only, asked }
+    }
+}
+
+/// A command in the words of a run for these targets.
+fn again(command: EsapplyCommand, args: &mut Esapply) -> Again {
+    let (asked, again) = match command {
+        EsapplyCommand::Restart(again) => (Again::Restart { since: 0 }, again),
+        EsapplyCommand::Reload(again) => (Again::Reload, again),
+    };
+    (args.plan.only, args.plan.without, args.plan.waive) = (again.targets, again.without, again.waive);
+    args.run = again.run;
+    asked
+}
+
 /// The exit code, and whether events have told of it.
-async fn converge_once_or_again(args: &Esapply, terminal: &Terminal) -> Result<(Exit, bool), CliError> {
+async fn converge_once_or_again(args: &Wish, terminal: &Terminal) -> Result<(Exit, bool), CliError> {
     if args.plan.observed.is_some() {
         return Err(CliError::with_hint(
             "esapply does not apply what was planned from a snapshot",
             "leave --observed away; it looks at the hosts itself",
         ));
     }
-    let shaped = args.canary_only || !args.plan.only.is_empty() || !args.plan.without.is_empty();
+    let shaped = args.run.canary_only || !args.plan.only.is_empty() || !args.plan.without.is_empty();
     if args.saved.is_some() && (shaped || !args.plan.waive.is_empty()) {
         return Err(CliError::with_hint(
             "a saved plan is applied exactly: --only, --without, --waive and --canary-only do not change it",
@@ -66,7 +106,7 @@ async fn converge_once_or_again(args: &Esapply, terminal: &Terminal) -> Result<(
         };
         // A saved plan is applied exactly or not at all; what we planned ourselves may be planned anew.
         let End::Stale { why } = &outcome.end else { return Ok((finish(&outcome), true)) };
-        if args.saved.is_some() || args.canary_only || again == PLANS {
+        if args.saved.is_some() || args.run.canary_only || again == PLANS {
             return Ok((Exit::Stale, true));
         }
         terminal.complain(&format!("{why}: planning again\n"));
@@ -83,9 +123,9 @@ enum Step {
 }
 
 /// One plan: made, shown, agreed to, applied.
-async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
+async fn once(args: &Wish, terminal: &Terminal) -> Result<Step, CliError> {
     let read = args.saved.as_ref().map(|path| saved::read(path).map(|saved| (path, saved))).transpose()?;
-    let mut planned = plan::make(&args.common, &args.plan, args.canary_only, terminal).await?;
+    let mut planned = plan::make(&args.common, &args.plan, args.shape(), terminal).await?;
     let mut made = None;
     if let Some((path, saved)) = read {
         saved::holds(path, &saved.plan, &planned)?;
@@ -94,18 +134,18 @@ async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
     }
     let shown = plan::text(&planned, args.plan.diff, terminal)
         + &made.as_ref().map(|(_, made)| saved::about(made)).unwrap_or_default();
-    match args.format {
+    match args.run.format {
         // Who is asked is shown what about.
-        Plain::Text if args.quiet && args.yes => {}
+        Plain::Text if args.run.quiet && args.run.yes => {}
         Plain::Text => terminal.print(&shown),
         Plain::Json => {
             terminal.print(&events::planned(&planned.plan));
-            if !(args.quiet && args.yes) {
+            if !(args.run.quiet && args.run.yes) {
                 terminal.complain(&shown);
             }
         }
     }
-    if let Some(path) = &args.junit {
+    if let Some(path) = &args.run.junit {
         // Until there is a run to report: what stands against the plan, or that there is nothing to do.
         let places = Places::new();
         let shown = Shown { plan: &planned.plan, report: &planned.report, desired: &planned.desired, places: &places };
@@ -128,7 +168,7 @@ async fn once(args: &Esapply, terminal: &Terminal) -> Result<Step, CliError> {
     if planned.plan.steps.is_empty() {
         return Ok(Step::Ended(Exit::Done));
     }
-    if !args.yes {
+    if !args.run.yes {
         match terminal.ask("\nApply this plan? Only 'yes' does: ") {
             Some(true) => {}
             Some(false) => return Err(CliError::new("nothing was changed")),
@@ -164,16 +204,16 @@ fn refused(plan: &Plan) -> CliError {
 }
 
 /// Applies, with progress on standard error and signals heard.
-async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Terminal) -> Outcome {
+async fn run(planned: &Planned, world: &World, args: &Wish, terminal: &Terminal) -> Outcome {
     let cancel = Cancel::new();
     let listener = tokio::spawn(listen(cancel.clone()));
     let (sender, receiver) = mpsc::channel(EVENTS);
-    let style = match (args.quiet, terminal.is_live()) {
+    let style = match (args.run.quiet, terminal.is_live()) {
         (true, _) => progress::Style::Quiet,
         (false, true) => progress::Style::Terminal,
         (false, false) => progress::Style::Plain,
     };
-    let json = args.format == Plain::Json;
+    let json = args.run.format == Plain::Json;
     let eta = progress::Eta::new(&planned.plan, &planned.inventory.durations);
     let shown: JoinHandle<progress::Report> = tokio::spawn(async move {
         let (mut out, mut data) = (std::io::stderr(), std::io::stdout());
@@ -185,13 +225,13 @@ async fn run(planned: &Planned, world: &World, args: &Esapply, terminal: &Termin
         Claim { who: format!("{} pid {}", saved::who(), std::process::id()), why: command_line(), since: now.clone() };
     let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());
     let options =
-        Options { parallel: AT_ONCE, lock_within: args.lock_timeout, ..Options::new(claim, run, args.plan.verify) };
+        Options { parallel: AT_ONCE, lock_within: args.run.lock_timeout, ..Options::new(claim, run, args.plan.verify) };
     let outcome = apply(&planned.plan, &planned.desired, &planned.inventory, world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.
     let seen = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;
     listener.abort();
     let report = seen.ok().and_then(Result::ok).and_then(|report| report.junit(planned.plan.cluster.as_str()));
-    if let (Some(path), Some(report)) = (&args.junit, report)
+    if let (Some(path), Some(report)) = (&args.run.junit, report)
         && let Err(error) = format::write(path, &report)
     {
         // What was done was done: the outcome is the run's, whoever may read the report.

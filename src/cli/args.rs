@@ -150,6 +150,7 @@ back), 5 stale plan, 6 locked by another run, 7 refused by a safety rule, 130 in
 Examples:
   esapply                    show the plan, ask, converge
   esapply --canary-only      change the first instance of each role only
+  esapply restart node1      restart what runs on one host, as it is
   esapply plan.json --yes    apply a saved plan exactly")]
 pub struct Esapply {
     /// What both programs understand.
@@ -161,15 +162,54 @@ pub struct Esapply {
     /// A plan saved by `esplan --out`; applied exactly, or not at all.
     #[arg(value_name = "PLAN")]
     pub saved: Option<PathBuf>,
+    /// How it is applied.
+    #[command(flatten)]
+    pub run: RunFlags,
+    /// Send no more than this a second to all hosts together, e.g. 500k, 10m (powers of 1024).
+    #[arg(long, value_name = "SIZE", value_parser = rate)]
+    pub limit_rate: Option<u64>,
+    /// Something else than converging.
+    #[command(subcommand)]
+    pub command: Option<EsapplyCommand>,
+}
+
+/// What esapply can do besides converging.
+#[derive(Debug, Subcommand)]
+pub enum EsapplyCommand {
+    /// Restart what runs, as it is: in the order of the services, canary first, gated like any change.
+    #[command(after_help = examples::RESTART)]
+    Restart(Targets),
+    /// Have what runs read its files again, where the module knows how; gated like any change.
+    #[command(after_help = examples::RELOAD)]
+    Reload(Targets),
+}
+
+/// What is to be done again, and how.
+#[derive(Debug, Clone, Args)]
+pub struct Targets {
+    /// A role, a service, a host, role@host, or `all`.
+    #[arg(value_name = "TARGET", required = true)]
+    pub targets: Vec<String>,
+    /// As if this dead host were not there; can be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub without: Vec<String>,
+    /// Waive one refusal, with the reason that is recorded.
+    #[arg(long, value_name = "NAME=REASON")]
+    pub waive: Vec<String>,
+    /// How it is applied.
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
+/// How a plan is applied.
+#[derive(Debug, Clone, Args)]
+pub struct RunFlags {
     /// Do not ask.
     #[arg(long, short = 'y')]
     pub yes: bool,
     /// Change only the canary of each role.
     #[arg(long)]
     pub canary_only: bool,
-    /// Send no more than this a second to all hosts together, e.g. 500k, 10m (powers of 1024).
-    #[arg(long, value_name = "SIZE", value_parser = rate)]
-    pub limit_rate: Option<u64>,
     /// Wait this long for a host that another run has locked, e.g. 10m.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: std::time::Duration,

@@ -103,3 +103,17 @@ Examples:
                                        what runs on the hosts of a file, as roles after it
   esplan adopt hosts.kdl --modules /srv/modules
                                        printed, with modules of another folder";
+
+/// `esapply restart`.
+pub(super) const RESTART: &str = "\
+Nothing else is changed: what is not as declared is refused. What does not run is started.
+
+Examples:
+  esapply restart node1                what runs on one host, one after the other
+  esapply restart ROLE@node1 --yes     one instance, without being asked
+  esapply restart ROLE --canary-only   the first one only";
+
+/// `esapply reload`.
+pub(super) const RELOAD: &str = "\
+Examples:
+  esapply reload ROLE                  one after the other, each seen to serve before the next";

@@ -75,7 +75,7 @@ pub fn esapply() -> Exit {
         Err(usage) => return wrong_usage(&usage),
     };
     let terminal = Terminal::new(args.common.no_color, args.common.verbose);
-    run(&terminal, apply::converge(&args, &terminal))
+    run(&terminal, apply::converge(args, &terminal))
 }
 
 /// `--help` and `--version` are no mistakes; everything else that clap reports is one.

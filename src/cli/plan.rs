@@ -15,7 +15,7 @@ use crate::check::check;
 use crate::desired::Desired;
 use crate::inventory::Inventory;
 use crate::model::{HostName, Name};
-use crate::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
+use crate::plan::{Again, Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
 use crate::render::{self, Format, Places, Shown, TextOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(crate) struct Planned {
 
 /// `esplan` without a command.
 pub(crate) async fn show(args: &Esplan, terminal: &Terminal) -> Result<Exit, CliError> {
-    let planned = make(&args.common, &args.plan, false, terminal).await.inspect_err(|error| {
+    let planned = make(&args.common, &args.plan, Shape::default(), terminal).await.inspect_err(|error| {
         // Mistakes in the file are annotations, too, and not only the text on standard error.
         if let (Format::Github, CliError::Diagnostics(mistakes)) = (args.format, error) {
             terminal.print(&render::findings::github(mistakes, &[]));
@@ -103,14 +103,14 @@ fn text_options(diff: Diff, terminal: &Terminal) -> TextOptions {
 pub(crate) async fn make(
     common: &Common,
     flags: &PlanFlags,
-    canary_only: bool,
+    shape: Shape,
     terminal: &Terminal,
 ) -> Result<Planned, CliError> {
     let (desired, warnings) = load::desired(common, flags.observed.as_deref()).await?;
     for warning in &warnings {
         terminal.complain(&format!("warning: {warning}\n"));
     }
-    let options = options(flags, canary_only, &desired)?;
+    let options = options(flags, shape, &desired)?;
     let from = flags.observed.as_deref();
     let (mut inventory, world) = look(common, from, flags.verify, &desired, &options.without).await?;
     let (plan, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
@@ -158,9 +158,16 @@ pub(crate) fn world(common: &Common, desired: &Desired) -> Result<World, CliErro
     World::new(desired, commands::open_cache()?, &load::beside(&common.file, ""))
 }
 
-pub(crate) fn options(flags: &PlanFlags, canary_only: bool, desired: &Desired) -> Result<PlanOptions, CliError> {
+/// What only `esapply` can ask for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shape {
+    pub(crate) canary_only: bool,
+    pub(crate) asked: Option<Again>,
+}
+
+pub(crate) fn options(flags: &PlanFlags, shape: Shape, desired: &Desired) -> Result<PlanOptions, CliError> {
     let selected = selected(&flags.only, &flags.without, desired)?;
-    Ok(PlanOptions { canary_only, waivers: waivers(&flags.waive)?, ..selected })
+    Ok(PlanOptions { canary_only: shape.canary_only, asked: shape.asked, waivers: waivers(&flags.waive)?, ..selected })
 }
 
 /// What `--only` and `--without` name.

@@ -354,7 +354,7 @@ impl DesiredFile {
 }
 
 /// The process of an instance, rendered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DesiredProcess {
     /// The words of the command; the first is an absolute path.
     pub command: Vec<String>,

@@ -1,6 +1,6 @@
 //! What each instance is and needs: read off the observation and the changes once, before anything is decided.
 
-use super::{PlanInput, Reason};
+use super::{PlanInput, Reason, again};
 use crate::desired::{DesiredInstance, DesiredService, Place};
 use crate::diff::Change;
 use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running, version_in};
@@ -69,6 +69,8 @@ pub(super) struct Facts<'a> {
     /// Versions of its own software, when they change.
     pub(super) upgrade: Option<(Version, Version)>,
     pub(super) reasons: Vec<Reason>,
+    /// Whether only somebody's wish is why something is done to it.
+    pub(super) asked: bool,
 }
 
 impl Facts<'_> {
@@ -191,6 +193,7 @@ fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Cha
         hold: kept,
         upgrade: upgrade(wanted, changes),
         reasons: reasons(wanted, changes),
+        asked: false,
     };
     if facts.state == State::Unseen || (hold.is_some() && back.is_none()) {
         return facts;
@@ -202,6 +205,7 @@ fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Cha
     facts.render = back.is_none() && must_render(wanted, found, changes);
     let kind = input.desired.hosts.get(&wanted.id.host).map(|host| host.supervisor.kind());
     facts.need = need(&facts, kind, changes);
+    again::ask(input, &mut facts);
     facts
 }
 

@@ -1,5 +1,6 @@
 //! What a plan is made from.
 
+use super::Again;
 use crate::desired::Desired;
 use crate::inventory::Inventory;
 use crate::model::{HostName, InstanceId, Name, RoleId, ServiceName};
@@ -27,6 +28,8 @@ pub struct PlanOptions {
     pub canary_only: bool,
     /// Refusals that somebody takes on, by name, with the reason.
     pub waivers: BTreeMap<Name, String>,
+    /// What is asked for although nothing differs.
+    pub asked: Option<Again>,
 }
 
 /// What `--only`, `start`, `stop` and the like can name.

@@ -3,6 +3,7 @@
 //! A plan leaves the executor no choice but one that is typed ([`StepKind::PickNext`]): who leads is only known then.
 //! What stands in its way, and what was left out and why, is in the [`PlanReport`] beside it.
 
+mod again;
 mod facts;
 mod fingerprint;
 mod input;
@@ -25,6 +26,7 @@ mod summary;
 pub(crate) mod tests;
 mod waves;
 
+pub use again::Again;
 pub use fingerprint::{Fingerprint, Reliance, Stale};
 pub use input::{PlanInput, PlanOptions, Target, UnknownTarget};
 pub use members::Members;

@@ -8,7 +8,8 @@ use super::sequence::{Draft, Sequence};
 use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::{
-    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, members, recreate, settings, summary,
+    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, again, members, recreate, settings,
+    summary,
 };
 use crate::desired::DesiredService;
 use crate::diff::{self, Change};
@@ -23,6 +24,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     let all = facts::collect(input, &changes);
     let (mut safety, mut report) = (Safety::default(), PlanReport { notes: notes(input, &changes, &all) });
     safety::judge(input, &all, &mut safety);
+    again::refuse(input, &all, &mut safety);
     let order = |service: &ServiceName| {
         let declared = input.desired.services.get(service).into_iter();
         let upgraded = declared.flat_map(|of| facts::of_service(&all, of)).any(|facts| facts.upgrade.is_some());

@@ -49,6 +49,8 @@ pub enum Reason {
     NotSettled,
     /// All instances of the service are replaced together.
     Recreate,
+    /// Somebody asked for it on the command line.
+    Asked,
     /// The step before it demands it.
     Follows,
 }

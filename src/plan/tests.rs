@@ -1,5 +1,6 @@
 //! What plans look like, step by step.
 
+mod again;
 mod props;
 mod schema;
 mod stale;

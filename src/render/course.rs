@@ -370,6 +370,7 @@ fn reason(reason: &Reason) -> Option<String> {
         Reason::Leftover => "an interrupted run left it".to_owned(),
         Reason::NotSettled => "no finished rollout leaves it so".to_owned(),
         Reason::Recreate => "its versions can't be mixed".to_owned(),
+        Reason::Asked => "it was asked for".to_owned(),
         Reason::Follows => return None,
     };
     Some(text)

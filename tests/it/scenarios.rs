@@ -11,7 +11,7 @@ use es_cluster::inventory::{
 };
 use es_cluster::lock::{Key, Lock, Locked};
 use es_cluster::model::{Digest, HostName, Name};
-use es_cluster::plan::{Plan, PlanInput, PlanOptions, Target, plan};
+use es_cluster::plan::{Again, Plan, PlanInput, PlanOptions, Target, plan};
 use es_cluster::render::{self, Format, GraphFormat, Places, Shown};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -153,6 +153,11 @@ fn options(given: &Value, desired: &Desired) -> PlanOptions {
         waivers: waivers
             .map(|(name, why)| (Name::new(name).expect("a name"), why.as_str().expect("text").to_owned()))
             .collect(),
+        asked: given["asked"].as_str().map(|word| match word {
+            "restart" => Again::Restart { since: 0 },
+            "reload" => Again::Reload,
+            other => panic!("{other}: not restart or reload"),
+        }),
     }
 }
 

@@ -46,10 +46,33 @@ fn a_reload_drops_nothing_and_what_is_refused_is_never_switched_to() {
     lab.esapply(&[]).expect(0);
     lab.esplan(&["--detailed-exitcode"]).expect(0);
     assert!(get(&lab.address(1), "/-/es_cluster").1.contains("8080-redis-2-1024"));
+    asked_for(&lab);
     reload(&lab);
     refused(&lab);
     took_no_effect(&lab);
     lab.esapply(&[]).expect(0);
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
+/// A restart and a reload that somebody asks for, and nothing else.
+fn asked_for(lab: &Lab) {
+    let masters = || ["node1", "node2"].map(|host| lab.pid("nginx", host));
+    let before = masters();
+    let done = lab.run("esapply", &["restart", "nginx@node1", "--yes"]).expect(0).text();
+    assert!(done.contains("it was asked for"), "{done}");
+    let after = masters();
+    assert!(after[0] != before[0] && after[1] == before[1], "one restarted, the other did not");
+    let old = after.map(workers);
+    lab.run("esapply", &["reload", "nginx", "--yes"]).expect(0);
+    assert_eq!(masters(), after, "a reload restarts nothing");
+    for (master, old) in after.iter().zip(&old) {
+        until("new workers", Duration::from_secs(20), || workers(*master).is_disjoint(old));
+    }
+    assert!(lab.run("esapply", &["reload", "redis", "--yes"]).expect(7).text().contains("no-reload"));
+    lab.edit("upstream \"redis\"", "upstream \"redis\"; worker-processes 3");
+    assert!(lab.run("esapply", &["restart", "nginx", "--yes"]).expect(7).text().contains("differs"));
+    lab.edit("; worker-processes 3", "");
+    assert_eq!(masters(), after);
     lab.esplan(&["--detailed-exitcode"]).expect(0);
 }
 

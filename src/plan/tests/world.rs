@@ -282,14 +282,12 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
         files: files.into(),
         process: Arc::new(DesiredProcess {
             command: vec!["/bin/run".to_owned()],
-            first_start: vec![],
-            check: vec![],
             env: BTreeMap::new(),
             program: spec.role.to_owned(),
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(30),
             reload_signal: Some("HUP".to_owned()),
-            logs: vec![],
+            ..DesiredProcess::default()
         }),
         unit: format!("es_cluster-test:{at}:{}.service", spec.role),
         data_dir,

@@ -5,7 +5,7 @@ use es_cluster::desired::{
     DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, Part, Place, Software, Supervisor, Supervisord,
 };
 use es_cluster::host::{Host, HostError, Op, Wanted};
-use es_cluster::inventory::HostObservation;
+use es_cluster::inventory::{Found, HostObservation};
 use es_cluster::model::*;
 use es_cluster::remote::Machine;
 use indexmap::IndexMap;
@@ -124,6 +124,10 @@ impl Lab {
         let instances = instances.iter().map(|one| Arc::clone(one)).collect();
         let debris = debris.iter().map(|path| (*path).to_owned()).collect();
         self.run(Op::Prepare { host: Arc::clone(&self.host), instances, debris }).await
+    }
+
+    pub(super) async fn seek(&self, request: &str) -> Vec<Found> {
+        self.machine.seek(request).await.expect("looked")
     }
 
     /// Software of one bundle that holds these files.

@@ -1,6 +1,7 @@
 //! Everything that a host is asked and told, in the shells that hosts have.
 
 use super::lab::{Lab, rendered};
+use super::strangers::taken_over;
 use async_trait::async_trait;
 use es_cluster::host::Op;
 use es_cluster::inventory::ProcessObservation;
@@ -74,6 +75,7 @@ async fn a_life(shell: &str) {
 async fn the_shells_of_hosts_all_do() {
     for shell in ["dash", "bash", "bash --posix"] {
         a_life(shell).await;
+        taken_over(shell).await;
     }
 }
 
@@ -89,5 +91,7 @@ async fn a_host_that_has_only_busybox_does() {
         _ = std::fs::remove_file(programs.path().join(program));
         std::os::unix::fs::symlink(found, programs.path().join(program)).expect("a link");
     }
-    a_life(&format!("env PATH={} busybox ash", programs.path().display())).await;
+    let shell = format!("env PATH={} busybox ash", programs.path().display());
+    a_life(&shell).await;
+    taken_over(&shell).await;
 }

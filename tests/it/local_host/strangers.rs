@@ -2,9 +2,12 @@
 
 use super::lab::Lab;
 use super::placed;
+use crate::bad::Texts;
+use es_cluster::config;
 use es_cluster::desired::{Adopts, DesiredInstance};
+use es_cluster::diag::Sources;
 use es_cluster::host::Op;
-use es_cluster::inventory::{Adoption, InstanceObservation, ProcessObservation, Running};
+use es_cluster::inventory::{Adoption, InstanceObservation, ProcessObservation, Running, seek_request};
 use es_cluster::model::Name;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -28,6 +31,7 @@ impl ByHand {
             .args(["-c", SERVICE, address, &port.to_string()])
             .arg(&flag)
             .arg(word)
+            .current_dir(folder)
             .stdin(Stdio::null())
             .spawn()
             .expect("python3");
@@ -69,12 +73,39 @@ async fn look(lab: &Lab, one: &Arc<DesiredInstance>) -> InstanceObservation {
     lab.observe(&[one]).await.instances["thing"].clone()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_what_was_recognised_is_asked_to_end_and_its_data_stays_where_it_is() {
-    let lab = Lab::new("strangers");
+    taken_over("").await;
+}
+
+/// What `esplan adopt` finds of the process that was started by hand.
+async fn sought(lab: &Lab, pid: u32, port: u16, data: &Path) {
+    let text = "module \"thing\" {\n adopt \"the-thing\" {\n config at=\"thing.conf\"\n data setting=\"dir\"\n id file=\"id\"\n }\n \
+                process { command \"/bin/true\"; stop signal=\"TERM\" within=\"5s\"; }\n}\n";
+    let texts = Texts([("modules/thing.kdl".to_owned(), text.as_bytes().to_vec())].into());
+    let (module, mistakes) = config::load_module(&texts, "thing", "modules", &mut Sources::new());
+    assert!(mistakes.is_empty(), "{:?}", mistakes.iter().map(|one| &one.message).collect::<Vec<_>>());
+    let module = module.expect("a module");
+    let known = module.adopt.as_ref().expect("recognised");
+    let all = lab.seek(&seek_request([(module.as_ref(), known, "")])).await;
+    let found = all.iter().find(|found| found.pid == pid).unwrap_or_else(|| panic!("{all:#?}"));
+    assert_eq!(found.listens, [("127.0.0.1".parse().expect("an address"), port)]);
+    assert_eq!(found.data, Some((data.display().to_string(), true)));
+    assert_eq!(found.id.as_deref(), Some("# written by itself\nnumber=7"));
+    let (path, text) = found.config.as_ref().expect("its file");
+    assert!(path.ends_with("/thing.conf"), "{path}");
+    assert_eq!(text.as_deref(), Some("dir = ./kept\n"));
+    assert!(found.words.iter().any(|word| word == "the-thing"), "{found:?}");
+    assert!(found.exe.contains("python3"), "{found:?}");
+}
+
+/// Somebody's process is seen, sought, taken over and stopped, on a host with this shell.
+pub(super) async fn taken_over(shell: &str) {
+    let lab = Lab::in_shell("strangers", shell);
     let (port, other) = (free_port(), free_port());
     let data = Path::new(&lab.prefix).parent().expect("a folder").join("kept");
     std::fs::create_dir(&data).expect("a folder");
+    std::fs::write(data.with_file_name("thing.conf"), "dir = ./kept\n").expect("a file");
     std::fs::write(data.join("id"), "# written by itself\nnumber=7").expect("a file");
     let mut ours = ByHand::start(Path::new(&lab.prefix).parent().expect("a folder"), "127.0.0.1", port, "the-thing");
     let mut same_word =
@@ -82,6 +113,7 @@ async fn only_what_was_recognised_is_asked_to_end_and_its_data_stays_where_it_is
     let mut same_port =
         ByHand::start(Path::new(&lab.prefix).parent().expect("a folder"), "127.0.0.2", port, "the-thing");
     let one = adopting(&lab, port, "the-thing", &data);
+    sought(&lab, ours.0.id(), port, &data).await;
 
     // Nothing of ours is there yet, and it is seen, with its data.
     let seen = look(&lab, &one).await;

@@ -114,9 +114,9 @@ fn includes_end() {
 fn what_is_no_text_is_refused() {
     assert!(reported(vec![0xff; 100_000]).contains("not UTF-8"));
     assert!(reported(vec![0; 100_000]).contains("line 1 of"));
-    assert!(reported(b"\xef\xbb\xbf".to_vec()).contains("has no `cluster`"));
+    assert!(reported(b"\xef\xbb\xbf".to_vec()).contains("has no node `cluster`"));
     assert!(reported("\u{202e}cluster \"logs\"\n").contains("U+202E"));
-    assert!(reported("").contains("has no `cluster`"));
+    assert!(reported("").contains("has no node `cluster`"));
 }
 
 #[test]

@@ -7,9 +7,6 @@ use crate::inventory::printable;
 use crate::plan::Plan;
 use std::fmt::Write as _;
 
-/// What can be said of how long it takes.
-pub(super) const DURATIONS: &str = "Durations are unknown: nothing was timed yet.";
-
 /// All steps.
 pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
     if plan.steps.is_empty() {
@@ -24,8 +21,6 @@ pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
             _ = writeln!(text, "      {}", wrapped(&printable(&line, usize::MAX), 6, 8, pen.width));
         }
     }
-    let unknown = wrapped(DURATIONS, 0, 0, pen.width);
-    _ = writeln!(text, "{}", pen.paint(Tone::Quiet, &unknown));
     text
 }
 

@@ -92,6 +92,19 @@ fn every_command_is_understood() {
     assert!(seen > 20, "{seen} commands");
 }
 
+/// The walk-through of the page on modules shows modules that are there, as they are.
+#[test]
+fn the_first_module_is_a_real_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/modules.md")).expect("the page");
+    let shown: Vec<String> = blocks(&page).into_iter().filter(|block| block.starts_with("module ")).collect();
+    for name in ["memcached", "libevent"] {
+        let module = fs::read_to_string(root.join(format!("modules/{name}.kdl"))).expect("the module");
+        assert!(module.lines().count() < 60, "{name} is short enough to be a first one");
+        assert!(shown.iter().any(|block| block == module.trim_end()), "docs/modules.md shows {name} as it was");
+    }
+}
+
 /// The page on modules shows every node that a module may have, so all of it must be taken.
 #[test]
 fn the_grammar_of_modules_is_taken() {

@@ -15,7 +15,7 @@ const CLUSTER: &str = r#"
 cluster "effects" { supervisor "supervisord"; }
 versions {
     supervisord "4.3.0"; jdk "11.0.13"; zookeeper "3.4.13"; kafka "2.1.1"; elasticsearch "6.7.0"; kibana "6.7.0"
-    redis "6.2.14"; nginx "1.22.1"
+    redis "6.2.14"; nginx "1.22.1"; libevent "2.1.12"; memcached "1.6.18"
 }
 secret "word" from="env" "WORD"
 hosts { "node[1-3]" address="10.0.0.[1-3]"; }
@@ -33,7 +33,7 @@ fn platform(known: &BTreeSet<String>, changed: Option<(&str, &str, &str)>) -> De
         let said = changed.filter(|(one, ..)| one == module);
         let said = said.map(|(_, param, value)| format!(" {{ {param} {value}; }}")).unwrap_or_default();
         match module.as_str() {
-            "jdk" | "systemd" => {}
+            "jdk" | "libevent" | "systemd" => {}
             "supervisord" if said.is_empty() => {}
             _ => _ = writeln!(text, "    {module} on=\"node[1-3]\"{said}"),
         }

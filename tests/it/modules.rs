@@ -24,6 +24,8 @@ versions {
     kibana "6.7.0"
     redis "6.2.14"
     nginx "1.22.1"
+    libevent "2.1.12"
+    memcached "1.6.18"
 }
 hosts { "node[1-3]" address="10.0.0.[1-3]" { label disk="ssd"; }; }
 roles {
@@ -37,6 +39,7 @@ roles {
     }
     kibana on="node1"
     nginx on="node3" { worker-processes 4; }
+    memcached on="node[2-3]" { memory "128m"; idle "1m"; }
     redis on="node2" { max-memory "64m"; config { tcp-backlog 128; }; }
 }
 "#;
@@ -125,6 +128,7 @@ fn every_module_renders_what_it_did() {
         "elasticsearch-hot@node3",
         "kibana@node1",
         "nginx@node3",
+        "memcached@node2",
         "redis@node2",
     ] {
         let instance = desired.instances.values().find(|one| one.id.to_string() == name).expect(name);

@@ -51,6 +51,7 @@ const SERVICES: &[&str] = &[
     "kafka",
     "redis",
     "nginx",
+    "memcached",
     "filebeat",
     "metricbeat",
     "packetbeat",

@@ -23,6 +23,7 @@ mod load;
 mod look;
 mod lost;
 mod machines;
+mod memcached;
 mod page;
 mod pipeline;
 mod platform;

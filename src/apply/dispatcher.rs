@@ -4,6 +4,7 @@
 use super::events::{Happening, Subject};
 use super::mutation::Mutation;
 use super::outcome::{End, Outcome};
+use super::ready::Ready;
 use super::roll::Halt;
 use super::run::Run;
 use crate::host::{Failure, HostError};
@@ -25,7 +26,7 @@ impl Run<'_> {
     pub(crate) async fn dispatch(&self) -> Outcome {
         let steps = self.plan.steps.len();
         let ended = |end| Outcome { end, done: 0, steps, rolled_back: Vec::new() };
-        let hosts: BTreeSet<HostName> = self.plan.steps.iter().flat_map(|step| self.hosts_of(step)).collect();
+        let hosts = self.hosts_of_plan();
         if let Err(end) = self.lock_all(&hosts).await {
             return ended(end);
         }
@@ -46,8 +47,7 @@ impl Run<'_> {
 
     /// Does all steps, each after those that it needs. How it ended, and how many were done.
     async fn all_steps(&self) -> (End, usize) {
-        let mut waiting: Vec<&Step> = self.plan.steps.iter().collect();
-        let mut done: BTreeSet<&StepId> = BTreeSet::new();
+        let mut steps = Ready::of(&self.plan.steps, !self.mutated(Mutation::EdgeDropped));
         let mut running = FuturesUnordered::new();
         let mut end: Option<End> = None;
         let mut told = false;
@@ -55,14 +55,8 @@ impl Run<'_> {
             while running.len() < self.options.parallel.max(1)
                 && (end.is_none() || self.mutated(Mutation::GoesOnAfterFailure))
             {
-                let may = |step: &&Step| {
-                    let wanted = !self.cancel.is_requested() || self.finishes(step);
-                    let ready =
-                        self.mutated(Mutation::EdgeDropped) || step.needs.iter().all(|need| done.contains(need));
-                    wanted && ready
-                };
-                let Some(index) = waiting.iter().position(may) else { break };
-                let step = waiting.remove(index);
+                let wanted = |step: &Step| !self.cancel.is_requested() || self.finishes(step);
+                let Some(step) = steps.take(wanted) else { break };
                 running.push(async move { (step, self.step(step).await) });
             }
             if running.is_empty() {
@@ -72,13 +66,13 @@ impl Run<'_> {
                 biased;
                 () = self.cancel.forced() => {
                     self.tell(Happening::Interrupting { forced: true }).await;
-                    return (End::Interrupted, done.len());
+                    return (End::Interrupted, steps.count());
                 }
                 Some((step, result)) = running.next() => match result {
-                    Ok(()) => _ = done.insert(&step.id),
+                    Ok(()) => steps.done(&step.id),
                     Err(halt) => {
                         if self.mutated(Mutation::GoesOnAfterFailure) {
-                            done.insert(&step.id);
+                            steps.done(&step.id);
                         }
                         end = worse(end, halt);
                     }
@@ -91,14 +85,14 @@ impl Run<'_> {
         }
         let end = match end {
             Some(end) => end,
-            None if waiting.is_empty() && done.len() == self.plan.steps.len() => End::Done,
+            None if steps.first_waiting().is_none() && steps.count() == self.plan.steps.len() => End::Done,
             None if self.cancel.is_requested() => End::Interrupted,
             None => {
-                let stuck = waiting.first().map_or("none", |step| step.id.0.as_str());
+                let stuck = steps.first_waiting().map_or("none", |step| step.id.0.as_str());
                 End::Wrong { why: format!("no step can begin: {stuck} waits for what never comes") }
             }
         };
-        (end, done.len())
+        (end, steps.count())
     }
 
     /// Takes all locks or none, and asks again for as long as the options say. Nothing is held while another run is

@@ -9,6 +9,7 @@ use crate::history::Record;
 use crate::host::Op;
 use crate::model::HostName;
 use crate::plan::StepId;
+use futures::future::join_all;
 
 impl Run<'_> {
     /// Does one action between its two records. `host` is where the journal of this action is kept.
@@ -66,7 +67,7 @@ impl Run<'_> {
         let waived = waived.filter_map(|refusal| Some((refusal.name.clone(), refusal.waived.clone()?))).collect();
         let header = Record::Run {
             cluster: self.plan.cluster.clone(),
-            plan: self.plan.digest(),
+            plan: self.plan_digest(),
             steps: self.plan.steps.len(),
             who: self.options.claim.who.clone(),
             why: self.options.claim.why.clone(),
@@ -96,8 +97,9 @@ impl Run<'_> {
         };
         let (done, steps) = (outcome.done, outcome.steps);
         let record = Record::Outcome { at: self.millis(), end: end.to_owned(), exit: outcome.exit_code(), done, steps };
-        for host in self.journals() {
-            if let Err(trouble) = self.append(&host, &record).await {
+        for hosts in self.journals().chunks(self.options.parallel.max(1)) {
+            let appended = join_all(hosts.iter().map(|host| self.append(host, &record))).await;
+            for (host, trouble) in hosts.iter().zip(appended).filter_map(|(host, ended)| Some((host, ended.err()?))) {
                 tracing::warn!(%host, "the outcome could not be recorded: {}", trouble.why);
             }
         }

@@ -12,6 +12,7 @@ mod journal;
 mod mutation;
 mod outcome;
 mod pick;
+mod ready;
 mod recreate;
 mod roll;
 mod rollback;

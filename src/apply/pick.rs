@@ -55,7 +55,8 @@ impl Run<'_> {
                 let (step, instance) = (step.id.clone(), roll.instance.clone());
                 self.tell(Happening::Picked { step, instance, why: why.to_owned() }).await;
             }
-            left.retain(|roll| !batch.iter().any(|taken| taken.instance == roll.instance));
+            let taken: BTreeSet<&InstanceId> = batch.iter().map(|roll| &roll.instance).collect();
+            left.retain(|roll| !taken.contains(&roll.instance));
             take = take.saturating_sub(batch.len());
             let ended = join_all(batch.into_iter().map(|roll| self.roll(step, roll))).await;
             // The whole batch has come to its end, whatever that was; the first failure decides.

@@ -7,10 +7,10 @@ use super::{Cancel, Options};
 use crate::desired::{Desired, DesiredHost, DesiredInstance};
 use crate::host::{Failure, Host, LockGuard, Op, Platform, Wanted};
 use crate::inventory::{HostObservation, Inventory, UndoRecord};
-use crate::model::{HostName, InstanceId, Name, ServiceName};
+use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
 use crate::plan::{Plan, StepId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::Instant;
@@ -39,6 +39,9 @@ pub(crate) struct Run<'a> {
     started: Instant,
     hosts: BTreeMap<HostName, Arc<DesiredHost>>,
     instances: BTreeMap<InstanceId, Arc<DesiredInstance>>,
+    by_host: BTreeMap<HostName, Vec<Arc<DesiredInstance>>>,
+    /// The plan's digest, which every journal begins with.
+    digest: OnceLock<Digest>,
     looked: BTreeMap<HostName, OnceCell<()>>,
     /// Journals whose first line is there. Two actions may be the first ones on a host.
     journals: BTreeMap<HostName, OnceCell<()>>,
@@ -104,6 +107,12 @@ impl<'a> Run<'a> {
         }
         let hosts: BTreeMap<_, _> =
             desired.hosts.iter().map(|(name, host)| (name.clone(), Arc::new(host.clone()))).collect();
+        let instances: BTreeMap<_, _> =
+            desired.instances.iter().map(|(id, one)| (id.clone(), Arc::new(one.clone()))).collect();
+        let mut by_host: BTreeMap<HostName, Vec<Arc<DesiredInstance>>> = BTreeMap::new();
+        for instance in instances.values() {
+            by_host.entry(instance.id.host.clone()).or_default().push(Arc::clone(instance));
+        }
         Self {
             plan,
             desired,
@@ -116,7 +125,9 @@ impl<'a> Run<'a> {
             looked: hosts.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
             journals: hosts.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
             hosts,
-            instances: desired.instances.iter().map(|(id, one)| (id.clone(), Arc::new(one.clone()))).collect(),
+            instances,
+            by_host,
+            digest: OnceLock::new(),
             locks: Mutex::new(Vec::new()),
             state: Mutex::new(State { undo, ..State::default() }),
             safety: tokio::sync::Mutex::new(()),
@@ -180,7 +191,12 @@ impl<'a> Run<'a> {
 
     /// The instances that the file places on a host.
     pub(crate) fn instances_on(&self, host: &HostName) -> Vec<Arc<DesiredInstance>> {
-        self.instances.values().filter(|instance| instance.id.host == *host).cloned().collect()
+        self.by_host.get(host).cloned().unwrap_or_default()
+    }
+
+    /// The digest of the plan: of all of it, so it is made once.
+    pub(crate) fn plan_digest(&self) -> Digest {
+        *self.digest.get_or_init(|| self.plan.digest())
     }
 
     /// What was observed of a host when the plan was made.

@@ -152,14 +152,14 @@ impl Run<'_> {
     /// The other instances of the service that count: those that exist already, or were started in this run. Whether each
     /// votes.
     fn others(&self, instance: &DesiredInstance) -> Vec<(&InstanceId, bool)> {
-        let started = self.state().started.clone();
         let exists = |id: &InstanceId| {
             let Some(host) = self.observed(&id.host) else { return true };
             let Some(seen) = host.instances.get(id.role.as_str()) else { return false };
             seen.current.is_some() || seen.process != ProcessObservation::Absent
         };
-        let mates =
-            self.desired.instances.values().filter(|one| one.service == instance.service && one.id != instance.id);
+        let all = self.desired.services.get(&instance.service).map_or(&[][..], |service| &service.instances);
+        let mates = all.iter().filter(|id| **id != instance.id).filter_map(|id| self.desired.instances.get(id));
+        let started = &self.state().started;
         let counted = mates.filter(|one| started.contains(&one.id) || exists(&one.id));
         counted.map(|one| (&one.id, one.votes)).collect()
     }

@@ -145,9 +145,21 @@ impl Run<'_> {
 
     /// The hosts that a step concerns: those it works on; for a whole service, those of its instances.
     pub(crate) fn hosts_of(&self, step: &Step) -> BTreeSet<HostName> {
-        let of_roll = |roll: &Roll| {
-            let members = roll.members.iter().map(|member| member.host.clone());
-            members.chain([roll.instance.host.clone()]).collect::<Vec<_>>()
+        self.concerned(step, &mut BTreeSet::new())
+    }
+
+    /// The hosts that any step concerns. Thousands of steps share a list of members, which is gone through once.
+    pub(crate) fn hosts_of_plan(&self) -> BTreeSet<HostName> {
+        let mut lists = BTreeSet::new();
+        self.plan.steps.iter().flat_map(|step| self.concerned(step, &mut lists)).collect()
+    }
+
+    /// The same for one step, without the members of the lists in `seen`: where a list is in memory.
+    fn concerned(&self, step: &Step, seen: &mut BTreeSet<(usize, usize)>) -> BTreeSet<HostName> {
+        let mut of_roll = |roll: &Roll| {
+            let new = seen.insert((roll.members.as_ptr().addr(), roll.members.len()));
+            let members = if new { &roll.members[..] } else { &[] };
+            members.iter().chain([&roll.instance]).map(|member| member.host.clone()).collect::<Vec<_>>()
         };
         let wanted: BTreeSet<HostName> = match &step.kind {
             StepKind::Prepare { host, .. }

@@ -108,7 +108,7 @@ fn the_base_is_good() {
 }
 
 /// The folders of the cases.
-fn cases() -> Vec<PathBuf> {
+pub(crate) fn cases() -> Vec<PathBuf> {
     let mut cases: Vec<PathBuf> = fs::read_dir(folder()).expect("fixtures").map(|e| e.expect("entry").path()).collect();
     cases.retain(|case| !case.ends_with("_base"));
     cases.sort();

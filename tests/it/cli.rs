@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-const CLUSTER: &str = r#"
+pub const CLUSTER: &str = r#"
 cluster "small"
 versions { supervisord "4.3.0"; jdk "11.0.13"; zookeeper "3.4.13"; }
 hosts { "node[1-3]" address="127.0.71.[1-3]" transport="local"; }

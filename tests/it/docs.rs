@@ -5,16 +5,31 @@ use clap::error::ErrorKind;
 use es_cluster::cli::args::{Esapply, Esplan};
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::cli::parse;
-use es_cluster::config;
-use es_cluster::diag::Sources;
+use es_cluster::config::{self, Called, Spec};
+use es_cluster::diag::{SourceId, Sources};
+use es_cluster::layout::canonical;
+use kdl::{KdlDocument, KdlNode};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Every page for users: the first one, and all below `docs` and `examples`.
 fn pages() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = fs::read_dir(root.join("docs")).expect("docs").flatten().map(|entry| entry.path());
-    let markdown = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
-    [root.join("README.md")].into_iter().chain(docs.filter(markdown)).collect()
+    let mut pages = vec![root.join("README.md")];
+    let mut folders = vec![root.join("docs"), root.join("examples")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            // Design notes also tell what comes next.
+            if path.is_dir() && !path.ends_with("design") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
 }
 
 pub(crate) fn blocks(text: &str) -> Vec<String> {
@@ -27,9 +42,19 @@ fn every_kdl_block_is_right() {
     for page in pages() {
         for block in blocks(&fs::read_to_string(&page).expect("a page")) {
             blocks_seen += 1;
-            let parsed = kdl::KdlDocument::parse_v2(&block);
-            assert!(parsed.is_ok(), "{}: {parsed:?}\n{block}", page.display());
+            let parsed = KdlDocument::parse_v2(&block);
+            assert!(parsed.is_ok(), "{}: no KDL:\n{block}", page.display());
+            let laid = canonical("block", &format!("{block}\n"), SourceId(0)).expect("KDL");
+            if std::env::var_os("UPDATE").is_some() && laid != format!("{block}\n") {
+                let text = fs::read_to_string(&page).expect("a page");
+                fs::write(&page, text.replace(&format!("```kdl\n{block}\n"), &format!("```kdl\n{laid}")))
+                    .expect("written");
+            }
+            let there = fs::read_to_string(&page).expect("a page");
+            assert!(there.contains(&format!("```kdl\n{laid}```")), "{}: UPDATE=1 lays it out:\n{laid}", page.display());
             if !block.starts_with("cluster ") {
+                // Of the rest of `cluster.kdl` or of a module: by the tables of the language.
+                assert!(is_known(&block), "{}: neither language has this:\n{block}", page.display());
                 continue;
             }
             clusters_seen += 1;
@@ -44,6 +69,54 @@ fn every_kdl_block_is_right() {
         }
     }
     assert!(blocks_seen >= 3 && clusters_seen >= 2, "{blocks_seen} blocks, {clusters_seen} clusters");
+}
+
+/// Whether all of a text's nodes and properties are of one of our languages.
+fn is_known(text: &str) -> bool {
+    fn nodes(list: &[KdlNode], within: &Spec) -> bool {
+        list.iter().all(|node| {
+            let Some(spec) = within.child(node.name().value()) else { return false };
+            let property = |name: &str| {
+                spec.fields().any(|field| match field.name {
+                    Called::Word(word) => word == name,
+                    Called::Any(_) => true,
+                })
+            };
+            let mut names = node.entries().iter().filter_map(|entry| entry.name());
+            names.all(|name| property(name.value())) && nodes(node.children().map_or(&[][..], KdlDocument::nodes), spec)
+        })
+    }
+    let parsed = KdlDocument::parse_v2(text);
+    parsed.is_ok_and(|document| config::languages().iter().any(|(_, top)| nodes(document.nodes(), top)))
+}
+
+/// Code within lines that begins like a node of `cluster.kdl` is one that the language has.
+#[test]
+fn every_node_within_a_line_is_right() {
+    let [(_, cluster), _] = config::languages();
+    let words: Vec<&str> = cluster
+        .block
+        .iter()
+        .filter_map(|spec| match spec.name {
+            Called::Word(word) => Some(word),
+            Called::Any(_) => None,
+        })
+        .collect();
+    let mut seen = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).expect("a page");
+        let prose = text.split("```").step_by(2);
+        for code in prose.flat_map(|part| part.split('`').skip(1).step_by(2)) {
+            let code = code.replace('\n', " ");
+            let first = code.split_whitespace().next().unwrap_or_default();
+            let whole = code.contains(['"', '{']) && !code.contains('…') && !page.ends_with("reference.md");
+            if whole && words.contains(&first) {
+                seen += 1;
+                assert!(is_known(&code), "{}: `{code}`", page.display());
+            }
+        }
+    }
+    assert!(seen >= 2, "{seen}");
 }
 
 /// Commands of ours in a page: lines of shell blocks, and code within lines.
@@ -66,9 +139,8 @@ fn commands(text: &str) -> Vec<String> {
 /// Nothing is documented that the programs do not understand.
 #[test]
 fn every_command_is_understood() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for page in pages().into_iter().chain([root.join("docs/ci/README.md")]) {
+    for page in pages() {
         for command in commands(&fs::read_to_string(&page).expect("a page")) {
             seen += 1;
             // A choice is shown as `a|b|c`: the first of it; what may be left out stands in brackets, `…` for the rest.
@@ -103,6 +175,42 @@ fn the_first_module_is_a_real_one() {
         assert!(module.lines().count() < 60, "{name} is short enough to be a first one");
         assert!(shown.iter().any(|block| block == module.trim_end()), "docs/modules.md shows {name} as it was");
     }
+}
+
+/// What needs no host is run as it stands there, in a folder with a cluster; the live tests run the rest.
+#[test]
+fn every_command_that_needs_no_host_works() {
+    const OFFLINE: &[&str] = &["validate", "fmt", "graph", "explain", "completions", "man"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut commands: BTreeSet<String> = BTreeSet::new();
+    for page in pages() {
+        commands.extend(self::commands(&fs::read_to_string(&page).expect("a page")));
+    }
+    let mut ran = BTreeSet::new();
+    for command in commands {
+        let words: Vec<&str> = command.split_whitespace().skip(1).collect();
+        let Some(name) = words.first().copied().filter(|name| OFFLINE.contains(name)) else { continue };
+        // A choice, or something that stands for a name, is no command to be typed.
+        let stands_for = |word: &&str| {
+            word.chars().any(|c| matches!(c, '|' | '[' | '…' | '<')) || word.chars().all(|c| c.is_ascii_uppercase())
+        };
+        let complete = words.iter().all(|word| !stands_for(word))
+            && (words.len() > 1 || !matches!(name, "explain" | "completions" | "man"));
+        if !complete || words.last().is_some_and(|word| *word == "-") {
+            continue;
+        }
+        let folder = crate::cli::folder(crate::cli::CLUSTER);
+        std::os::unix::fs::symlink(root.join("modules"), folder.path().join("modules")).expect("a link");
+        if !command.contains("--check") {
+            let laid = crate::cli::run(folder.path(), "esplan", &["fmt"]);
+            assert_eq!(laid.code, 0, "{laid:?}");
+        }
+        let did = crate::cli::run(folder.path(), "esplan", &words);
+        let right = if command.contains("--check") { [0, 2].contains(&did.code) } else { did.code == 0 };
+        assert!(right || did.stderr.contains("esplan lock"), "`{command}`: {did:?}");
+        ran.insert(name.to_owned());
+    }
+    assert!(ran.len() >= 3, "{ran:?}");
 }
 
 /// The page on modules shows every node that a module may have, so all of it must be taken.

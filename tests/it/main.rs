@@ -42,6 +42,7 @@ mod regressions;
 mod saved;
 mod scale;
 mod scenarios;
+mod schemas;
 mod ssh_host;
 mod tidy;
 mod usage;

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use std::fmt::Write as _;
 
 /// Shell functions that look for them; they need those of an observation.
-const SEEK_FUNCTIONS: &str = include_str!("seek.sh");
+const SEEK_FUNCTIONS: &str = concat!(include_str!("holders.sh"), include_str!("seek.sh"));
 
 /// Most processes of one answer.
 const MOST: usize = 200;

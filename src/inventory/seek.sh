@@ -13,19 +13,7 @@ listening() {
 seek() {
     module=$1 ends=$2 starts=$3 file=$4 places=$5 key=$6 cwd_is_data=$7 id=$8 homefile=$9
     shift 10
-    for folder in /proc/[0-9]*; do
-        pid=${folder#/proc/} line=
-        { while IFS= read -r part || [ -n "$part" ]; do line="$line $part"; done; } 2>/dev/null <"$folder/cmdline" || continue
-        [ -n "$line" ] && [ "$pid" != "$$" ] || continue
-        for word; do case $line in *"$word"*) ;; *) continue 2 ;; esac; done
-        sockets=$(ls -l "$folder/fd" 2>/dev/null) || :
-        holds=
-        for entry in $open; do
-            case $sockets in *"socket:[${entry##*:}]"*) holds="$holds ${entry%:*}" ;; esac
-        done
-        [ -n "$holds" ] || continue
-        found
-    done
+    holders found "$@"
 }
 
 found() {
@@ -35,7 +23,7 @@ found() {
     text exe "$exe"
     text cwd "$cwd"
     text user "$(stat -c %U "$folder" 2>/dev/null)"
-    for entry in $holds; do say "listens $entry"; done
+    for entry in $holds; do say "listens ${entry%:*}"; done
     while IFS=: read -r _ name path; do
         case $name in '' | name=systemd) case $path in *.service) text unit "${path##*/}" ;; esac ;; esac
     done 2>/dev/null <"$folder/cgroup"

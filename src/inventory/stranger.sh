@@ -10,25 +10,17 @@ stranger() {
         /proc/net/tcp /proc/net/tcp6 2>/dev/null) || :
     [ -n "$open" ] || return 0
     for entry in $open; do say "listens $role $entry"; done
-    for folder in /proc/[0-9]*; do
-        pid=${folder#/proc/} line=
-        # Shells leave out the zeros between the words.
-        { while IFS= read -r part || [ -n "$part" ]; do line="$line $part"; done; } 2>/dev/null <"$folder/cmdline" || continue
-        [ -n "$line" ] && [ "$pid" != "$$" ] || continue
-        for word; do case $line in *"$word"*) ;; *) continue 2 ;; esac; done
-        sockets=$(ls -l "$folder/fd" 2>/dev/null) || :
-        holds=
-        for entry in $open; do
-            case $sockets in *"socket:[${entry##*:}]"*) say "holds $role $pid ${entry##*:}" && holds=yes ;; esac
-        done
-        [ -n "$holds" ] || continue
-        line=
-        while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"$folder/stat"
-        say "born $role $pid ${line##*)}"
-        while IFS=: read -r _ name path; do
-            case $name in '' | name=systemd) case $path in *[![:print:]]*) ;; *) say "unit $role $pid $path" ;; esac ;; esac
-        done 2>/dev/null <"$folder/cgroup"
-    done
+    holders born "$@"
+}
+
+born() {
+    for entry in $holds; do say "holds $role $pid ${entry##*:}"; done
+    line=
+    while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"$folder/stat"
+    say "born $role $pid ${line##*)}"
+    while IFS=: read -r _ name path; do
+        case $name in '' | name=systemd) case $path in *[![:print:]]*) ;; *) say "unit $role $pid $path" ;; esac ;; esac
+    done 2>/dev/null <"$folder/cgroup"
 }
 
 # identity ROLE NUMBER FILE: its first lines

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Shell functions that look for such processes.
-const STRANGER_FUNCTIONS: &str = include_str!("stranger.sh");
+const STRANGER_FUNCTIONS: &str = concat!(include_str!("holders.sh"), include_str!("stranger.sh"));
 
 /// What was seen for an instance that may run already, beside its process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

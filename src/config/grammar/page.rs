@@ -23,7 +23,7 @@ pub fn reference() -> String {
     page.push_str("\n## Probes\n\nWhat stands in gates, rules, hooks, settings and status lines. In `read` of a `setting`, each of \
                    them also needs\n`value=`: an expression for the setting's value in the answer.\n");
     head(&mut page);
-    let common: Vec<&Field> = PROBES.last().iter().flat_map(|kafka| kafka.fields()).collect();
+    let common: Vec<&Field> = PROBES.last().iter().flat_map(|last| last.fields()).collect();
     for spec in PROBES {
         _ = writeln!(page, "| **`{}`** | a probe | | {} |", synopsis(spec), spec.about);
         let shared = |field: &&Field| common.iter().any(|other| std::ptr::eq(*other, *field));

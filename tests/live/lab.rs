@@ -61,13 +61,13 @@ pub struct Lab {
 
 static NEXT: AtomicU8 = AtomicU8::new(0);
 
-/// A network whose first three addresses have nothing bound on the ports that labs use.
+/// A network whose first five addresses have nothing bound on the ports that labs use.
 fn free_network() -> String {
     let offset = u8::try_from(std::process::id() % 100).expect("small");
     for _ in 0..100 {
         let third = 100 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 150;
-        let free = (1..=3).all(|host| {
-            [2181, 6379, 9092, 9200, 9210, 9300, 9310, 5601, 8080]
+        let free = (1..=5).all(|host| {
+            [2181, 5066, 5601, 6379, 8080, 9092, 9200, 9201, 9210, 9300, 9301, 9310, 18630]
                 .iter()
                 .all(|port| TcpListener::bind((format!("127.0.{third}.{host}"), *port)).is_ok())
         });

@@ -27,6 +27,7 @@ mod memcached;
 mod page;
 mod pipeline;
 mod platform;
+mod reference;
 mod secrets;
 mod ssh;
 mod systemd;

@@ -44,5 +44,6 @@ mod scale;
 mod scenarios;
 mod schemas;
 mod ssh_host;
+mod stand_ins;
 mod tidy;
 mod usage;

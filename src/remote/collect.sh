@@ -1,5 +1,6 @@
 # Removes what nothing uses any more: generations beyond the newest three of each role, then software that no generation
-# left, no running process and no name in `$keep` (one a line) uses, then bundles of software that is gone.
+# left, no running process and no name in `$keep` (one a line) uses, then bundles of software that is gone; of journals all but
+# the newest thousand.
 nl='
 '
 kept() { case $nl$keep$nl in *"$nl$1$nl"*) return 0 ;; *) return 1 ;; esac; }
@@ -79,6 +80,15 @@ bundles() {
         ! kept "$name" || continue
         case $nl$needed$nl in *"$nl$name$nl"*) continue ;; esac
         rm -f -- "$file"
+    done
+}
+
+# Their names begin with the time, so the oldest come first.
+journals() {
+    set -- log/history/*.jsonl
+    while [ $# -gt 1000 ]; do
+        rm -f -- "$1"
+        shift
     done
 }
 

@@ -101,7 +101,7 @@ impl<T: Transport> Machine<T> {
     pub(super) async fn collect(&self, host: &DesiredHost, keep: &BTreeSet<String>) -> Result<(), HostError> {
         let names: String = keep.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
         let mut calls = Calls::default();
-        calls.raw(COLLECT).add("set_keep", [names.as_str()]).raw("generations\nsoftware\nbundles\n");
+        calls.raw(COLLECT).add("set_keep", [names.as_str()]).raw("generations\nsoftware\nbundles\njournals\n");
         self.change("removing what is unused", &host.prefix, &calls, Vec::new(), COLLECT_WITHIN).await.map(|_| ())
     }
 }

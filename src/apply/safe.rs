@@ -78,7 +78,12 @@ impl Run<'_> {
         {
             return unsafe_(format!("{other} is about to stop"));
         }
-        for rule in instance.module.safe_to_stop.iter().filter(|rule| !self.waived(rule.name.as_str())) {
+        for rule in instance
+            .module
+            .safe_to_stop
+            .iter()
+            .filter(|rule| !self.waived(instance.module.rule(rule.name.as_str()).as_str()))
+        {
             let question = Question::Safe { instance: instance.id.clone(), rule: rule.name.clone() };
             let verdict = services.ask(&question).await;
             if !verdict.holds {

@@ -12,9 +12,11 @@ use super::terminal::Terminal;
 use crate::artifact::{self, Cache, Clients, Event};
 use crate::config;
 use crate::diag::Sources;
+use crate::host::Platform as _;
 use crate::inventory::Snapshot;
 use crate::model::HostName;
 use crate::plan::rehearsal;
+use crate::probe;
 use crate::render;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -113,6 +115,8 @@ pub(crate) async fn observe(common: &Common, out: &Path, verify: bool, terminal:
     let (mut inventory, world) = plan::look(common, None, verify, &desired, &BTreeSet::new()).await?;
     if let Some(world) = &world {
         inventory.durations = earlier::took(&desired, &inventory, world).await;
+        let running = probe::to_ask(&desired, &inventory);
+        probe::safe(&desired, &mut inventory, &running, &*world.services()).await;
     }
     let marks = desired.secrets.iter().map(|(name, secret)| (name.clone(), secret.mark())).collect();
     let snapshot = Snapshot::new(desired.cluster.clone(), marks, inventory);

@@ -65,17 +65,21 @@ impl CliError {
     }
 }
 
-/// All reports one after the other, and their number.
-pub fn render_diagnostics(list: &[Diag], colour: bool) -> String {
+/// One report, with the lines that it points at.
+pub fn picture(diag: &Diag, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100);
     let mut text = String::new();
-    for diag in list {
-        // Writing to a String can't fail; a report that can't be drawn still has its message.
-        if handler.render_report(&mut text, diag).is_err() {
-            text.push_str(&diag.message);
-        }
-        text.push('\n');
+    // Writing to a String can't fail; a report that can't be drawn still has its message.
+    if handler.render_report(&mut text, diag).is_err() {
+        text.push_str(&diag.message);
     }
+    text.push('\n');
+    text
+}
+
+/// All reports one after the other, and their number.
+pub fn render_diagnostics(list: &[Diag], colour: bool) -> String {
+    let text: String = list.iter().map(|diag| picture(diag, colour)).collect();
     text + &if list.len() == 1 { "1 mistake\n".to_owned() } else { format!("{} mistakes\n", list.len()) }
 }

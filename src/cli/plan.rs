@@ -3,7 +3,7 @@
 use super::args::{Common, Diff, Esplan, PlanFlags};
 use super::commands;
 use super::earlier;
-use super::error::CliError;
+use super::error::{CliError, picture};
 use super::exit::Exit;
 use super::format;
 use super::load;
@@ -13,9 +13,11 @@ use super::terminal::Terminal;
 use super::world::World;
 use crate::check::check;
 use crate::desired::Desired;
+use crate::host::Platform as _;
 use crate::inventory::Inventory;
-use crate::model::{HostName, Name};
+use crate::model::{Conflict, HostName, InstanceId, Name};
 use crate::plan::{Again, Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
+use crate::probe;
 use crate::render::{self, Format, Places, Shown, TextOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -113,7 +115,19 @@ pub(crate) async fn make(
     let options = options(flags, shape, &desired)?;
     let from = flags.observed.as_deref();
     let (mut inventory, world) = look(common, from, flags.verify, &desired, &options.without).await?;
-    let (plan, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
+    let (mut made, mut report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
+    // Only what a plan would stop is asked what it keeps. A snapshot has been asked about everything.
+    let stopped: BTreeSet<InstanceId> = made.stopped().into_iter().cloned().collect();
+    if let Some(world) = world.as_ref().filter(|_| !stopped.is_empty()) {
+        probe::safe(&desired, &mut inventory, &stopped, &*world.services()).await;
+        (made, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
+    }
+    let plan = made;
+    // Where, as a picture; the plan says it in words.
+    let refused = |conflict: &&Conflict| plan.standing_refusals().any(|refusal| refusal.name == conflict.name);
+    for conflict in desired.declared.conflicts.iter().filter(refused) {
+        terminal.complain(&picture(&conflict.diag, terminal.colour()));
+    }
     let violations = check(&plan, &desired, &inventory);
     if !violations.is_empty() {
         let list: Vec<String> = violations.iter().map(ToString::to_string).collect();

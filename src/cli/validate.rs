@@ -15,6 +15,9 @@ use crate::render::findings;
 pub(crate) fn validate(common: &Common, format: Findings, terminal: &Terminal) -> Result<Exit, CliError> {
     let checked = load::read_reach(common, Reach::All).and_then(|Files { loaded, mut sources }| {
         load::read_lock(common, &mut sources)?;
+        if !loaded.declared.conflicts.is_empty() {
+            return Err(CliError::Diagnostics(loaded.declared.diags()));
+        }
         let warnings: Vec<Diag> =
             loaded.warnings.iter().map(|warning| warning.clone().with_sources(&sources)).collect();
         Ok((loaded, warnings))

@@ -4,19 +4,20 @@ use super::merge::place_of;
 use super::reader::Cx;
 use super::report::{quoted, suggest};
 use crate::diag::{Code, Diag, Span};
-use crate::model::{Cluster, HostName, Module, ModuleName, Name, ParamType, Role, SourceKind, Value};
+use crate::model::{Cluster, Conflict, HostName, Module, ModuleName, Name, ParamType, Role, SourceKind, Value};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// All checks. `all_versions` says that every line of `versions` was understood, so what is not there is missing. The result is what is only worth a warning.
+/// All checks. `all_versions` says that every line of `versions` was understood, so what is not there is missing. The result
+/// is what is no mistake of the file, and yet told.
 pub(super) fn check(
     cluster: &Cluster,
     modules: &IndexMap<ModuleName, Arc<Module>>,
     broken: &[ModuleName],
     all_versions: bool,
     cx: &Cx,
-) -> Vec<Diag> {
+) -> super::versions::Checked {
     let whole = |name: &ModuleName| modules.get(name).filter(|_| !broken.contains(name));
     for role in &cluster.roles {
         let Some(module) = whole(&role.module.value) else { continue };
@@ -24,13 +25,15 @@ pub(super) fn check(
         secrets(cluster, role, cx);
         reload(role, module, cx);
     }
-    ports(cluster, modules, cx);
+    let ports = ports(cluster, modules);
     super::ids::check(cluster, modules, cx);
     if all_versions {
         supervisor_version(cluster, modules, cx);
         super::versions::missing(cluster, modules, broken, cx);
     }
-    super::versions::check(cluster, modules, broken, cx)
+    let mut checked = super::versions::check(cluster, modules, broken, cx);
+    checked.conflicts.extend(ports);
+    checked
 }
 
 /// Whether a module's software has a version that somebody must name: not when it is only ever found on the host.
@@ -110,6 +113,9 @@ fn reload(_role: &Role, module: &Module, cx: &Cx) {
     }
 }
 
+/// The name by which a port that is bound twice is refused.
+const PORTS: &str = "port-conflict";
+
 /// One use of a port: which role says it, and where.
 #[derive(Debug, Clone)]
 struct Bound<'a> {
@@ -122,7 +128,7 @@ struct Bound<'a> {
 type Clash<'a> = (Bound<'a>, Bound<'a>, Vec<&'a str>);
 
 /// No two instances on a host, and no two parameters of one instance, have the same port.
-fn ports(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module>>, cx: &Cx) {
+fn ports(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module>>) -> Vec<Conflict> {
     let mut on_host: BTreeMap<&HostName, Vec<&Role>> = BTreeMap::new();
     for role in &cluster.roles {
         for host in &role.hosts {
@@ -150,9 +156,11 @@ fn ports(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module>>, cx: &Cx
             }
         }
     }
-    for ((_, _, number), (first, second, hosts)) in clashes {
-        cx.report(clash(&first, &second, number, &hosts));
-    }
+    let conflict = |((_, _, number), (first, second, hosts)): ((String, String, i64), Clash<'_>)| {
+        let between = vec![first.role.module.value.clone(), second.role.module.value.clone()];
+        Some(Conflict { name: Name::new(PORTS).ok()?, between, diag: clash(&first, &second, number, &hosts) })
+    };
+    clashes.into_iter().filter_map(conflict).collect()
 }
 
 fn ports_of<'a>(role: &'a Role, host: &HostName, module: &'a Module) -> Vec<(&'a Name, i64)> {

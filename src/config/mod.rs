@@ -31,7 +31,7 @@ pub use merge::{params_of, version_of};
 pub use values::{duration, size};
 
 use crate::diag::{Code, Diag, Diagnostics, Sources};
-use crate::model::{Cluster, Digest, Module, ModuleName};
+use crate::model::{Cluster, Declared, Digest, Module, ModuleName};
 use files::Tree;
 use hosts::Hosts;
 use indexmap::IndexMap;
@@ -63,6 +63,8 @@ pub struct Loaded {
     pub modules: IndexMap<ModuleName, Arc<Module>>,
     /// Pairings that our own tests prove and no vendor supports: shown, not refused.
     pub warnings: Vec<Diag>,
+    /// What does not go together, and where versions are said: plans are refused for it.
+    pub declared: Declared,
     /// Digest of the file and everything that it includes.
     pub file_digest: Digest,
     /// Digest of the modules in use with their templates.
@@ -204,9 +206,15 @@ fn read(
     let modules: IndexMap<ModuleName, Arc<Module>> =
         library.read.iter().filter_map(|(name, module)| Some((name.clone(), module.clone()?))).collect();
     accept::check(&cluster, cx);
-    let warnings = checks::check(&cluster, &modules, &library.broken, versions_whole && !versions_misspelt, cx);
+    let mut checked = checks::check(&cluster, &modules, &library.broken, versions_whole && !versions_misspelt, cx);
+    if cx.count() > 0 {
+        // With other mistakes nothing is planned: those who correct them are told of these, too.
+        checked.conflicts.drain(..).for_each(|conflict| cx.report(conflict.diag));
+    }
+    let declared = versions::declared(&cluster, checked.conflicts, sources);
     let in_use = merge::in_use(&cluster, &modules);
     let modules: IndexMap<_, _> = modules.into_iter().filter(|(name, _)| in_use.contains(name)).collect();
     let file_digest = Digest::of_parts(tree.texts.iter().map(|(_, bytes)| bytes.as_slice()));
-    Some(Loaded { cluster, modules, warnings, file_digest, modules_digest: library.digest(&in_use) })
+    let warnings = checked.warnings;
+    Some(Loaded { cluster, modules, warnings, declared, file_digest, modules_digest: library.digest(&in_use) })
 }

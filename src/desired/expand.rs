@@ -14,8 +14,8 @@ use crate::diag::{Code, Diag, Diagnostics};
 use crate::expr::{Context, Memo, Shared, Watched};
 use crate::lock::Lock;
 use crate::model::{
-    Cluster, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, RoleId, Secret, ServiceName,
-    SupervisorKind, Template, Value,
+    Cluster, Declared, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, RoleId, Secret,
+    ServiceName, SupervisorKind, Template, Value,
 };
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -31,7 +31,8 @@ pub fn expand(
 ) -> (Option<Desired>, Diagnostics) {
     let inputs = Inputs { file: loaded.file_digest, modules: loaded.modules_digest, lock: lock_digest };
     let mut found = Diagnostics::new();
-    let desired = whole(&loaded.cluster, &loaded.modules, lock, secrets, inputs, &mut found);
+    let mut desired = whole(&loaded.cluster, &loaded.modules, lock, secrets, inputs, &mut found);
+    desired.declared.clone_from(&loaded.declared);
     (Some(desired).filter(|_| found.is_empty()), found)
 }
 
@@ -72,6 +73,7 @@ fn whole(
         services,
         secrets: secrets.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect(),
         accepted: accepted(cluster),
+        declared: Declared::default(),
     }
 }
 

@@ -21,8 +21,8 @@ pub use expand::expand;
 
 use crate::expr::Context;
 use crate::model::{
-    Digest, Hidden, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, Secret, ServiceName, SshOptions,
-    SupervisorKind, Transport, Value, Version,
+    Declared, Digest, Hidden, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, Secret, ServiceName,
+    SshOptions, SupervisorKind, Transport, Value, Version,
 };
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +48,8 @@ pub struct Desired {
     pub secrets: BTreeMap<String, Secret>,
     /// Files that somebody changed on their hosts and that are left as they are, by path.
     pub accepted: BTreeMap<InstanceId, BTreeMap<String, Acceptance>>,
+    /// What the file says that plans are refused for.
+    pub declared: Declared,
 }
 
 /// That a change on a host is left as it is.

@@ -316,6 +316,10 @@ pub struct ServiceObservation {
     pub settings: BTreeMap<Name, Result<serde_json::Value, String>>,
     /// Lines for `esplan status`.
     pub lines: Vec<String>,
+    /// What the rules of `safe-to-stop` say of instances that a plan would stop, by instance and rule; only of those that
+    /// were asked about.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub safe: BTreeMap<InstanceId, BTreeMap<Name, Verdict>>,
 }
 
 /// The outcome of looking at a gate once.

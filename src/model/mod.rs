@@ -3,6 +3,7 @@
 mod adopt;
 mod artifact;
 mod cluster;
+mod conflict;
 mod digest;
 mod import;
 mod module;
@@ -22,6 +23,7 @@ pub use cluster::{
     Accepted, Cluster, FreeEntry, HostSpec, OnFailure, Role, Rollout, Scope, SecretSource, SecretSpec, Transport,
     VersionSpec,
 };
+pub use conflict::{Conflict, Declared};
 pub use digest::{BadDigest, Digest};
 pub use import::{Import, ImportList, ImportSetting};
 pub use module::{

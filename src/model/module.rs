@@ -71,6 +71,15 @@ pub struct Module {
     pub status: Vec<StatusLine>,
 }
 
+impl Module {
+    /// The name by which one of its rules is refused and waived: `MODULE.RULE`.
+    pub fn rule(&self, rule: &str) -> Name {
+        // Both are names; only together they may be too long for one.
+        let whole = Name::new(&format!("{}.{rule}", self.name.value)).or_else(|_| Name::new(rule));
+        whole.unwrap_or_else(|_| self.rule("rule"))
+    }
+}
+
 /// A module that must be there too, and the versions of it that are accepted.
 #[derive(Debug, Clone)]
 pub struct Requirement {
@@ -314,8 +323,10 @@ pub enum Hook {
 /// A rule that must hold before an instance may be stopped. Missing data counts as unsafe.
 #[derive(Debug, Clone)]
 pub struct SafetyRule {
-    /// The rule's name, by which it can be waived.
+    /// The rule's name.
     pub name: Name,
+    /// Whether what it says may pass by itself: then a plan warns and the stop waits; else the plan is refused.
+    pub passes: bool,
     /// The request; its `until` must hold and its `says` explains when it does not.
     pub probe: Probe,
 }

@@ -2,7 +2,7 @@
 
 use super::facts::{Facts, Hold, Need};
 use super::safety::Safety;
-use super::{PlanInput, Reason};
+use super::{PlanInput, Reason, Refusal};
 use crate::model::InstanceId;
 use std::collections::BTreeMap;
 
@@ -45,11 +45,11 @@ pub(super) fn refuse(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>
         names(&|facts| facts.hold == Hold::Free && facts.running().is_some() && (facts.switch || facts.render));
     if !differ.is_empty() {
         let message = format!("{differ}: not as declared; this would change more than was asked for");
-        safety.refuse("differs", message, "look at `esplan`, and apply that first with `esapply --only TARGET`");
+        safety.refuse(Refusal::DIFFERS, message, "look at `esplan`, and apply that first with `esapply --only TARGET`");
     }
     let without = names(&|facts| facts.wanted.process.reload_signal.is_none());
     if asked == Again::Reload && !without.is_empty() {
         let message = format!("{without}: the module knows no reload");
-        safety.refuse("no-reload", message, "name what has one, or restart it: `esapply restart TARGET`");
+        safety.refuse(Refusal::NO_RELOAD, message, "name what has one, or restart it: `esapply restart TARGET`");
     }
 }

@@ -21,9 +21,11 @@ mod service;
 mod settings;
 mod staging;
 mod step;
+mod stops;
 mod summary;
 #[cfg(test)]
 pub(crate) mod tests;
+mod versions;
 mod waves;
 
 pub use again::Again;

@@ -9,7 +9,7 @@ use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::{
     FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, again, members, recreate, settings,
-    summary,
+    stops, summary,
 };
 use crate::desired::DesiredService;
 use crate::diff::{self, Change};
@@ -48,8 +48,9 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
             safety.warn("not-healthy", format!("{service} is not healthy now: {}", verdict.says));
         }
     }
+    stops::judge(input, &all, &steps, &mut safety);
     unread(input, &changes, &mut safety);
-    let (refusals, warnings) = safety.finish(&input.options.waivers);
+    let (refusals, warnings) = safety.finish(input);
     let summary = summary::count(input, &changes, &steps);
     let plan = Plan {
         format: FORMAT,

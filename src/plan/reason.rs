@@ -65,6 +65,9 @@ pub struct Refusal {
     pub message: String,
     /// The way out.
     pub help: String,
+    /// The place in the operator's files that it is about, `FILE:LINE:COLUMN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
     /// A waiver's reason, when it was waived.
     pub waived: Option<String>,
 }
@@ -96,10 +99,41 @@ impl Refusal {
     pub const ADOPTED_UNIT: &str = "adopted-unit";
     /// Services that wait for each other in a circle.
     pub const CYCLE: &str = "cycle";
+    /// What is to be restarted as it is differs from what is declared.
+    pub const DIFFERS: &str = "differs";
+    /// What is to be reloaded knows no reload.
+    pub const NO_RELOAD: &str = "no-reload";
+    /// Two versions of a service that can't be mixed would run together.
+    pub const MIXED_VERSIONS: &str = "mixed-versions";
+
+    /// All rules of the planner itself. Those of modules are called `MODULE.RULE`.
+    pub const ALL: &[&str] = &[
+        Self::UNOBSERVED,
+        Self::QUORUM_OUTAGE,
+        Self::QUORUM,
+        Self::MAX_UNAVAILABLE,
+        Self::PORT_CONFLICT,
+        Self::MEMORY,
+        Self::ID_MISMATCH,
+        Self::DOWNGRADE,
+        Self::SUPERVISOR,
+        Self::PRIVILEGE,
+        Self::ADOPTION,
+        Self::ADOPTED_UNIT,
+        Self::CYCLE,
+        Self::DIFFERS,
+        Self::NO_RELOAD,
+        Self::MIXED_VERSIONS,
+    ];
 
     /// One of the names above, as a name.
     pub fn called(name: &str, message: String, help: String) -> Option<Self> {
-        Name::new(name).ok().map(|name| Self { name, message, help, waived: None })
+        Name::new(name).ok().map(|name| Self { name, message, help, at: None, waived: None })
+    }
+
+    /// What would be wrong, and where that is said.
+    pub fn told(&self) -> String {
+        self.at.as_ref().map_or_else(|| self.message.clone(), |at| format!("{} ({at})", self.message))
     }
 }
 

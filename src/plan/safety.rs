@@ -3,7 +3,8 @@
 
 use super::facts::{self, Facts};
 use super::{PlanInput, Refusal, Warning};
-use crate::desired::{DesiredService, Place, Supervisor, Supervisord};
+use crate::desired::{self, DesiredService, Supervisor, Supervisord};
+use crate::diag::Place;
 use crate::inventory::{Seen, SupervisorObservation, printable};
 use crate::model::{Digest, HostName, InstanceId, Name, Per, Transport};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,16 @@ impl Safety {
         self.refusals.extend(refusal.filter(new));
     }
 
+    /// The same for what the file says at a place.
+    pub(super) fn refuse_at(&mut self, name: &str, message: String, help: &str, place: Option<&Place>) {
+        let before = self.refusals.len();
+        self.refuse(name, message, help);
+        let at = place.map(|place| format!("{}:{}:{}", place.file, place.line, place.column));
+        for refusal in self.refusals.iter_mut().skip(before) {
+            refusal.at.clone_from(&at);
+        }
+    }
+
     pub(super) fn warn(&mut self, name: &str, message: String) {
         let warning = Name::new(name).ok().map(|name| Warning { name, message });
         let new = |warning: &Warning| self.said.insert((warning.name.clone(), warning.message.clone()));
@@ -31,7 +42,9 @@ impl Safety {
     }
 
     /// The refusals, waived where somebody takes them on, and the warnings.
-    pub(super) fn finish(mut self, waivers: &BTreeMap<Name, String>) -> (Vec<Refusal>, Vec<Warning>) {
+    pub(super) fn finish(mut self, input: &PlanInput<'_>) -> (Vec<Refusal>, Vec<Warning>) {
+        let waivers = &input.options.waivers;
+        self.not_asked(input);
         for refusal in &mut self.refusals {
             refusal.waived = waivers.get(&refusal.name).cloned();
         }
@@ -44,12 +57,30 @@ impl Safety {
     }
 }
 
+impl Safety {
+    /// What is asked right before a stop can be taken on before it is asked: the plan says so.
+    fn not_asked(&mut self, input: &PlanInput<'_>) {
+        let modules: BTreeMap<_, _> =
+            input.desired.services.values().map(|one| (&one.module.name.value, &one.module)).collect();
+        for module in modules.values() {
+            for rule in &module.safe_to_stop {
+                let name = module.rule(rule.name.as_str());
+                let known = self.refusals.iter().any(|refusal| refusal.name == name);
+                if !known && input.options.waivers.contains_key(&name) {
+                    let message = format!("{}: its rule is not asked before a stop", module.name.value);
+                    self.refuse(name.as_str(), message, "leave the waiver out, and it is");
+                }
+            }
+        }
+    }
+}
+
 /// Rules about the cluster as a whole, which do not depend on the order of steps.
 pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
     unobserved(input, all, safety);
     identities(input, all, safety);
     adoptions(input, all, safety);
-    downgrades(input, all, safety);
+    super::versions::judge(input, all, safety);
     ports(input, safety);
     memory(input, safety);
     supervisors(input, safety);
@@ -136,7 +167,7 @@ fn identities(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safe
     for facts in all.values().filter(|facts| input.options.selects(facts.id(), &facts.wanted.service)) {
         let Some(found) = facts.found else { continue };
         for file in facts.wanted.files.iter().filter(|file| file.identity) {
-            let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
+            let (desired::Place::Generation(path) | desired::Place::Absolute(path)) = &file.place;
             let Some(old) = found.files.get(path).filter(|old| !file.is_met_by(old.sha256, old.content.as_deref()))
             else {
                 continue;
@@ -195,18 +226,11 @@ fn adoptions(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safet
     }
 }
 
-fn downgrades(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
-    for facts in all.values().filter(|facts| input.options.selects(facts.id(), &facts.wanted.service)) {
-        let Some((from, to)) = facts.upgrade.as_ref().filter(|(from, to)| to < from) else { continue };
-        if facts::crosses(facts.wanted, to, from) {
-            let message = format!("{} would go from {from} back to {to}, and there is no way back", facts.id());
-            let help = "declare the version that it runs; data of the newer version can only be restored from a backup";
-            safety.refuse(Refusal::DOWNGRADE, message, help);
-        }
-    }
-}
-
+/// Ports that were told with their places already are not told again.
 fn ports(input: &PlanInput<'_>, safety: &mut Safety) {
+    if input.desired.declared.conflicts.iter().any(|known| known.name.as_str() == Refusal::PORT_CONFLICT) {
+        return;
+    }
     let mut taken: BTreeMap<(&HostName, u16), Vec<String>> = BTreeMap::new();
     for instance in input.desired.instances.values() {
         for (param, port) in instance.ports.iter() {

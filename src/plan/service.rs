@@ -5,7 +5,7 @@ use super::roll::{self, Manner};
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
 use super::waves::{Pass, Waves};
-use super::{GateKind, Members, Note, PlanInput, Reason, StepKind, Wave, recreate};
+use super::{GateKind, Members, Note, PlanInput, Reason, Refusal, StepKind, Wave, recreate};
 use crate::desired::DesiredService;
 use crate::graph::Stage;
 use crate::model::InstanceId;
@@ -109,7 +109,7 @@ impl<'p, 'a> Service<'p, 'a> {
         let left: Vec<String> = self.instances().filter(beside).map(|facts| facts.id().to_string()).collect();
         if !left.is_empty() {
             let message = format!("{}: {} would go on beside another version", self.declared.name, left.join(", "));
-            self.safety.refuse("mixed-versions", message, "select the whole service, or release what is held");
+            self.safety.refuse(Refusal::MIXED_VERSIONS, message, "select the whole service, or release what is held");
         }
     }
 

@@ -81,6 +81,7 @@ impl Look<'_> {
             healthy: Some(healthy),
             settings: settings.into_iter().collect(),
             lines: lines.unwrap_or_else(|late| vec![late]),
+            ..ServiceObservation::default()
         }
     }
 

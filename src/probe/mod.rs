@@ -15,6 +15,7 @@ mod http;
 mod judge;
 mod kafka;
 mod request;
+mod safe;
 mod services;
 mod tcp;
 #[cfg(test)]
@@ -24,5 +25,6 @@ mod whom;
 
 pub use collect::{LOOK_WITHIN, services};
 pub use dial::{Dial, DialError, ExecAnswer, ExecLimits};
+pub use safe::{safe, to_ask};
 pub use services::Prober;
 pub use tunnels::Tunnels;

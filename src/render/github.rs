@@ -73,7 +73,7 @@ pub(super) fn github(shown: &Shown<'_>) -> String {
 }
 
 fn refusal(refusal: &Refusal) -> Annotation {
-    let message = format!("{}; help: {}", refusal.message, refusal.help);
+    let message = format!("{}; help: {}", refusal.told(), refusal.help);
     let (level, title, message) = match &refusal.waived {
         None => (Level::Error, format!("refused: {}", refusal.name), message),
         Some(why) => {

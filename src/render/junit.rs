@@ -131,7 +131,7 @@ fn awaited(step: &Step) -> Vec<(&'static str, Duration)> {
 /// Each refusal.
 fn rules(plan: &Plan) -> Vec<Case> {
     let case = |refusal: &Refusal| {
-        let message = printable(&refusal.message, LONGEST);
+        let message = printable(&refusal.told(), LONGEST);
         let verdict = match &refusal.waived {
             Some(why) => Verdict::Skipped(format!("waived: {}", printable(why, LONGEST))),
             None => {

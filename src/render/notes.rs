@@ -47,7 +47,7 @@ fn labelled(label: &str, tone: Tone, message: &str, pen: &Pen) -> String {
 }
 
 fn refused(refusal: &Refusal, pen: &Pen) -> String {
-    let message = message(&refusal.message);
+    let message = message(&refusal.told());
     if let Some(why) = &refusal.waived {
         let message = format!("{message} ({}), waived: {}", refusal.name, printable(why, LONGEST));
         return labelled("waived:", Tone::Changed, &message, pen);

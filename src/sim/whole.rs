@@ -64,7 +64,7 @@ impl Cluster {
                 healthy: (!ready.is_empty()).then(|| verdict(all)),
                 ready,
                 settings: service.module.settled.iter().map(|rule| setting(&rule.setting)).collect(),
-                lines: Vec::new(),
+                ..ServiceObservation::default()
             };
             inventory.services.insert(ServiceName::clone(&service.name), observed);
         }

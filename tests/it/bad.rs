@@ -74,6 +74,11 @@ pub(crate) fn load(texts: &Texts, sources: &mut Sources) -> (Option<Loaded>, Dia
 pub(crate) fn stages(texts: &Texts, sources: &mut Sources) -> Diagnostics {
     let (loaded, found) = load(texts, sources);
     let Some(loaded) = loaded else { return found };
+    let mut conflicts = Diagnostics::new();
+    loaded.declared.diags().into_iter().for_each(|diag| conflicts.push(diag));
+    if !conflicts.is_empty() {
+        return conflicts;
+    }
     let late = config::expired(&loaded.cluster, TODAY);
     if !late.is_empty() {
         return late;

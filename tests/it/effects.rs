@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CLUSTER: &str = r#"
+pub(crate) const CLUSTER: &str = r#"
 cluster "effects" { supervisor "supervisord"; }
 versions {
     supervisord "4.3.0"; jdk "11.0.13"; zookeeper "3.4.13"; kafka "2.1.1"; elasticsearch "6.7.0"; kibana "6.7.0"

@@ -134,7 +134,7 @@ fn hostile() -> Fleet {
     for step in &mut fleet.plan.steps {
         step.reason.push(Reason::ByHand(vec![HOSTILE.to_owned()]));
     }
-    let refusal = Refusal { name: name(Refusal::UNOBSERVED), message, help, waived: None };
+    let refusal = Refusal { name: name(Refusal::UNOBSERVED), message, help, at: None, waived: None };
     fleet.plan.refusals.push(Refusal { waived: Some(HOSTILE.to_owned()), ..refusal.clone() });
     fleet.plan.refusals.push(refusal);
     fleet

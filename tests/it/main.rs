@@ -38,6 +38,7 @@ mod platform;
 mod progress;
 mod props;
 mod reference;
+mod refusals;
 mod regressions;
 mod saved;
 mod scale;

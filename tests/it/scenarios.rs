@@ -115,7 +115,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
         let holds = Verdict { holds: true, says: "yes".to_owned() };
         let ready = service.instances.iter().map(|id| (id.clone(), holds.clone())).collect();
         let settings = service.module.settled.iter().map(|rule| (rule.setting.clone(), Ok(Value::Null))).collect();
-        let observed = ServiceObservation { ready, healthy: Some(holds), settings, lines: vec![] };
+        let observed = ServiceObservation { ready, healthy: Some(holds), settings, ..ServiceObservation::default() };
         inventory.services.insert(service.name.clone(), observed);
     }
     inventory

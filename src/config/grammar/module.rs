@@ -327,9 +327,10 @@ static CONVERGED: Spec = Spec::word("converged", "A gate: the service's final st
 static SAFE_TO_STOP: Spec =
     Spec::word("safe-to-stop", "What must hold before an instance is stopped.").block(&[&Spec::word(
         "rule",
-        "A rule; it can be waived by its name.",
+        "A rule; it can be waived as `MODULE.NAME`.",
     )
     .args(&[Field::need("NAME", Name::WHAT, "Its name.")])
+    .props(&[&[Field::or("passes", bool::WHAT, "#false", "What it says passes by itself: the stop waits for it.")]])
     .block(&PROBES)
     .many()]);
 

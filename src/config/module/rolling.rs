@@ -64,6 +64,7 @@ pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
     let mut rules: Vec<(Spanned<Name>, SafetyRule)> = Vec::new();
     for child in node.body().rest() {
         let name = child.arg_as::<Name>("the rule's name");
+        let passes = child.flag("passes");
         let probe = only(&child, scope, Use::RULE);
         child.finish();
         let (Some(name), Some(probe)) = (name, probe) else { continue };
@@ -72,7 +73,7 @@ pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
             node.cx.report(duplicate(&what, name.span, first.span, "rules are waived by name: give it another one"));
             continue;
         }
-        rules.push((name.clone(), SafetyRule { name: name.value, probe }));
+        rules.push((name.clone(), SafetyRule { name: name.value, passes, probe }));
     }
     node.finish();
     rules.into_iter().map(|(_, rule)| rule).collect()

@@ -197,7 +197,9 @@ pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
     let inputs = Inputs { file: Digest::of(b"file"), modules: Digest::of(b"modules"), lock: Digest::of(b"lock") };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let (secrets, accepted) = (BTreeMap::new(), BTreeMap::new());
-    let mut desired = Desired { cluster: name("test"), rollout, inputs, hosts, instances, services, secrets, accepted };
+    let declared = crate::model::Declared::default();
+    let mut desired =
+        Desired { cluster: name("test"), rollout, inputs, hosts, instances, services, secrets, accepted, declared };
     for spec in roles {
         let software = software(spec);
         for (number, at) in spec.hosts.iter().enumerate() {
@@ -327,7 +329,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
         let holds = Verdict { holds: true, says: "yes".to_owned() };
         let ready = service.instances.iter().map(|id| (id.clone(), holds.clone())).collect();
         let settings = service.module.settled.iter().map(|rule| (rule.setting.clone(), Ok("all".into()))).collect();
-        let observed = ServiceObservation { ready, healthy: Some(holds), settings, lines: vec![] };
+        let observed = ServiceObservation { ready, healthy: Some(holds), settings, ..ServiceObservation::default() };
         inventory.services.insert(service.name.clone(), observed);
     }
     inventory

@@ -128,6 +128,7 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
         services: [(service.name.clone(), service)].into(),
         secrets: BTreeMap::new(),
         accepted: BTreeMap::new(),
+        declared: crate::model::Declared::default(),
     }
 }
 

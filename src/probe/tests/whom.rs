@@ -103,8 +103,11 @@ async fn the_leader_is_the_one_that_goes_last() {
 #[tokio::test]
 async fn a_rule_about_one_instance_may_ask_another_one() {
     let (port, asked) = http_in_turn(&[("200 OK", r#"["store@n1"]"#)]).await;
-    let rule =
-        SafetyRule { name: super::support::name("copies"), probe: on(ProbeOn::Any, get("instance.name not in body")) };
+    let rule = SafetyRule {
+        name: super::support::name("copies"),
+        passes: false,
+        probe: on(ProbeOn::Any, get("instance.name not in body")),
+    };
     let module = Module { safe_to_stop: vec![rule], ..module() };
     let prober = prober(module, &[closed().await, port]);
     let safe = |number, rule| Question::Safe { instance: id(number), rule: super::support::name(rule) };

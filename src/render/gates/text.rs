@@ -29,7 +29,7 @@ impl Gates {
             text.push('\n');
         }
         for refusal in &self.refusals {
-            let message = printable(&refusal.message, RULE);
+            let message = printable(&refusal.told(), RULE);
             let (tone, word, help) = match &refusal.waived {
                 Some(reason) => (Tone::Quiet, "waived", format!("because: {}", printable(reason, RULE))),
                 None => (Tone::Bad, "refused", format!("way out: {}", refusal.help)),

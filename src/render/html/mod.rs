@@ -183,7 +183,7 @@ fn tiles(plan: &Plan) -> Vec<Tile> {
 fn refused(refusal: &crate::plan::Refusal) -> Refused {
     Refused {
         name: refusal.name.to_string(),
-        message: notes::message(&refusal.message),
+        message: notes::message(&refusal.told()),
         help: refusal.help.clone(),
         waived: refusal.waived.as_deref().map(notes::message),
     }

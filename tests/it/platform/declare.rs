@@ -56,7 +56,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
     let name = |index: usize| spanned(ModuleName::new(SERVICES[index]).expect("name"));
     let hook = || Hook::Set { setting: setting(), to: CHANGED.into(), when: None };
     let call = || Hook::Call { probe: probe(false), best_effort: true, tries: 2, when: None };
-    let rule = || SafetyRule { name: Name::new("only-copy").expect("name"), probe: probe(false) };
+    let rule = || SafetyRule { name: Name::new("only-copy").expect("name"), passes: false, probe: probe(false) };
     let settled = || Settled {
         setting: setting(),
         expect: Expr(spanned(format!("value != '{CHANGED}'"))),
@@ -165,6 +165,7 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
         services,
         secrets: BTreeMap::new(),
         accepted: BTreeMap::new(),
+        declared: es_cluster::model::Declared::default(),
     };
     let runtime = software("runtime", spec.runtime);
     for (index, service) in spec.services.iter().enumerate() {

@@ -1,0 +1,46 @@
+//! What services say of stopping their instances, as far as they were asked: the rules of `safe-to-stop`, judged before
+//! anything begins. They are asked again right before each stop.
+
+use super::facts::{Facts, State, of_service};
+use super::safety::Safety;
+use super::{Plan, PlanInput, Step, Wave, summary};
+use crate::model::InstanceId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Instances that run well and are stopped: what they keep is asked about. A broken one is repaired whatever it keeps, and
+/// what runs nowhere keeps nothing from anybody.
+fn stopped(steps: &[Step]) -> BTreeSet<&InstanceId> {
+    let asks = |step: &&Step| !matches!(step.wave, Some(Wave::Repair | Wave::Bootstrap));
+    let steps = steps.iter().filter(asks);
+    steps.flat_map(|step| summary::restarted(std::slice::from_ref(step))).map(|roll| &roll.instance).collect()
+}
+
+impl Plan {
+    /// Instances before whose stop the rules of `safe-to-stop` are asked.
+    pub fn stopped(&self) -> BTreeSet<&InstanceId> {
+        stopped(&self.steps)
+    }
+}
+
+/// Refuses what a rule forbids. Where something of the service is to be brought back first, what it says now means nothing:
+/// the rules are asked when it is back.
+pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, steps: &[Step], safety: &mut Safety) {
+    for id in stopped(steps) {
+        let Some(wanted) = input.desired.instances.get(id) else { continue };
+        let Some(service) = input.desired.services.get(&wanted.service) else { continue };
+        let answers = input.inventory.services.get(&wanted.service).and_then(|seen| seen.safe.get(id));
+        let (Some(answers), true) = (answers, of_service(all, service).all(|facts| facts.state == State::Up)) else {
+            continue;
+        };
+        for rule in &wanted.module.safe_to_stop {
+            let Some(verdict) = answers.get(&rule.name).filter(|verdict| !verdict.holds) else { continue };
+            let name = wanted.module.rule(rule.name.as_str());
+            if rule.passes {
+                safety.warn(name.as_str(), format!("{id}: {}; the stop waits until that has passed", verdict.says));
+            } else {
+                let help = "give what it keeps another copy, or move it away; `esplan gates` asks again";
+                safety.refuse(name.as_str(), format!("{id} can't be stopped: {}", verdict.says), help);
+            }
+        }
+    }
+}

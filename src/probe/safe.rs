@@ -1,0 +1,62 @@
+//! What the rules of `safe-to-stop` say of instances, before a plan is shown.
+
+use crate::desired::Desired;
+use crate::host::{Question, Services};
+use crate::inventory::{Inventory, ProcessObservation, Seen, Verdict};
+use crate::model::{InstanceId, Name};
+use futures::StreamExt as _;
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Questions at a time.
+const AT_ONCE: usize = 16;
+
+/// How long all of them may take: somebody waits for the plan. What was not answered by then is not known, and is asked
+/// again before the stop.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// The pause before the second look at what does not hold: a lost request is no proof.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Asks the rules about these instances, and adds the answers to what was observed.
+pub async fn safe(
+    desired: &Desired,
+    inventory: &mut Inventory,
+    instances: &BTreeSet<InstanceId>,
+    services: &dyn Services,
+) {
+    let deadline = Instant::now() + WITHIN;
+    let wanted = instances.iter().filter_map(|id| desired.instances.get(id));
+    let asks = wanted.flat_map(|one| one.module.safe_to_stop.iter().map(|rule| (&one.service, &one.id, &rule.name)));
+    let answers = asks.map(|(service, id, rule)| async move {
+        (service, id, rule, timeout_at(deadline, ask(services, id, rule)).await.ok())
+    });
+    let mut answers = futures::stream::iter(answers).buffered(AT_ONCE);
+    while let Some((service, id, rule, verdict)) = answers.next().await {
+        if let (Some(verdict), Some(seen)) = (verdict, inventory.services.get_mut(service)) {
+            seen.safe.entry(id.clone()).or_default().insert(rule.clone(), verdict);
+        }
+    }
+}
+
+async fn ask(services: &dyn Services, id: &InstanceId, rule: &Name) -> Verdict {
+    let question = Question::Safe { instance: id.clone(), rule: rule.clone() };
+    let first = services.ask(&question).await;
+    if first.holds {
+        return first;
+    }
+    sleep(PAUSE).await;
+    services.ask(&question).await
+}
+
+/// All instances that run, of services that have such rules.
+pub fn to_ask(desired: &Desired, inventory: &Inventory) -> BTreeSet<InstanceId> {
+    let runs = |id: &InstanceId| {
+        let host = inventory.hosts.get(&id.host).and_then(Seen::seen);
+        let instance = host.and_then(|host| host.instances.get(id.role.as_str()));
+        instance.is_some_and(|instance| matches!(instance.process, ProcessObservation::Running(_)))
+    };
+    let with_rules = desired.instances.values().filter(|one| !one.module.safe_to_stop.is_empty());
+    with_rules.map(|one| &one.id).filter(|id| runs(id)).cloned().collect()
+}

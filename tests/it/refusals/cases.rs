@@ -1,0 +1,149 @@
+//! What a case is, and the platform that cases change.
+
+use crate::effects::CLUSTER;
+use es_cluster::desired::Desired;
+use es_cluster::inventory::{HostObservation, InstanceObservation, Inventory, ProcessObservation, Seen};
+use es_cluster::model::Digest;
+use es_cluster::plan::{PlanOptions, Refusal, Target};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// One way to a refusal.
+pub(super) struct Case {
+    /// The rule, as the table of rules calls it.
+    pub(super) rule: String,
+    /// By which name the plan is refused.
+    pub(super) name: String,
+    /// Which of the refusals of that name it is.
+    pub(super) of: Box<dyn Fn(&Refusal) -> bool>,
+    /// What passes by itself is a warning.
+    pub(super) passes: bool,
+    /// What is declared.
+    pub(super) declared: String,
+    /// What had been declared when everything was last as declared; the same when absent.
+    pub(super) had: Option<String>,
+    /// What is otherwise on the hosts than it was then.
+    pub(super) change: Box<dyn Fn(&mut Desired, &mut Inventory)>,
+    /// What is asked for.
+    pub(super) options: Box<dyn Fn(&Desired) -> PlanOptions>,
+}
+
+impl Case {
+    pub(super) fn new(rule: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            rule: rule.into(),
+            name: name.into(),
+            of: Box::new(|_| true),
+            passes: false,
+            declared: Platform::default().text(),
+            had: None,
+            change: Box::new(|_, _| {}),
+            options: Box::new(|_| PlanOptions::default()),
+        }
+    }
+
+    pub(super) fn declaring(self, platform: &Platform) -> Self {
+        Self { declared: platform.text(), ..self }
+    }
+
+    pub(super) fn having(self, platform: &Platform) -> Self {
+        Self { had: Some(platform.text()), ..self }
+    }
+
+    pub(super) fn when(self, change: impl Fn(&mut Desired, &mut Inventory) + 'static) -> Self {
+        Self { change: Box::new(change), ..self }
+    }
+
+    pub(super) fn asking(self, options: impl Fn(&Desired) -> PlanOptions + 'static) -> Self {
+        Self { options: Box::new(options), ..self }
+    }
+
+    pub(super) fn about(self, of: impl Fn(&Refusal) -> bool + 'static) -> Self {
+        Self { of: Box::new(of), ..self }
+    }
+}
+
+/// Every module on three hosts, with some of it otherwise.
+#[derive(Default, Clone)]
+pub(super) struct Platform {
+    /// Versions, and what stands behind them, by module.
+    pub(super) versions: BTreeMap<String, String>,
+    /// Parameters by module.
+    pub(super) roles: BTreeMap<String, String>,
+    /// Hosts by module.
+    pub(super) hosts: BTreeMap<String, String>,
+    /// What is written otherwise, at last.
+    pub(super) instead: Vec<(String, String)>,
+}
+
+impl Platform {
+    pub(super) fn version(mut self, module: &str, version: &str) -> Self {
+        self.versions.insert(module.to_owned(), format!("\"{version}\""));
+        self
+    }
+
+    pub(super) fn role(mut self, module: &str, params: &str) -> Self {
+        self.roles.insert(module.to_owned(), params.to_owned());
+        self
+    }
+
+    pub(super) fn on(mut self, module: &str, hosts: &str) -> Self {
+        self.hosts.insert(module.to_owned(), hosts.to_owned());
+        self
+    }
+
+    pub(super) fn text(&self) -> String {
+        let (head, rest) = CLUSTER.split_once("versions {").expect("versions");
+        let (versions, rest) = rest.split_once('}').expect("the end of versions");
+        let mut text = format!("{head}versions {{");
+        let mut words = versions.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty());
+        let mut said: BTreeMap<&str, &str> = words.by_ref().filter_map(|line| line.split_once(' ')).collect();
+        said.extend(self.versions.iter().map(|(module, version)| (module.as_str(), version.as_str())));
+        for (module, version) in said {
+            _ = writeln!(text, "    {module} {version}");
+        }
+        _ = writeln!(text, "}}{rest}");
+        for module in super::table::modules().iter().filter(|module| module.process.is_some()) {
+            let name = module.name.as_str();
+            let params = self.roles.get(name).map(|params| format!(" {{ {params} }}")).unwrap_or_default();
+            if name == "supervisord" && params.is_empty() {
+                continue;
+            }
+            let hosts = self.hosts.get(name).map_or("node[1-3]", String::as_str);
+            _ = writeln!(text, "    {name} on=\"{hosts}\"{params}");
+        }
+        text.push_str("}\n");
+        self.instead.iter().fold(text, |text, (old, new)| text.replace(old, new))
+    }
+}
+
+/// The observation of a host, to be changed.
+pub(super) fn at<'a>(inventory: &'a mut Inventory, host: &str) -> &'a mut HostObservation {
+    match inventory.hosts.iter_mut().find(|(name, _)| name.as_str() == host) {
+        Some((_, Seen::Seen(seen))) => seen,
+        _ => panic!("{host} is observed"),
+    }
+}
+
+/// The observation of an instance, to be changed.
+pub(super) fn of<'a>(inventory: &'a mut Inventory, role: &str, host: &str) -> &'a mut InstanceObservation {
+    at(inventory, host).instances.get_mut(role).unwrap_or_else(|| panic!("{role}@{host}"))
+}
+
+/// Makes an instance run on something older than what is on the disk: it restarts.
+pub(super) fn restart_pending(inventory: &mut Inventory, role: &str, host: &str) {
+    if let ProcessObservation::Running(running) = &mut of(inventory, role, host).process {
+        running.restart_generation = Digest::of(b"older");
+    }
+}
+
+/// Without these hosts.
+pub(super) fn without(hosts: &[&str]) -> PlanOptions {
+    let names = hosts.iter().map(|host| es_cluster::model::HostName::new(host).expect("a host"));
+    PlanOptions { without: names.collect(), ..PlanOptions::default() }
+}
+
+/// Only this.
+pub(super) fn only(target: &str, desired: &Desired) -> PlanOptions {
+    PlanOptions { only: vec![Target::parse(target, desired).expect("a target")], ..PlanOptions::default() }
+}

@@ -1,0 +1,66 @@
+//! The planner's own rules, which no module says.
+
+use super::cases::{Case, Platform, at, of, only, restart_pending};
+use es_cluster::desired::Desired;
+use es_cluster::diag::Spanned;
+use es_cluster::inventory::{Adoption, Inventory, Seen, Unseen};
+use es_cluster::model::ModuleName;
+use es_cluster::plan::{Again, PlanOptions, Refusal};
+use std::sync::Arc;
+
+fn again(asked: Again, target: &'static str) -> impl Fn(&Desired) -> PlanOptions {
+    move |desired| PlanOptions { asked: Some(asked), ..only(target, desired) }
+}
+
+/// A process that runs already, started by hand, with something against taking it over.
+fn adopted(rule: &str, name: &'static str, adoption: Adoption) -> Case {
+    Case::new(rule, name)
+        .declaring(&Platform::default().role("redis", "adopt data=\"/srv/redis\";"))
+        .when(move |_, inventory| of(inventory, "redis", "node1").adoption = Some(adoption.clone()))
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let adoption = || Adoption { keeps: Some(true), ..Adoption::default() };
+    let mut systemd = Platform::default();
+    systemd.instead = vec![("supervisor \"supervisord\"".to_owned(), "supervisor \"systemd\"".to_owned())];
+    vec![
+        Case::new("a host that can't be seen", Refusal::UNOBSERVED).when(|_, inventory: &mut Inventory| {
+            let (_, host) = inventory.hosts.iter_mut().next().expect("a host");
+            *host = Seen::Unseen(Unseen { why: "the connection was refused".to_owned() });
+        }),
+        Case::new("a prefix that we may not write", Refusal::PRIVILEGE).when(|_, inventory| {
+            let host = at(inventory, "node1");
+            (host.uid, host.prepared, host.closed) = (1000, false, Some("/opt".to_owned()));
+        }),
+        Case::new("a file system that takes nothing", Refusal::PRIVILEGE).when(|_, inventory| {
+            let host = at(inventory, "node1");
+            (host.uid, host.prepared, host.closed) = (0, false, Some("/opt".to_owned()));
+        }),
+        Case::new("a host without systemd", Refusal::SUPERVISOR).declaring(&systemd),
+        Case::new("units without root", Refusal::SUPERVISOR).declaring(&systemd).when(|_, inventory| {
+            for seen in inventory.hosts.values_mut() {
+                let Seen::Seen(host) = seen else { continue };
+                (host.init.systemd, host.uid) = (true, 1000);
+            }
+        }),
+        Case::new("services in a circle", Refusal::CYCLE).when(|desired, inventory| {
+            let service = desired.services.values_mut().find(|one| one.name.as_str() == "zookeeper").expect("declared");
+            let after = ModuleName::new("kafka").expect("a name");
+            Arc::make_mut(&mut service.module).after.push(Spanned::new(after, es_cluster::diag::Span::default()));
+            restart_pending(inventory, "zookeeper", "node1");
+        }),
+        Case::new("a restart of what differs", Refusal::DIFFERS)
+            .having(&Platform::default().role("redis", "databases 3;"))
+            .asking(again(Again::Restart { since: 0 }, "redis")),
+        Case::new("a reload of what knows none", Refusal::NO_RELOAD).asking(again(Again::Reload, "kafka")),
+        adopted("a port of somebody", Refusal::ADOPTION, Adoption { taken: [6379].into(), ..adoption() }),
+        adopted("data that is not there", Refusal::ADOPTION, Adoption { keeps: None, ..adoption() }),
+        adopted("data of somebody", Refusal::ADOPTION, Adoption { keeps: Some(false), ..adoption() }),
+        adopted("data elsewhere", Refusal::ADOPTION, Adoption { linked: Some("/other".to_owned()), ..adoption() }),
+        adopted(
+            "a unit of somebody",
+            Refusal::ADOPTED_UNIT,
+            Adoption { unit: Some("r.service".to_owned()), ..adoption() },
+        ),
+    ]
+}

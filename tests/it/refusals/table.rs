@@ -1,0 +1,227 @@
+//! The modules' own tables, rule by rule, each with the case that follows from it.
+
+use super::cases::{Case, Platform, at, of, only, restart_pending, without};
+use crate::modules::modules as modules_folder;
+use es_cluster::cli::files::DiskFiles;
+use es_cluster::config::{self, Files as _};
+use es_cluster::desired::Place;
+use es_cluster::diag::Sources;
+use es_cluster::expr;
+use es_cluster::inventory::Verdict;
+use es_cluster::model::{Module, ParamType, Per, Requirement, Strategy, Value};
+use es_cluster::plan::Refusal;
+use serde_json::json;
+use std::sync::{Arc, LazyLock};
+
+static MODULES: LazyLock<Vec<Arc<Module>>> = LazyLock::new(|| {
+    let names = DiskFiles.list(&modules_folder()).expect("modules");
+    let mut names: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(".kdl")).collect();
+    names.sort_unstable();
+    let load = |name: &&str| config::load_module(&DiskFiles, name, &modules_folder(), &mut Sources::new()).0;
+    names.iter().map(|name| load(name).expect(name)).collect()
+});
+
+/// The shipped modules by name.
+pub(super) fn modules() -> Vec<Arc<Module>> {
+    MODULES.clone()
+}
+
+/// Versions that rules are tried on.
+fn versions() -> impl Iterator<Item = String> {
+    (0..25).flat_map(|major| (0..20).map(move |minor| format!("{major}.{minor}.0"))).chain(["99.0.0".to_owned()])
+}
+
+/// Every rule; `None` where no case could be made up.
+pub(super) fn rules(modules: &[Arc<Module>]) -> Vec<(String, Option<Case>)> {
+    let mut found = Vec::new();
+    for module in modules {
+        for need in &module.requires {
+            requirement(module, need, &mut found);
+        }
+        compat(module, &mut found);
+        plugins(module, &mut found);
+        if module.process.is_some() && !matches!(module.name.as_str(), "supervisord" | "systemd") {
+            running(module, &mut found);
+        }
+    }
+    found
+}
+
+type Found = Vec<(String, Option<Case>)>;
+
+fn add(found: &mut Found, case: Case) {
+    found.push((case.rule.clone(), Some(case)));
+}
+
+/// Each row of a table of versions refuses a version that it does not name.
+fn requirement(module: &Arc<Module>, need: &Requirement, found: &mut Found) {
+    let (name, other) = (module.name.as_str(), need.module.as_str());
+    let row_of = |version: &str| {
+        let holds = |when: &es_cluster::model::Expr| expr::eval_bool(&when.0.value, &json!({ "version": version }));
+        need.rows.iter().position(|row| row.when.as_ref().is_none_or(|when| holds(when) == Ok(true)))
+    };
+    let numbers = (0..need.rows.len()).map(Some);
+    let gap = need.rows.iter().all(|row| row.when.is_some()).then_some(None);
+    for number in numbers.chain(gap).take(if need.rows.is_empty() { 0 } else { usize::MAX }) {
+        let rule = match number {
+            Some(number) => format!("{name}.{other} row {}", number + 1),
+            None => format!("{name}.{other} without a row"),
+        };
+        // The last one is the newest that the row is for.
+        let own = versions().filter(|version| row_of(version) == number).last();
+        let case = own.map(|own| {
+            let says = format!("`{name}` {own} with `{other}` 99.0.0");
+            let platform = Platform::default().version(name, &own).version(other, "99.0.0");
+            Case::new(&rule, format!("{name}.{other}"))
+                .declaring(&platform)
+                .about(move |refusal| refusal.message.contains(&says))
+        });
+        // A gap that no version falls into is none.
+        if case.is_some() || number.is_some() {
+            found.push((rule, case));
+        }
+    }
+}
+
+fn compat(module: &Arc<Module>, found: &mut Found) {
+    for rule in &module.compat {
+        let (name, other) = (module.name.as_str(), rule.with.as_str());
+        let breaks = |pair: &(String, String)| {
+            expr::eval_bool(&rule.must.0.value, &json!({ "version": pair.0, "other": pair.1 })) == Ok(false)
+        };
+        let some = || versions().filter(|version| version.ends_with(".1.0") || version.starts_with("99"));
+        let pair = some().flat_map(|own| some().map(move |other| (own.clone(), other))).find(breaks);
+        let called = format!("{name}.{}", rule.name);
+        let case = pair.map(|(own, with)| {
+            let platform = Platform::default().version(name, &own).version(other, &with);
+            Case::new(&called, &called).declaring(&platform)
+        });
+        found.push((called, case));
+    }
+}
+
+fn plugins(module: &Arc<Module>, found: &mut Found) {
+    let Some(accepts) = module.plugins.as_ref().and_then(|plugins| plugins.accepts.as_ref()) else { return };
+    let name = module.name.as_str();
+    let refuses = |version: &String| {
+        let context = json!({ "version": "6.7.0", "plugin": { "name": "some", "version": version } });
+        expr::eval_bool(&accepts.0.value, &context) != Ok(true)
+    };
+    let called = format!("{name}.plugins");
+    let case = versions().find(refuses).map(|version| {
+        let mut platform = Platform::default();
+        platform.versions.insert(name.to_owned(), format!("\"6.7.0\" {{ plugin \"some\" \"{version}\"; }}"));
+        Case::new(&called, &called).declaring(&platform)
+    });
+    found.push((called, case));
+}
+
+/// The rules of what runs.
+fn running(module: &Arc<Module>, found: &mut Found) {
+    let name = module.name.as_str().to_owned();
+    ports(module, found);
+    identities(module, found);
+    for rule in &module.safe_to_stop {
+        let called = format!("{name}.{}", rule.name);
+        let (role, rule_name) = (name.clone(), rule.name.clone());
+        let case = Case::new(&called, &called).when(move |desired, inventory| {
+            restart_pending(inventory, &role, "node1");
+            let id = desired.instances.keys().find(|id| id.to_string() == format!("{role}@node1")).expect("declared");
+            let service = inventory.services.get_mut(&desired.instances[id].service).expect("observed");
+            let says = Verdict { holds: false, says: "what the rule says of the answer".to_owned() };
+            service.safe.entry(id.clone()).or_default().insert(rule_name.clone(), says);
+        });
+        add(found, Case { passes: rule.passes, ..case });
+    }
+    // As many hosts are lost as may be, and one more would restart.
+    let lost = ["node3", "node2"];
+    let hosts = match module.rolling.per {
+        Per::Instance | Per::Host => 3,
+    };
+    let lost: Vec<&str> = lost.into_iter().take(module.rolling.max_unavailable.of(hosts)).collect();
+    let (role, starts) = (name.clone(), format!("{name}: "));
+    let case = Case::new(format!("{name} max-unavailable"), Refusal::MAX_UNAVAILABLE)
+        .when(move |_, inventory| restart_pending(inventory, &role, "node1"))
+        .asking(move |_| without(&lost))
+        .about(move |refusal| refusal.message.starts_with(&starts));
+    if !matches!(module.strategy, Strategy::Recreate { on_version_only: false }) {
+        add(found, case);
+    }
+    if module.quorum.is_some() {
+        let (role, starts) = (name.clone(), format!("{name} has 2 of 3 voting up"));
+        let case = Case::new(format!("{name} quorum"), Refusal::QUORUM)
+            .when(move |_, inventory| restart_pending(inventory, &role, "node1"))
+            .asking(|_| without(&["node3"]))
+            .about(move |refusal| refusal.message.starts_with(&starts));
+        add(found, case);
+        let (role, starts) = (name.clone(), format!("{name} has 1 voting"));
+        let case = Case::new(format!("{name} quorum of one"), Refusal::QUORUM_OUTAGE)
+            .declaring(&Platform::default().on(&name, "node1"))
+            .when(move |_, inventory| restart_pending(inventory, &role, "node1"))
+            .about(move |refusal| refusal.message.starts_with(&starts));
+        add(found, case);
+    }
+    if module.host.memory.is_some() {
+        let role = name.clone();
+        let case = Case::new(format!("{name} memory"), Refusal::MEMORY).when(move |desired, inventory| {
+            let here = desired.instances.values().filter(|one| one.id.host.as_str() == "node1");
+            let (own, others): (Vec<_>, Vec<_>) = here.partition(|one| one.id.role.as_str() == role);
+            assert!(own.iter().any(|one| one.memory > 0), "{role} takes memory");
+            at(inventory, "node1").memory = others.iter().map(|one| one.memory).sum();
+        });
+        add(found, case);
+    }
+    if module.rolling.no_return.is_some() {
+        let starts = format!("{name}@");
+        let case = Case::new(format!("{name} no-return"), Refusal::DOWNGRADE)
+            .having(&Platform::default().version(&name, "99.0.0"))
+            .about(move |refusal| refusal.message.starts_with(&starts));
+        add(found, case);
+    }
+    if let Strategy::Recreate { .. } = module.strategy {
+        let target = format!("{name}@node1");
+        let case = Case::new(format!("{name} recreate"), Refusal::MIXED_VERSIONS)
+            .having(&Platform::default().version(&name, "0.1.0"))
+            .asking(move |desired| only(&target, desired));
+        add(found, case);
+    }
+}
+
+/// A port that another one has already.
+fn ports(module: &Arc<Module>, found: &mut Found) {
+    let name = module.name.as_str();
+    let neighbour = if name == "redis" { "zookeeper" } else { "redis" };
+    let other = |one: &&Arc<Module>| one.name.as_str() == neighbour;
+    let taken = MODULES.iter().filter(other).flat_map(|one| one.params.values()).find_map(|param| match param {
+        param if param.kind == ParamType::Port => param.default.clone(),
+        _ => None,
+    });
+    let Some(Value::Int(taken)) = taken else { return };
+    for (param, _) in module.params.iter().filter(|(_, param)| param.kind == ParamType::Port) {
+        let (says, starts) = (format!("port {taken} "), format!("{name} {param} port"));
+        let case = Case::new(starts, Refusal::PORT_CONFLICT)
+            .declaring(&Platform::default().role(name, &format!("{param} {taken};")))
+            .about(move |refusal| refusal.message.starts_with(&says));
+        add(found, case);
+    }
+}
+
+/// A file that says which member the data belongs to, and says another one.
+fn identities(module: &Arc<Module>, found: &mut Found) {
+    for file in module.files.iter().filter(|file| file.identity) {
+        let role = module.name.as_str().to_owned();
+        let case = Case::new(format!("{role} {}", file.path.0.value), Refusal::ID_MISMATCH);
+        add(
+            found,
+            case.when(move |desired, inventory| {
+                let mut instances = desired.instances.values();
+                let one = instances.find(|one| one.id.to_string() == format!("{role}@node2")).expect("declared");
+                let file = one.files.iter().find(|file| file.identity).expect("it is rendered");
+                let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
+                let there = of(inventory, &role, "node2").files.get_mut(path).expect("observed");
+                there.content = Some("broker.id=77\n".to_owned());
+                there.sha256 = es_cluster::model::Digest::of(b"another");
+            }),
+        );
+    }
+}

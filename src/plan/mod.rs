@@ -47,7 +47,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Version of the JSON form.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// What would be done, in which order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

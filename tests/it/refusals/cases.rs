@@ -8,6 +8,9 @@ use es_cluster::plan::{PlanOptions, Refusal, Target};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+/// What is otherwise than everything as declared.
+type Change = Box<dyn Fn(&mut Desired, &mut Inventory)>;
+
 /// One way to a refusal.
 pub(super) struct Case {
     /// The rule, as the table of rules calls it.
@@ -23,7 +26,7 @@ pub(super) struct Case {
     /// What had been declared when everything was last as declared; the same when absent.
     pub(super) had: Option<String>,
     /// What is otherwise on the hosts than it was then.
-    pub(super) change: Box<dyn Fn(&mut Desired, &mut Inventory)>,
+    pub(super) change: Change,
     /// What is asked for.
     pub(super) options: Box<dyn Fn(&Desired) -> PlanOptions>,
 }

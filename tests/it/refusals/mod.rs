@@ -125,7 +125,7 @@ fn steady(text: &str) -> String {
     for (number, part) in text.split("golden.kdl:").enumerate() {
         let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':');
         let place = if number > 0 { "golden.kdl:…" } else { "" };
-        steady.push_str(&format!("{place}{}", if number > 0 { rest } else { part }));
+        _ = write!(steady, "{place}{}", if number > 0 { rest } else { part });
     }
     match (steady.split_once(" would need "), steady.find('\n')) {
         (Some((before, _)), Some(end)) => format!("{before} would need … MiB of memory{}", &steady[end..]),

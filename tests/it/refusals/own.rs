@@ -21,8 +21,10 @@ fn adopted(rule: &str, name: &'static str, adoption: Adoption) -> Case {
 
 pub(super) fn cases() -> Vec<Case> {
     let adoption = || Adoption { keeps: Some(true), ..Adoption::default() };
-    let mut systemd = Platform::default();
-    systemd.instead = vec![("supervisor \"supervisord\"".to_owned(), "supervisor \"systemd\"".to_owned())];
+    let systemd = Platform {
+        instead: vec![("supervisor \"supervisord\"".to_owned(), "supervisor \"systemd\"".to_owned())],
+        ..Platform::default()
+    };
     vec![
         Case::new("a host that can't be seen", Refusal::UNOBSERVED).when(|_, inventory: &mut Inventory| {
             let (_, host) = inventory.hosts.iter_mut().next().expect("a host");

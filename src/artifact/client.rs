@@ -113,12 +113,6 @@ impl<'a> Call<'a> {
         Self { program, install, args: Vec::new(), folder, limit }
     }
 
-    /// Adds a word.
-    pub(super) fn arg(mut self, word: impl AsRef<OsStr>) -> Self {
-        self.args.push(word.as_ref().to_owned());
-        self
-    }
-
     /// Adds words.
     pub(super) fn args<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
         self.args.extend(words.into_iter().map(|word| word.as_ref().to_owned()));

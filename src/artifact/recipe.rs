@@ -30,7 +30,7 @@ pub(super) enum Kind {
     File { name: String },
     Url { url: String, sha512: Option<String> },
     Maven { coordinates: Vec<Coordinate>, with_dependencies: bool },
-    Pypi { requirement: String },
+    Pypi { requirements: Vec<String> },
     Deb { package: String },
     System { program: String },
 }
@@ -93,7 +93,10 @@ impl Recipe {
                 let coordinates = coordinates.iter().map(parse).collect::<Result<_, _>>()?;
                 Kind::Maven { coordinates, with_dependencies: *with_dependencies }
             }
-            SourceKind::Pypi { requirement } => Kind::Pypi { requirement: pinned(text(requirement)?)? },
+            SourceKind::Pypi { requirements } => {
+                let parse = |template| pinned(text(template)?);
+                Kind::Pypi { requirements: requirements.iter().map(parse).collect::<Result<_, _>>()? }
+            }
             SourceKind::Deb { package } => Kind::Deb { package: package_name(text(package)?)? },
             SourceKind::System { program } => Kind::System { program: program_name(text(program)?)? },
         };
@@ -138,7 +141,7 @@ impl fmt::Display for Recipe {
                 coordinates.iter().try_for_each(|coordinate| write!(f, " {coordinate}"))?;
                 f.write_str(if *with_dependencies { " with-dependencies" } else { "" })?;
             }
-            Kind::Pypi { requirement } => write!(f, "pypi {requirement}")?,
+            Kind::Pypi { requirements } => write!(f, "pypi {}", requirements.join(" "))?,
             Kind::Deb { package } => write!(f, "deb {package}")?,
             Kind::System { program } => write!(f, "system {program}")?,
         }

@@ -33,7 +33,7 @@ const PLANS: usize = 3;
 
 /// Plans, shows, asks, applies. With `--format json` the last line is how it ended, also when nothing was begun.
 pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
-    let asked = args.command.take().map(|command| again(command, &mut args));
+    let asked = args.command.take().and_then(|command| again(command, &mut args));
     let args = &Wish { args, asked, began: Instant::now() };
     if args.run.format == Plain::Text {
         return converge_once_or_again(args, terminal).await.map(|(exit, _)| exit);
@@ -74,14 +74,15 @@ impl Wish {
 }
 
 /// A command in the words of a run for these targets.
-fn again(command: EsapplyCommand, args: &mut Esapply) -> Again {
+fn again(command: EsapplyCommand, args: &mut Esapply) -> Option<Again> {
     let (asked, again) = match command {
         EsapplyCommand::Restart(again) => (Again::Restart { since: 0 }, again),
         EsapplyCommand::Reload(again) => (Again::Reload, again),
+        EsapplyCommand::Run(_) => return None,
     };
     (args.plan.only, args.plan.without, args.plan.waive) = (again.targets, again.without, again.waive);
     args.run = again.run;
-    asked
+    Some(asked)
 }
 
 /// The exit code, and whether events have told of it.
@@ -241,7 +242,7 @@ async fn run(planned: &Planned, world: &World, args: &Wish, terminal: &Terminal)
 }
 
 /// Every interrupt, termination or hang-up asks once more.
-async fn listen(cancel: Cancel) {
+pub(super) async fn listen(cancel: Cancel) {
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let tasks = kinds.into_iter().filter_map(|kind| signal(kind).ok()).map(|mut stream| {
         let cancel = cancel.clone();
@@ -268,7 +269,7 @@ fn finish(outcome: &Outcome) -> Exit {
 }
 
 /// The words of the command, as typed.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let words: Vec<String> = std::env::args().skip(1).collect();
     format!("esapply {}", words.join(" ")).trim_end().to_owned()
 }

@@ -182,6 +182,9 @@ pub enum EsapplyCommand {
     /// Have what runs read its files again, where the module knows how; gated like any change.
     #[command(after_help = examples::RELOAD)]
     Reload(Targets),
+    /// Run a maintenance job of a module, once.
+    #[command(after_help = examples::RUN)]
+    Run(super::job::Job),
 }
 
 /// What is to be done again, and how.
@@ -302,7 +305,7 @@ fn rate(text: &str) -> Result<u64, String> {
 }
 
 /// A duration as in `cluster.kdl`.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     let millis = crate::config::duration(text).ok_or_else(|| "expected a duration, e.g. 30s or 10m".to_owned())?;
     Ok(std::time::Duration::from_millis(millis))
 }

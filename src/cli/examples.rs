@@ -113,6 +113,16 @@ Examples:
   esapply restart ROLE@node1 --yes     one instance, without being asked
   esapply restart ROLE --canary-only   the first one only";
 
+/// `esapply run`.
+pub(super) const RUN: &str = "\
+Exit codes: 0 the job ended with 0, 1 it did not, 3 a host could not be observed, 4 a service that it works on is
+unhealthy, 6 locked by another run, 7 a rollout was left unfinished, 130 interrupted.
+
+Examples:
+  esapply run delete --dry-run         what it would do
+  esapply run ROLE/delete --yes        of one of several roles, from a scheduler
+  esapply run delete --on node2        on another host of its role";
+
 /// `esapply reload`.
 pub(super) const RELOAD: &str = "\
 Examples:

@@ -16,6 +16,7 @@ pub mod format;
 mod gates;
 mod history;
 mod import;
+mod job;
 mod load;
 mod observe;
 mod parse;
@@ -28,7 +29,7 @@ mod world;
 
 pub use parse::parse;
 
-use args::{Esapply, Esplan, EsplanCommand};
+use args::{Esapply, EsapplyCommand, Esplan, EsplanCommand};
 use error::CliError;
 use exit::Exit;
 use std::future::Future;
@@ -75,7 +76,12 @@ pub fn esapply() -> Exit {
         Err(usage) => return wrong_usage(&usage),
     };
     let terminal = Terminal::new(args.common.no_color, args.common.verbose);
-    run(&terminal, apply::converge(args, &terminal))
+    run(&terminal, async {
+        match &args.command {
+            Some(EsapplyCommand::Run(asked)) => job::run(&args.common, asked, &terminal).await,
+            _ => apply::converge(args, &terminal).await,
+        }
+    })
 }
 
 /// `--help` and `--version` are no mistakes; everything else that clap reports is one.

@@ -158,7 +158,10 @@ impl Neighbours {
 pub(super) fn named_modules(module: &Module) -> BTreeSet<String> {
     let mut named: BTreeSet<String> = module.after.iter().map(|name| snake(name.as_str())).collect();
     named.extend(module.compat.iter().map(|rule| snake(rule.with.as_str())));
-    let inline = module.files.iter().filter_map(|file| match &file.content {
+    named.extend(module.jobs.values().flat_map(|job| &job.needs).map(|name| snake(name.as_str())));
+    let contents = module.files.iter().map(|file| &file.content);
+    let contents = contents.chain(module.jobs.values().flat_map(|job| job.files.values()));
+    let inline = contents.filter_map(|content| match content {
         FileContent::Inline(template) => Some(template),
         FileContent::TemplateFile(_) => None,
     });
@@ -171,8 +174,9 @@ pub(super) fn named_modules(module: &Module) -> BTreeSet<String> {
             .chain(process.env.values())
             .chain(&process.logs)
     });
+    let jobs = module.jobs.values().flat_map(|job| job.command.iter().chain(&job.dry_run).chain(job.env.values()));
     let paths = module.files.iter().map(|file| &file.path);
-    let texts = module.templates.values().chain(inline).chain(process).chain(paths);
+    let texts = module.templates.values().chain(inline).chain(process).chain(paths).chain(jobs);
     named.extend(texts.flat_map(|template| expr::attributes(&template.0.value, "services")));
     named
 }

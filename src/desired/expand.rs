@@ -7,7 +7,7 @@ use super::render::Renderer;
 use super::supervisor::Supervisors;
 use super::{
     Acceptance, Adopts, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs,
-    Software, files, generations, launch, systemd,
+    Software, files, generations, jobs, launch, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
@@ -62,6 +62,7 @@ fn whole(
             instances.insert(draft.id.clone(), instance);
         }
     }
+    let jobs = jobs::all(cluster, modules, &drafts, &neighbours, secrets, found);
     let services = services(&drafts, found);
     let hosts = hosts(cluster, modules, lock, &drafts, found);
     Desired {
@@ -72,6 +73,7 @@ fn whole(
         instances,
         services,
         secrets: secrets.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect(),
+        jobs,
         accepted: accepted(cluster),
         declared: Declared::default(),
     }

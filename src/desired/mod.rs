@@ -7,6 +7,8 @@ mod expand;
 mod files;
 mod free;
 mod generations;
+mod job;
+mod jobs;
 mod keys;
 mod launch;
 mod paths;
@@ -18,6 +20,7 @@ mod systemd;
 mod tests;
 
 pub use expand::expand;
+pub use job::DesiredJob;
 
 use crate::expr::Context;
 use crate::model::{
@@ -46,6 +49,8 @@ pub struct Desired {
     pub services: BTreeMap<ServiceName, DesiredService>,
     /// The declared secrets by name.
     pub secrets: BTreeMap<String, Secret>,
+    /// What people may ask for, by role, name and host.
+    pub jobs: Vec<DesiredJob>,
     /// Files that somebody changed on their hosts and that are left as they are, by path.
     pub accepted: BTreeMap<InstanceId, BTreeMap<String, Acceptance>>,
     /// What the file says that plans are refused for.

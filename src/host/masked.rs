@@ -1,8 +1,10 @@
 //! The seam with the values of secrets masked in everything that comes from outside: contents of files, answers of
 //! services, error messages, last lines of logs. What is behind it can show and record whatever it is given.
 
-use super::{Claim, HookTime, Host, HostError, Life, LockGuard, Op, Question, Services, Wanted, WantedJournals};
-use crate::desired::DesiredInstance;
+use super::{
+    Claim, HookTime, Host, HostError, JobEnd, Life, LockGuard, Op, Question, Services, Wanted, WantedJournals,
+};
+use crate::desired::{DesiredHost, DesiredInstance, DesiredJob};
 use crate::history::JournalText;
 use crate::inventory::{Found, HostObservation, Verdict};
 use crate::model::{InstanceId, Name, Secret, ServiceName};
@@ -120,6 +122,11 @@ impl Host for MaskedHost {
         let mut journals = self.host.journals(prefix, wanted).await.map_err(|error| self.masker.error(error))?;
         journals.iter_mut().flat_map(|journal| &mut journal.lines).for_each(|line| self.masker.mask(line));
         Ok(journals)
+    }
+
+    async fn job(&self, host: &DesiredHost, job: &DesiredJob, dry_run: bool) -> Result<JobEnd, HostError> {
+        let end = self.host.job(host, job, dry_run).await.map_err(|error| self.masker.error(error))?;
+        Ok(JobEnd { printed: self.masker.masked(end.printed), ..end })
     }
 
     async fn lock(&self, prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError> {

@@ -8,7 +8,7 @@ mod masked;
 
 pub use masked::{MaskedHost, MaskedServices, Masker};
 
-use crate::desired::{DesiredHost, DesiredInstance, Software};
+use crate::desired::{DesiredHost, DesiredInstance, DesiredJob, Software};
 use crate::history::JournalText;
 use crate::inventory::{Found, Held, HostObservation, UndoRecord, Verdict};
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName, Version};
@@ -144,8 +144,22 @@ pub trait Host: Send + Sync {
     async fn tail(&self, instance: &DesiredInstance, lines: usize) -> Result<Vec<String>, HostError>;
     /// Reads journals of earlier runs below a prefix, the oldest first. None is no error.
     async fn journals(&self, prefix: &str, wanted: &WantedJournals) -> Result<Vec<JournalText>, HostError>;
+    /// Runs a job to its end. An error of kind `Stop` when it takes longer than it may, or when it runs already.
+    async fn job(&self, host: &DesiredHost, _job: &DesiredJob, _dry_run: bool) -> Result<JobEnd, HostError> {
+        let message = "jobs are not run here".to_owned();
+        Err(HostError { host: host.name.clone(), kind: Failure::Stop, message })
+    }
     /// Takes the host's lock, held until the guard is dropped or this program ends.
     async fn lock(&self, prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError>;
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobEnd {
+    /// Exit status; `None` when a signal ended it.
+    pub status: Option<i32>,
+    /// What it printed, the last of it when it was much. Anything may be in it: not yet safe for a terminal.
+    pub printed: String,
 }
 
 /// Which journals are read.

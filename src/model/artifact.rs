@@ -52,10 +52,10 @@ pub enum SourceKind {
         /// All runtime dependencies too; the jars are not unpacked.
         with_dependencies: bool,
     },
-    /// A wheel, fetched by `pip download`.
+    /// Wheels, fetched by `pip download`, unpacked into one folder. What they need is named too, each with its version.
     Pypi {
         /// `name==version`.
-        requirement: Template,
+        requirements: Vec<Template>,
     },
     /// A Debian package, fetched by `apt-get download` and unpacked without root.
     Deb {

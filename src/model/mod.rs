@@ -6,6 +6,7 @@ mod cluster;
 mod conflict;
 mod digest;
 mod import;
+mod job;
 mod module;
 mod names;
 mod probe;
@@ -26,6 +27,7 @@ pub use cluster::{
 pub use conflict::{Conflict, Declared};
 pub use digest::{BadDigest, Digest};
 pub use import::{Import, ImportList, ImportSetting};
+pub use job::Job;
 pub use module::{
     CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange, Order, Param,
     ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled, StatusLine, Strategy,

@@ -1,7 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
 use super::{
-    Artifact, Ask, Expr, Gate, Import, ModuleName, Name, Plugins, Probe, Recognition, Share, Template, Value, Version,
+    Artifact, Ask, Expr, Gate, Import, Job, ModuleName, Name, Plugins, Probe, Recognition, Share, Template, Value,
+    Version,
 };
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
@@ -69,6 +70,10 @@ pub struct Module {
     pub settled: Vec<Settled>,
     /// Lines of `esplan status`.
     pub status: Vec<StatusLine>,
+    /// What two instances at a time would do, where only one may ever run.
+    pub singleton: Option<String>,
+    /// What people may ask for (`esapply run NAME`).
+    pub jobs: IndexMap<Name, Job>,
 }
 
 impl Module {

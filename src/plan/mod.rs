@@ -19,6 +19,7 @@ mod saved;
 mod sequence;
 mod service;
 mod settings;
+mod singleton;
 mod staging;
 mod step;
 mod stops;

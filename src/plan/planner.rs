@@ -24,6 +24,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     let all = facts::collect(input, &changes);
     let (mut safety, mut report) = (Safety::default(), PlanReport { notes: notes(input, &changes, &all) });
     safety::judge(input, &all, &mut safety);
+    super::singleton::judge(input, &mut safety);
     again::refuse(input, &all, &mut safety);
     let order = |service: &ServiceName| {
         let declared = input.desired.services.get(service).into_iter();

@@ -85,6 +85,8 @@ impl Refusal {
     pub const PORT_CONFLICT: &str = "port-conflict";
     /// The instances of a machine need more memory than it has.
     pub const MEMORY: &str = "memory";
+    /// Two instances would run of what only one of may.
+    pub const SINGLETON: &str = "singleton";
     /// The data on the host belongs to another member.
     pub const ID_MISMATCH: &str = "id-mismatch";
     /// A lower version on data that there is no way back for.

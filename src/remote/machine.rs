@@ -1,9 +1,9 @@
 //! A host as the executor sees it: observations and operations, each one request.
 
 use super::{Courier, Endpoint, Limits, Script, Transport, TransportError, processes};
-use crate::desired::{DesiredHost, DesiredInstance, Part};
+use crate::desired::{DesiredHost, DesiredInstance, DesiredJob, Part};
 use crate::history::JournalText;
-use crate::host::{Claim, Failure, Host, HostError, Life, LockGuard, Op, Wanted, WantedJournals};
+use crate::host::{Claim, Failure, Host, HostError, JobEnd, Life, LockGuard, Op, Wanted, WantedJournals};
 use crate::inventory::{ANSWER_LIMIT, Found, HostObservation, parse, parse_seek, printable, request};
 use crate::model::{HostName, sh_quote};
 use crate::supervisor::{Call, Dial, SupervisorError};
@@ -268,6 +268,10 @@ impl<T: Transport> Host for Machine<T> {
 
     async fn journals(&self, prefix: &str, wanted: &WantedJournals) -> Result<Vec<JournalText>, HostError> {
         self.read_journals(prefix, wanted).await
+    }
+
+    async fn job(&self, host: &DesiredHost, job: &DesiredJob, dry_run: bool) -> Result<JobEnd, HostError> {
+        self.run_job(host, job, dry_run).await
     }
 
     async fn lock(&self, prefix: &str, claim: &Claim) -> Result<Box<dyn LockGuard>, HostError> {

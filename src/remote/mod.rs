@@ -3,6 +3,7 @@
 
 mod courier;
 mod generation;
+mod jobs;
 mod journals;
 mod local;
 mod lock;

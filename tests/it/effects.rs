@@ -3,7 +3,7 @@
 use crate::modules::{Golden, desired, modules};
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{self, Files as _};
-use es_cluster::desired::{Desired, DesiredFile, DesiredInstance, Place};
+use es_cluster::desired::{Desired, DesiredFile, DesiredInstance, DesiredJob, Place};
 use es_cluster::diag::Sources;
 use es_cluster::model::OnChange;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ pub(crate) const CLUSTER: &str = r#"
 cluster "effects" { supervisor "supervisord"; }
 versions {
     supervisord "4.3.0"; jdk "11.0.13"; zookeeper "3.4.13"; kafka "2.1.1"; elasticsearch "6.7.0"; kibana "6.7.0"
-    redis "6.2.14"; nginx "1.22.1"; libevent "2.1.12"; memcached "1.6.18"
+    redis "6.2.14"; nginx "1.22.1"; libevent "2.1.12"; memcached "1.6.18"; curator "5.6.0"
 }
 secret "word" from="env" "WORD"
 hosts { "node[1-3]" address="10.0.0.[1-3]"; }
@@ -75,6 +75,13 @@ fn effect(before: &DesiredInstance, after: &DesiredInstance) -> Option<String> {
     Some(format!("{what} ({})", names.join(", ")))
 }
 
+/// Whether what would run is the same.
+fn same_job(old: &DesiredJob, new: &DesiredJob) -> bool {
+    let contents = |job: &DesiredJob| job.files.iter().map(|file| file.content.to_string()).collect::<Vec<_>>();
+    let words = |job: &DesiredJob| (job.command.clone(), job.dry_run.clone(), job.env.clone());
+    (old.to_string(), words(old), contents(old)) == (new.to_string(), words(new), contents(new))
+}
+
 #[test]
 fn what_a_change_of_each_parameter_asks_for() {
     let known = DiskFiles.list(&modules()).expect("modules");
@@ -97,6 +104,11 @@ fn what_a_change_of_each_parameter_asks_for() {
             for (id, one) in &after.instances {
                 if let Some(effect) = effect(&before.instances[id], one) {
                     effects.entry(effect).or_default().insert(id.role.to_string());
+                }
+            }
+            for job in &after.jobs {
+                if !before.jobs.iter().any(|old| same_job(old, job)) {
+                    effects.entry(format!("job {}", job.name)).or_default().insert(job.role.to_string());
                 }
             }
             for (host, one) in &after.hosts {

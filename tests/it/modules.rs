@@ -26,6 +26,7 @@ versions {
     nginx "1.22.1"
     libevent "2.1.12"
     memcached "1.6.18"
+    curator "5.6.0"
 }
 hosts { "node[1-3]" address="10.0.0.[1-3]" { label disk="ssd"; }; }
 roles {
@@ -40,6 +41,7 @@ roles {
     kibana on="node1"
     nginx on="node3" { worker-processes 4; }
     memcached on="node[2-3]" { memory "128m"; idle "1m"; }
+    curator on="node1" { delete-after 30; warm-after 2; merge-after 3; }
     redis on="node2" { max-memory "64m"; config { tcp-backlog 128; }; }
 }
 "#;
@@ -134,6 +136,15 @@ fn every_module_renders_what_it_did() {
         let instance = desired.instances.values().find(|one| one.id.to_string() == name).expect(name);
         golden(name, &text(instance));
     }
+    let mut jobs = String::new();
+    for job in &desired.jobs {
+        _ = writeln!(jobs, "=== {job} {:?} {:?}\n{:?}\n{:?}", job.within, job.needs, job.command, job.dry_run);
+        for file in job.files.iter() {
+            let (Place::Generation(path) | Place::Absolute(path)) = &file.place;
+            _ = writeln!(jobs, "--- {path}\n{}", file.content);
+        }
+    }
+    golden("jobs", &jobs);
     let host = desired.hosts.values().next().expect("a host");
     let supervisor = host.supervisor.supervisord().expect("one of ours");
     let how = format!("{:?}\n{:?}\n{}\n{}\n", supervisor.command, supervisor.env, supervisor.socket, supervisor.config);

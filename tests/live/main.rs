@@ -14,6 +14,7 @@
 mod adopt;
 mod artifact;
 mod canary;
+mod curator;
 mod faults;
 mod hostile;
 mod import;

@@ -30,7 +30,7 @@ impl Fetcher<'_> {
         match &recipe.kind {
             Kind::File { name } => self.local(name),
             Kind::Url { url, sha512 } => self.url(url, sha512.as_deref()).await,
-            Kind::Pypi { requirement } => self.pypi(requirement).await,
+            Kind::Pypi { requirements } => self.pypi(requirements).await,
             Kind::Deb { package } => self.deb(package).await,
             Kind::System { .. } => Ok(Vec::new()),
             Kind::Maven { .. } => self.maven(&[recipe]).await.pop().unwrap_or(Err(ArtifactError::Interrupted)),

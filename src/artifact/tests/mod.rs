@@ -106,7 +106,7 @@ fn file(name: &str) -> Recipe {
 }
 
 fn pypi(requirement: &str) -> Recipe {
-    recipe(Kind::Pypi { requirement: requirement.to_owned() })
+    recipe(Kind::Pypi { requirements: vec![requirement.to_owned()] })
 }
 
 /// A tar archive with one file.

@@ -2,6 +2,8 @@
 //! tables (what is allowed where, the nearest known name), and `docs/reference.md` is written from them.
 
 mod cluster;
+mod import;
+mod job;
 mod module;
 mod page;
 mod probe;

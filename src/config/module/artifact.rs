@@ -56,7 +56,13 @@ fn source(node: &Node<'_>, scope: &Scope<'_>, known: &'static [&'static str]) ->
             let with_dependencies = node.flag("with-dependencies");
             Some(SourceKind::Maven { coordinates, with_dependencies })
         }
-        "pypi" => first("name==version").map(|requirement| SourceKind::Pypi { requirement }),
+        "pypi" => {
+            if node.arg_count() == 0 {
+                node.arg::<String>(0, "name==version");
+            }
+            let requirements = node.args::<String>(0, "name==version").into_iter().map(template).collect();
+            Some(SourceKind::Pypi { requirements })
+        }
         "deb" => first("the name of a package").map(|package| SourceKind::Deb { package }),
         "system" => first("a program").map(|program| SourceKind::System { program }),
         other => {

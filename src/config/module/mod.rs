@@ -4,6 +4,7 @@ mod adopt;
 mod artifact;
 mod filters;
 mod import;
+mod job;
 mod params;
 mod probe;
 pub(super) mod process;
@@ -106,6 +107,12 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         rolling: rolling::rolling(body.one("rolling"), &scope, &settings),
         settled: body.one("settled").map(|node| rolling::settled(&node, &scope, &settings)).unwrap_or_default(),
         status: body.one("status").map(|node| rolling::status(&node, &scope)).unwrap_or_default(),
+        singleton: body.one("singleton").and_then(|node| {
+            let says = node.need_prop::<String>("says").map(|says| says.value);
+            node.finish();
+            says
+        }),
+        jobs: job::jobs(&body.many("job"), given.modules, &scope),
         settings,
     };
     node.finish();

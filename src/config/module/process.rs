@@ -112,31 +112,12 @@ impl FromKdl for Signal {
 
 pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
     let mut body = node.body();
-    let words = |child: &Node<'_>, what: &str| -> Vec<Template> {
-        let words = child.args::<String>(0, what).into_iter().map(|text| scope.template(text, &[])).collect();
-        if child.arg_count() == 0 {
-            child.arg::<String>(0, what);
-        }
-        child.finish();
-        words
-    };
+    let words = |child: &Node<'_>, what: &str| words(child, what, scope);
     let command = body.one("command").map(|child| words(&child, "a word of the command"));
     let first_start = body.one("first-start").map(|child| words(&child, "a word of the command")).unwrap_or_default();
     let check = body.one("check").map(|child| words(&child, "a word of the command")).unwrap_or_default();
     let control = body.one("control").map(|child| words(&child, "a word of the command")).unwrap_or_default();
-    let mut env: IndexMap<String, Template> = IndexMap::new();
-    for child in body.many("env") {
-        for (name, value) in child.props::<String>() {
-            if !is_variable(&name) {
-                let message = format!("`{}` can't be a variable's name", name.value);
-                let diag = Diag::at(Code::BadName, name.span, message);
-                node.cx.report(diag.label("expected letters, digits and '_', and no digit first"));
-                continue;
-            }
-            env.insert(name.value, scope.template(value, &[]));
-        }
-        child.finish();
-    }
+    let env = variables(&body.many("env"), scope);
     let (mut stop_signal, mut stop_within) = ("TERM".to_owned(), DEFAULT_STOP);
     if let Some(child) = body.one("stop") {
         if let Some(signal) = child.prop::<Signal>("signal") {
@@ -168,6 +149,34 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
         return None;
     };
     Some(Process { command, control, first_start, check, env, stop_signal, stop_within, reload_signal, limits, logs })
+}
+
+/// The words of a command.
+pub(super) fn words(node: &Node<'_>, what: &str, scope: &Scope<'_>) -> Vec<Template> {
+    let words = node.args::<String>(0, what).into_iter().map(|text| scope.template(text, &[])).collect();
+    if node.arg_count() == 0 {
+        node.arg::<String>(0, what);
+    }
+    node.finish();
+    words
+}
+
+/// Variables of an environment.
+pub(super) fn variables(nodes: &[Node<'_>], scope: &Scope<'_>) -> IndexMap<String, Template> {
+    let mut env: IndexMap<String, Template> = IndexMap::new();
+    for node in nodes {
+        for (name, value) in node.props::<String>() {
+            if !is_variable(&name) {
+                let message = format!("`{}` can't be a variable's name", name.value);
+                let diag = Diag::at(Code::BadName, name.span, message);
+                node.cx.report(diag.label("expected letters, digits and '_', and no digit first"));
+                continue;
+            }
+            env.insert(name.value, scope.template(value, &[]));
+        }
+        node.finish();
+    }
+    env
 }
 
 fn is_variable(name: &str) -> bool {

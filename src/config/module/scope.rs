@@ -172,8 +172,9 @@ impl<'a> Scope<'a> {
     /// Compiles the module's template files, each once.
     pub(super) fn check_files(&self, module: &Module, templates: &IndexMap<String, Template>) {
         let mut seen = BTreeSet::new();
-        for file in &module.files {
-            let FileContent::TemplateFile(name) = &file.content else { continue };
+        let files = module.files.iter().map(|file| &file.content);
+        for content in files.chain(module.jobs.values().flat_map(|job| job.files.values())) {
+            let FileContent::TemplateFile(name) = content else { continue };
             if let Some(Template(text)) = templates.get(name).filter(|_| seen.insert(name.clone())) {
                 self.check(text, &self.known(&[]), self.loose, true);
             }

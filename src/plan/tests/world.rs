@@ -98,6 +98,8 @@ pub(crate) fn module(module: &str) -> Module {
         },
         settled: vec![],
         status: vec![],
+        singleton: None,
+        jobs: indexmap::IndexMap::default(),
     }
 }
 
@@ -193,13 +195,12 @@ fn software(spec: &RoleSpec) -> Arc<Software> {
 
 /// What these roles mean.
 pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
-    let rollout = Rollout::default();
+    let (cluster, rollout) = (name("test"), Rollout::default());
     let inputs = Inputs { file: Digest::of(b"file"), modules: Digest::of(b"modules"), lock: Digest::of(b"lock") };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let (secrets, accepted) = (BTreeMap::new(), BTreeMap::new());
-    let declared = crate::model::Declared::default();
+    let (secrets, accepted, jobs, declared) = (<_>::default(), <_>::default(), vec![], <_>::default());
     let mut desired =
-        Desired { cluster: name("test"), rollout, inputs, hosts, instances, services, secrets, accepted, declared };
+        Desired { cluster, rollout, inputs, hosts, instances, services, secrets, jobs, accepted, declared };
     for spec in roles {
         let software = software(spec);
         for (number, at) in spec.hosts.iter().enumerate() {

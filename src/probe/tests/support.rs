@@ -103,6 +103,8 @@ pub(super) fn module() -> Module {
         },
         settled: Vec::new(),
         status: Vec::new(),
+        singleton: None,
+        jobs: IndexMap::default(),
     }
 }
 
@@ -127,6 +129,7 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
         instances,
         services: [(service.name.clone(), service)].into(),
         secrets: BTreeMap::new(),
+        jobs: Vec::new(),
         accepted: BTreeMap::new(),
         declared: crate::model::Declared::default(),
     }

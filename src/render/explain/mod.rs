@@ -23,6 +23,7 @@ pub fn explain(module: &Module) -> String {
     if module.process.is_some() {
         change(&mut page, module);
     }
+    jobs(&mut page, module);
     page.text
 }
 
@@ -242,5 +243,19 @@ fn change(page: &mut Page, module: &Module) {
             settled.repair
         );
         page.line(2, &format!("{text}{read}"));
+    }
+}
+
+fn jobs(page: &mut Page, module: &Module) {
+    if !module.jobs.is_empty() {
+        page.head("Jobs, for `esapply run`");
+    }
+    for (name, job) in &module.jobs {
+        let when = job.when.as_ref().map(|when| format!(", when {}", inline(when))).unwrap_or_default();
+        page.line(2, &format!("{name}: {} At most {}{when}", job.doc, duration(job.within)));
+        let needs: Vec<String> = job.needs.iter().map(|need| need.value.to_string()).collect();
+        if !needs.is_empty() {
+            page.line(4, &format!("works on {}, which must be healthy", and(&needs)));
+        }
     }
 }

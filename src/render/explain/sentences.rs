@@ -96,7 +96,10 @@ pub(super) fn source(source: &Source) -> String {
             let more = if *with_dependencies { ", with all that it depends on" } else { "" };
             format!("maven {}{more}", all.join(" "))
         }
-        SourceKind::Pypi { requirement } => format!("pypi {}", requirement.0.value),
+        SourceKind::Pypi { requirements } => {
+            let requirements: Vec<&str> = requirements.iter().map(|one| one.0.as_str()).collect();
+            format!("pypi {}", requirements.join(" "))
+        }
         SourceKind::Deb { package } => format!("deb {}", package.0.value),
         SourceKind::System { program } => format!("{}, which is already on the host", program.0.value),
     };

@@ -330,5 +330,7 @@ fn module() -> Module {
         },
         settled: Vec::new(),
         status: Vec::new(),
+        singleton: None,
+        jobs: IndexMap::default(),
     }
 }

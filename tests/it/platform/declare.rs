@@ -100,6 +100,8 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         },
         settled: if spec.hooks { vec![settled()] } else { vec![] },
         status: vec![],
+        singleton: None,
+        jobs: indexmap::IndexMap::default(),
     }
 }
 
@@ -164,6 +166,7 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
         instances,
         services,
         secrets: BTreeMap::new(),
+        jobs: Vec::new(),
         accepted: BTreeMap::new(),
         declared: es_cluster::model::Declared::default(),
     };

@@ -106,13 +106,14 @@ impl Platform {
             _ = writeln!(text, "    {module} {version}");
         }
         _ = writeln!(text, "}}{rest}");
-        for module in super::table::modules().iter().filter(|module| module.process.is_some()) {
+        for module in super::table::modules().iter().filter(|one| one.process.is_some() || !one.jobs.is_empty()) {
             let name = module.name.as_str();
             let params = self.roles.get(name).map(|params| format!(" {{ {params} }}")).unwrap_or_default();
             if name == "supervisord" && params.is_empty() {
                 continue;
             }
-            let hosts = self.hosts.get(name).map_or("node[1-3]", String::as_str);
+            let usual = if module.singleton.is_some() { "node1" } else { "node[1-3]" };
+            let hosts = self.hosts.get(name).map_or(usual, String::as_str);
             _ = writeln!(text, "    {name} on=\"{hosts}\"{params}");
         }
         text.push_str("}\n");

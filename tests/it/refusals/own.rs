@@ -51,6 +51,11 @@ pub(super) fn cases() -> Vec<Case> {
             Arc::make_mut(&mut service.module).after.push(Spanned::new(after, es_cluster::diag::Span::default()));
             restart_pending(inventory, "zookeeper", "node1");
         }),
+        Case::new("two of what only one may run of", Refusal::SINGLETON).when(|desired, inventory| {
+            let service = desired.services.values_mut().find(|one| one.name.as_str() == "redis").expect("declared");
+            Arc::make_mut(&mut service.module).singleton = Some("they clash".to_owned());
+            restart_pending(inventory, "redis", "node1");
+        }),
         Case::new("a restart of what differs", Refusal::DIFFERS)
             .having(&Platform::default().role("redis", "databases 3;"))
             .asking(again(Again::Restart { since: 0 }, "redis")),

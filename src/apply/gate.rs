@@ -91,7 +91,8 @@ impl Run<'_> {
             // One look may take until the limit, but the first one always gets a moment.
             let patience = end.saturating_duration_since(now).max(EVERY);
             let (verdict, life) = tokio::join!(timeout(patience, look()), self.life(wait.process));
-            let verdict = verdict.unwrap_or_else(|_| Verdict { holds: false, says: "no answer".to_owned() });
+            let verdict =
+                verdict.unwrap_or_else(|_| Verdict { holds: false, unknown: false, says: "no answer".to_owned() });
             self.locks_held().await?;
             if let Some(Err(dead)) = life.map(|life| watch.see(&life, RESTARTS)) {
                 let why = format!("{} is not {}: {dead}", wait.subject, wait.what);
@@ -139,7 +140,8 @@ impl Run<'_> {
             let mut doubt = None;
             for question in questions {
                 let asked = timeout(wait.within.max(TELL_EVERY * 10), self.platform.services().ask(question)).await;
-                let verdict = asked.unwrap_or_else(|_| Verdict { holds: false, says: "no answer".to_owned() });
+                let verdict =
+                    asked.unwrap_or_else(|_| Verdict { holds: false, unknown: false, says: "no answer".to_owned() });
                 if !verdict.holds {
                     doubt = Some(verdict.says);
                     break;

@@ -153,7 +153,7 @@ fn down(found: Option<&InstanceObservation>) -> Verdict {
         Some(held) => format!("it does not run, and is held by {}: {}", held.by, held.why),
         None => "it does not run: a rollout starts it, and waits for it, before it touches another one".to_owned(),
     };
-    Verdict { holds: false, says }
+    Verdict { holds: false, unknown: false, says }
 }
 
 /// One answer, with a second look where that is needed.
@@ -183,7 +183,11 @@ async fn look(services: &dyn Services, what: &What, deadline: Instant) -> Verdic
             What::Leader(members) => leader(services, members).await,
         }
     };
-    let late = |_| Verdict { holds: false, says: format!("no answer within {} s", (deadline - began).as_secs()) };
+    let late = |_| Verdict {
+        holds: false,
+        unknown: false,
+        says: format!("no answer within {} s", (deadline - began).as_secs()),
+    };
     timeout_at(deadline, work).await.unwrap_or_else(late)
 }
 
@@ -193,9 +197,9 @@ async fn leader(services: &dyn Services, members: &[InstanceId]) -> Verdict {
     for id in members {
         let verdict = services.ask(&Question::GoesLast(id.clone())).await;
         if verdict.holds {
-            return Verdict { holds: true, says: format!("{id} goes last") };
+            return Verdict { holds: true, unknown: false, says: format!("{id} goes last") };
         }
         why = why.or(Some(verdict.says).filter(|says| !says.is_empty()));
     }
-    Verdict { holds: false, says: why.unwrap_or_else(|| "nobody leads".to_owned()) }
+    Verdict { holds: false, unknown: false, says: why.unwrap_or_else(|| "nobody leads".to_owned()) }
 }

@@ -87,7 +87,11 @@ impl Run<'_> {
             let holds = !last.is_empty();
             let why = verdicts.into_iter().map(|verdict| verdict.says).find(|says| !says.is_empty());
             *found.lock().unwrap_or_else(PoisonError::into_inner) = last;
-            Verdict { holds, says: if holds { String::new() } else { why.unwrap_or_else(|| "no leader".to_owned()) } }
+            Verdict {
+                holds,
+                unknown: false,
+                says: if holds { String::new() } else { why.unwrap_or_else(|| "no leader".to_owned()) },
+            }
         };
         let wait = Wait {
             step: &step.id,

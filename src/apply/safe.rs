@@ -47,13 +47,15 @@ impl Run<'_> {
 
     /// One look.
     async fn safety(&self, step: &Step, roll: &Roll, instance: &DesiredInstance) -> Verdict {
-        let unsafe_ = |says: String| Verdict { holds: false, says };
+        let unsafe_ = |says: String| Verdict { holds: false, unknown: false, says };
         match self.host(&instance.id.host) {
             Err(trouble) => return unsafe_(trouble.why),
             // What does not run can't be stopped.
             Ok(host) => match host.life(instance).await {
                 Err(error) => return unsafe_(error.to_string()),
-                Ok(Life::Down { .. }) => return Verdict { holds: true, says: "it does not run".to_owned() },
+                Ok(Life::Down { .. }) => {
+                    return Verdict { holds: true, unknown: false, says: "it does not run".to_owned() };
+                }
                 Ok(Life::Running { .. }) => {}
             },
         }
@@ -62,7 +64,7 @@ impl Run<'_> {
         // One that was broken when the plan was made, and still is, takes nothing away by being stopped; and rules that ask
         // it would never let it be repaired.
         if step.wave == Some(Wave::Repair) && !services.ask(&mine).await.holds {
-            return Verdict { holds: true, says: "it does not serve".to_owned() };
+            return Verdict { holds: true, unknown: false, says: "it does not serve".to_owned() };
         }
         // What is not well is not disturbed: the gate could only fail afterwards. Another one of the same batch may be down.
         let rolls = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && instance.module.healthy.is_some();
@@ -92,13 +94,13 @@ impl Run<'_> {
         }
         // All of the service are stopped together: that is what the strategy asks for.
         if step.wave == Some(Wave::Recreate) {
-            return Verdict { holds: true, says: "all are replaced together".to_owned() };
+            return Verdict { holds: true, unknown: false, says: "all are replaced together".to_owned() };
         }
         let others = self.others(instance);
         let down = self.down(&others).await;
         self.budget(instance, &down)
             .or_else(|| self.quorum(instance, &others, &down))
-            .map_or_else(|| Verdict { holds: true, says: "enough others serve".to_owned() }, unsafe_)
+            .map_or_else(|| Verdict { holds: true, unknown: false, says: "enough others serve".to_owned() }, unsafe_)
     }
 
     /// Whether a canary may be stopped once more, to go back. Only budget and quorum are asked: the module's own rules may

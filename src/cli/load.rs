@@ -118,8 +118,17 @@ async fn secrets(loaded: &Loaded, base: &Path, observed: Option<&Path>) -> Resul
     let mut secrets = IndexMap::new();
     let mut marks = None;
     for (name, spec) in &loaded.cluster.secrets {
-        let secret = match (value(&spec.source, base).await, observed) {
-            (Ok(value), _) => Secret::new(loaded.cluster.name.value.as_str(), name, &value),
+        let secret = match (value_of(&spec.source, base).await, observed) {
+            (Ok(value), _) => {
+                let secret = Secret::new(loaded.cluster.name.value.as_str(), name, &value);
+                match &spec.previous {
+                    None => secret,
+                    Some(source) => match value_of(source, base).await {
+                        Ok(previous) => secret.with_previous(&previous),
+                        Err(why) => return Err(valueless(name, &format!("its previous one: {why}"))),
+                    },
+                }
+            }
             (Err(why), None) => return Err(valueless(name, &why)),
             (Err(why), Some(path)) => {
                 let known: &BTreeMap<String, Digest> = match &mut marks {
@@ -139,7 +148,7 @@ fn valueless(name: &str, why: &str) -> CliError {
 }
 
 /// The value of a secret, without line ends after it.
-async fn value(source: &SecretSource, base: &Path) -> Result<String, String> {
+async fn value_of(source: &SecretSource, base: &Path) -> Result<String, String> {
     let value = match source {
         SecretSource::Env(variable) => {
             std::env::var(variable).map_err(|_| format!("the environment variable {variable} is not set"))?

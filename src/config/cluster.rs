@@ -202,6 +202,11 @@ pub(super) fn secrets(alone: Vec<Node<'_>>, sections: &[Node<'_>]) -> IndexMap<S
         let name = child.arg_as::<Name>("the secret's name");
         let from = child.need_prop::<String>("from");
         let words = child.args::<String>(1, "the source of a secret");
+        let previous = child.body().one("previous").and_then(|node| {
+            let (from, words) = (node.need_prop::<String>("from"), node.args::<String>(0, "the source of a secret"));
+            node.finish();
+            secret_source(&node, &from?, words)
+        });
         child.finish();
         let (Some(name), Some(from)) = (name, from) else { continue };
         let Some(source) = secret_source(&child, &from, words) else { continue };
@@ -211,7 +216,7 @@ pub(super) fn secrets(alone: Vec<Node<'_>>, sections: &[Node<'_>]) -> IndexMap<S
             continue;
         }
         let text = name.as_str().to_owned();
-        secrets.insert(text.clone(), SecretSpec { name: Spanned::new(text, name.span), source });
+        secrets.insert(text.clone(), SecretSpec { name: Spanned::new(text, name.span), source, previous });
     }
     sections.iter().for_each(Node::finish);
     secrets

@@ -42,6 +42,13 @@ impl Tree {
         Some(tree)
     }
 
+    /// A path as it is written at a place: relative to the file that it is written in.
+    pub(super) fn beside(&self, span: Span, target: &str) -> String {
+        let file = self.files.iter().position(|file| file.source == span.source);
+        let from = file.and_then(|index| self.paths.get(index)).map_or("", |(path, _)| path.as_str());
+        relative(from, target)
+    }
+
     /// The top-level nodes of all files, included ones in the place of their `include`.
     pub(super) fn nodes<'a>(&'a self, cx: &'a Cx) -> Vec<Node<'a>> {
         let mut nodes = Vec::new();

@@ -4,6 +4,7 @@
 //! ranges, includes and the number of reports are limited.
 
 mod accept;
+mod attached;
 mod body;
 mod checks;
 mod cluster;
@@ -188,6 +189,7 @@ fn read(
         let whole = !library.broken.contains(&name);
         finished.push(draft.finish(module.as_deref(), whole, &hosts, &names));
     }
+    let attached = attached::read(&mut finished, &library, &tree, files, cx);
     let head = head?;
     let cluster = Cluster {
         name: head.name?,
@@ -214,7 +216,8 @@ fn read(
     let declared = versions::declared(&cluster, checked.conflicts, sources);
     let in_use = merge::in_use(&cluster, &modules);
     let modules: IndexMap<_, _> = modules.into_iter().filter(|(name, _)| in_use.contains(name)).collect();
-    let file_digest = Digest::of_parts(tree.texts.iter().map(|(_, bytes)| bytes.as_slice()));
     let warnings = checked.warnings;
+    let texts = tree.texts.iter().map(|(_, bytes)| bytes.as_slice());
+    let file_digest = Digest::of_parts(texts.chain(attached.values().map(String::as_bytes)));
     Some(Loaded { cluster, modules, warnings, declared, file_digest, modules_digest: library.digest(&in_use) })
 }

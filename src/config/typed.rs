@@ -25,6 +25,7 @@ pub(super) fn what(kind: &ParamType) -> String {
         ParamType::Version => Version::WHAT.to_owned(),
         ParamType::Map => "properties such as key=\"value\"".to_owned(),
         ParamType::Secret => "the name of a declared secret".to_owned(),
+        ParamType::File => "the path of a file".to_owned(),
     }
 }
 
@@ -35,6 +36,7 @@ fn example(kind: &ParamType) -> String {
         ParamType::Size => "\"512m\"".to_owned(),
         ParamType::Duration => "\"30s\"".to_owned(),
         ParamType::Path => "\"/srv/data\"".to_owned(),
+        ParamType::File => "\"ca.pem\"".to_owned(),
         ParamType::Bool => "#true".to_owned(),
         ParamType::Int { min, max } => min.or(*max).unwrap_or(1).to_string(),
         ParamType::Text | ParamType::Secret => "\"…\"".to_owned(),
@@ -71,7 +73,8 @@ pub(super) fn value(raw: &Raw<'_>, kind: &ParamType) -> Result<Value, Expected> 
             .filter(|n| min.is_none_or(|min| *n >= min) && max.is_none_or(|max| *n <= max))
             .map(Value::Int)
             .ok_or_else(|| super::values::whole(raw, what(kind))),
-        ParamType::Text => String::from_kdl(raw).map(Value::Text),
+        // The path; its text is put into its place when everything is read.
+        ParamType::Text | ParamType::File => String::from_kdl(raw).map(Value::Text),
         ParamType::List(words) if words.is_empty() => String::from_kdl(raw).map(Value::Text),
         ParamType::Enum(words) | ParamType::List(words) => word(raw, words, wrong),
         ParamType::Version => Version::from_kdl(raw).map(|version| Value::Text(version.as_str().to_owned())),

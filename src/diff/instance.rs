@@ -142,7 +142,12 @@ fn serving(wanted: &DesiredInstance, running: &Running, inventory: &Inventory, c
     }
     let ready = inventory.services.get(&wanted.service).and_then(|service| service.ready.get(id));
     if let Some(verdict) = ready.filter(|verdict| !verdict.holds) {
-        changes.push(Change::NotReady { instance: id.clone(), says: verdict.says.clone() });
+        let (instance, says) = (id.clone(), verdict.says.clone());
+        changes.push(if verdict.unknown {
+            Change::Unasked { instance, says }
+        } else {
+            Change::NotReady { instance, says }
+        });
     }
 }
 

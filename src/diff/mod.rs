@@ -74,6 +74,8 @@ pub enum Change {
     Unit { instance: InstanceId, path: String, from: Option<Digest>, to: Option<Digest> },
     /// The process runs and does not serve.
     NotReady { instance: InstanceId, says: String },
+    /// An instance runs and can't be asked whether it serves.
+    Unasked { instance: InstanceId, says: String },
     /// Files changed that the process must be told to read.
     ReloadOwed { instance: InstanceId },
     /// It was switched by a run that ended before it was seen to be healthy.
@@ -191,6 +193,7 @@ impl Change {
             | Self::OtherSupervisor { instance, .. }
             | Self::Unit { instance, .. }
             | Self::NotReady { instance, .. }
+            | Self::Unasked { instance, .. }
             | Self::ReloadOwed { instance }
             | Self::Unproven { instance }
             | Self::Held { instance, .. } => Some(instance),

@@ -27,12 +27,13 @@ impl Masker {
     pub fn of(secrets: &BTreeMap<String, Secret>) -> Self {
         let mut values = Vec::new();
         for (name, secret) in secrets {
-            let Some(value) = secret.value() else { continue };
-            let json = serde_json::to_string(value.expose()).unwrap_or_default();
-            // Whole, as it is inside of JSON, and each line of it.
-            let forms = [value.expose(), json.trim_matches('"')].into_iter().chain(value.expose().lines());
-            for form in forms.filter(|form| form.len() >= SHORTEST) {
-                values.push((crate::model::Hidden::new(form), format!("<secret {name}>")));
+            for value in secret.value().into_iter().chain(secret.previous()) {
+                let json = serde_json::to_string(value.expose()).unwrap_or_default();
+                // Whole, as it is inside of JSON, and each line of it.
+                let forms = [value.expose(), json.trim_matches('"')].into_iter().chain(value.expose().lines());
+                for form in forms.filter(|form| form.len() >= SHORTEST) {
+                    values.push((crate::model::Hidden::new(form), format!("<secret {name}>")));
+                }
             }
         }
         values.sort_by(|(a, _), (b, _)| b.expose().len().cmp(&a.expose().len()).then(a.expose().cmp(b.expose())));
@@ -150,8 +151,8 @@ impl MaskedServices {
 #[async_trait]
 impl Services for MaskedServices {
     async fn ask(&self, question: &Question) -> Verdict {
-        let Verdict { holds, says } = self.services.ask(question).await;
-        Verdict { holds, says: self.masker.masked(says) }
+        let verdict = self.services.ask(question).await;
+        Verdict { says: self.masker.masked(verdict.says), ..verdict }
     }
 
     async fn read_setting(&self, service: &ServiceName, setting: &Name) -> Result<serde_json::Value, String> {

@@ -327,6 +327,10 @@ pub struct ServiceObservation {
 pub struct Verdict {
     /// Whether it holds.
     pub holds: bool,
+    /// Whether it could not be asked at all, although something is there: it does not take what we say of ourselves, or is
+    /// not who it should be. What is unknown does not hold; that it serves nobody is not known either.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// What was waited for and what was answered, one line, made safe for a terminal.
     pub says: String,
 }

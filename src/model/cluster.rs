@@ -185,6 +185,8 @@ pub struct SecretSpec {
     pub name: Spanned<String>,
     /// Where its value comes from.
     pub source: SecretSource,
+    /// Where the value that it had before comes from, while something still runs with that.
+    pub previous: Option<SecretSource>,
 }
 
 /// Where a secret's value comes from.

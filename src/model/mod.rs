@@ -4,6 +4,7 @@ mod adopt;
 mod artifact;
 mod cluster;
 mod conflict;
+mod connection;
 mod digest;
 mod import;
 mod job;
@@ -25,6 +26,7 @@ pub use cluster::{
     VersionSpec,
 };
 pub use conflict::{Conflict, Declared};
+pub use connection::{Auth, Connection, Login, Tls};
 pub use digest::{BadDigest, Digest};
 pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;

@@ -1,8 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
 use super::{
-    Artifact, Ask, Expr, Gate, Import, Job, ModuleName, Name, Plugins, Probe, Recognition, Share, Template, Value,
-    Version,
+    Artifact, Ask, Connection, Expr, Gate, Import, Job, ModuleName, Name, Plugins, Probe, Recognition, Share, Template,
+    Value, Version,
 };
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
@@ -36,6 +36,8 @@ pub struct Module {
     pub import: Option<Import>,
     /// How a process is recognised that somebody started by hand.
     pub adopt: Option<Recognition>,
+    /// How its instances are spoken to, when not everybody may: by every probe, hook and rule.
+    pub connection: Option<Connection>,
     /// The process; `None` for software that is only installed.
     pub process: Option<Process>,
     /// The integer that identifies an instance in its service (`broker.id`, `myid`); default the host's number.
@@ -154,6 +156,8 @@ pub enum ParamType {
     Map,
     /// The name of a declared secret.
     Secret,
+    /// The path of a file beside `cluster.kdl` that everybody may read, such as the certificate of a CA: its text.
+    File,
 }
 
 /// What a change of a file asks of the process.

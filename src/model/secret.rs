@@ -33,6 +33,7 @@ impl fmt::Debug for Hidden {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     value: Option<Hidden>,
+    previous: Option<Hidden>,
     mark: Digest,
 }
 
@@ -40,17 +41,29 @@ impl Secret {
     /// A secret whose value is known. `cluster` and `name` are part of its mark: the same value elsewhere has another one.
     pub fn new(cluster: &str, name: &str, value: &str) -> Self {
         let salt = Digest::of_parts([b"secret", cluster.as_bytes(), name.as_bytes()]);
-        Self { mark: slow(&salt, value.as_bytes()), value: Some(Hidden::new(value)) }
+        Self { mark: slow(&salt, value.as_bytes()), value: Some(Hidden::new(value)), previous: None }
     }
 
     /// A secret of which only the mark is known.
     pub const fn sealed(mark: Digest) -> Self {
-        Self { value: None, mark }
+        Self { value: None, previous: None, mark }
     }
 
     /// The value, where it is known.
     pub const fn value(&self) -> Option<&Hidden> {
         self.value.as_ref()
+    }
+
+    /// The same secret, and the value that it had before: what still runs with that is asked with it. It is written nowhere,
+    /// and is no part of the mark.
+    #[must_use]
+    pub fn with_previous(self, previous: &str) -> Self {
+        Self { previous: Some(Hidden::new(previous)), ..self }
+    }
+
+    /// The value that it had before, where that is told.
+    pub const fn previous(&self) -> Option<&Hidden> {
+        self.previous.as_ref()
     }
 
     /// What stands for the value in digests, and may be seen by everybody: another value has another mark, and a guess of

@@ -1,6 +1,6 @@
 //! What each instance is and needs: read off the observation and the changes once, before anything is decided.
 
-use super::{PlanInput, Reason, again};
+use super::{PlanInput, Reason, again, safety};
 use crate::desired::{DesiredInstance, DesiredService, Place};
 use crate::diff::Change;
 use crate::inventory::{HeldWhat, HostObservation, InstanceObservation, ProcessObservation, Running, version_in};
@@ -220,6 +220,8 @@ fn state(input: &PlanInput<'_>, wanted: &DesiredInstance, seen: bool, found: Opt
     }
     let service = input.inventory.services.get(&wanted.service);
     match service.and_then(|service| service.ready.get(&wanted.id)) {
+        // What can't be asked may well serve: it is not repaired as something that does not, unless somebody says so.
+        Some(verdict) if verdict.unknown && !safety::unasked_waived(input) => State::Up,
         Some(verdict) if !verdict.holds => State::NotReady,
         _ => State::Up,
     }

@@ -93,6 +93,8 @@ impl Refusal {
     pub const DOWNGRADE: &str = "downgrade";
     /// The declared supervisor can't be had on a host.
     pub const SUPERVISOR: &str = "supervisor";
+    /// What runs can't be asked: it does not take what we say of ourselves, or is not who it should be.
+    pub const UNASKED: &str = "unasked";
     /// What is to be made needs a privilege that we do not have.
     pub const PRIVILEGE: &str = "privilege";
     /// What runs already, started by hand, or its data, is not as it would have to be to be taken over.
@@ -111,6 +113,7 @@ impl Refusal {
     /// All rules of the planner itself. Those of modules are called `MODULE.RULE`.
     pub const ALL: &[&str] = &[
         Self::UNOBSERVED,
+        Self::UNASKED,
         Self::QUORUM_OUTAGE,
         Self::QUORUM,
         Self::MAX_UNAVAILABLE,

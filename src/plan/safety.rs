@@ -78,6 +78,7 @@ impl Safety {
 /// Rules about the cluster as a whole, which do not depend on the order of steps.
 pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
     unobserved(input, all, safety);
+    unasked(input, all, safety);
     identities(input, all, safety);
     adoptions(input, all, safety);
     super::versions::judge(input, all, safety);
@@ -159,6 +160,31 @@ fn unobserved(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safe
         if input.options.only.is_empty() || by_host.get(host).into_iter().flatten().any(concerned) {
             let help = format!("bring the host back, or plan as if it were not there: --without {host}");
             safety.refuse(Refusal::UNOBSERVED, format!("{host} could not be observed: {why}"), &help);
+        }
+    }
+}
+
+/// Whether somebody takes it on that what can't be asked does not serve.
+pub(super) fn unasked_waived(input: &PlanInput<'_>) -> bool {
+    input.options.waivers.keys().any(|name| name.as_str() == Refusal::UNASKED)
+}
+
+/// What runs and can't be asked: whether it serves is not known, and so it counts for nothing and is not repaired.
+fn unasked(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    for facts in all.values().filter(|facts| input.options.selects(facts.id(), &facts.wanted.service)) {
+        let Some(running) = facts.running().filter(|running| !running.stranger) else { continue };
+        let service = input.inventory.services.get(&facts.wanted.service);
+        let ready = service.and_then(|service| service.ready.get(facts.id()));
+        if let Some(verdict) = ready.filter(|verdict| verdict.unknown) {
+            let stale = running.restart_generation != facts.wanted.restart_generation || facts.switch;
+            let help = if stale {
+                "its connection changes with this plan: let it be asked in the old way until it is changed (`previous` of \
+                 a secret, both CAs in one file), or take on that it is replaced as one that does not serve: --waive \
+                 unasked=\"…\""
+            } else {
+                "it runs what is declared: look at the value of the secret, the certificate and the CA, here and there"
+            };
+            safety.refuse(Refusal::UNASKED, format!("{} can't be asked: {}", facts.id(), verdict.says), help);
         }
     }
 }

@@ -4,10 +4,16 @@ use super::dial::DialError;
 use crate::inventory::printable;
 use crate::model::Parse;
 use serde_json::{Map, Value, json};
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest excerpt of an answer in a message, in characters.
 const EXCERPT: usize = 240;
+
+/// Longest explanation of why something can't be asked, in characters.
+const EXPLAINED: usize = 400;
 
 /// Most of `text` that is kept beside a JSON `body`, in bytes: expressions then use the body.
 const TEXT_BESIDE_BODY: usize = 64 << 10;
@@ -116,8 +122,14 @@ fn pairs(text: &str) -> Map<String, Value> {
 }
 
 /// Why there is no answer. Every message is one safe line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum ProbeError {
+    /// Something is there, and can't be asked: it does not take what we say of ourselves, or is not who it should be.
+    #[error("{}", printable(.0, EXPLAINED))]
+    Unknown(String),
+    /// The connection was lost.
+    #[error("the connection was lost: {}", printable(&.0.to_string(), EXCERPT))]
+    Lost(Arc<dyn Error + Send + Sync>),
     /// Not reached.
     #[error("{}", printable(&.0.to_string(), EXCERPT))]
     Dial(#[from] DialError),
@@ -133,6 +145,17 @@ pub(super) enum ProbeError {
     /// The request can't be made.
     #[error("the request can't be made: {}", printable(.0, EXCERPT))]
     Request(String),
+}
+
+impl ProbeError {
+    pub(super) fn lost(cause: io::Error) -> Self {
+        Self::Lost(Arc::new(cause))
+    }
+
+    /// Whether something is there that can't be asked.
+    pub(super) const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
 }
 
 #[cfg(test)]

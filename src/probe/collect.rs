@@ -87,7 +87,7 @@ impl Look<'_> {
 
     async fn ask(&self, question: Question) -> Verdict {
         let verdict = self.within(self.services.ask(&question)).await;
-        verdict.unwrap_or_else(|late| Verdict { holds: false, says: late })
+        verdict.unwrap_or_else(|late| Verdict { holds: false, unknown: false, says: late })
     }
 
     async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {

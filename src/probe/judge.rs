@@ -10,12 +10,12 @@ const LINE: usize = 700;
 
 /// A verdict that does not hold.
 pub(super) fn failed(says: &str) -> Verdict {
-    Verdict { holds: false, says: printable(says, LINE) }
+    Verdict { holds: false, unknown: false, says: printable(says, LINE) }
 }
 
 /// A verdict that holds.
 pub(super) fn holds(says: &str) -> Verdict {
-    Verdict { holds: true, says: printable(says, LINE) }
+    Verdict { holds: true, unknown: false, says: printable(says, LINE) }
 }
 
 /// What was answered, in words.
@@ -89,8 +89,10 @@ pub(super) fn all(verdicts: Vec<Verdict>) -> Verdict {
 pub(super) fn each(verdicts: &[Verdict]) -> Verdict {
     let missing = verdicts.iter().filter(|verdict| !verdict.holds).count();
     let (holds, alike) = if missing == 0 { (true, verdicts.len()) } else { (false, missing) };
-    let first = verdicts.iter().find(|verdict| verdict.holds == holds).map_or("", |verdict| verdict.says.as_str());
-    Verdict { holds, says: printable(&and_more(first, alike), LINE) }
+    let first = verdicts.iter().find(|verdict| verdict.holds == holds);
+    let unknown = first.is_some_and(|verdict| verdict.unknown);
+    let first = first.map_or("", |verdict| verdict.says.as_str());
+    Verdict { holds, unknown, says: printable(&and_more(first, alike), LINE) }
 }
 
 /// A text that stands for several.

@@ -5,9 +5,9 @@
 //! for one message. Version 1 of the request is understood by every broker since 0.10 and needs no negotiation.
 
 use super::answer::{Answer, ProbeError};
+use super::connection::{Credentials, Way};
 use crate::remote::Stream;
 use serde_json::{Value, json};
-use std::io;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Largest answer, in bytes: some 100,000 partitions.
@@ -19,29 +19,67 @@ const MAX_PARTITIONS: usize = 200_000;
 /// What comes back with the answer.
 const CORRELATION: i32 = 0x6573;
 
-/// Length, API key 3 (Metadata), version 1, correlation id, client id, and a null array for *all topics* (which, other
-/// than naming topics, can't create one).
-fn request() -> Vec<u8> {
-    let client = b"es_cluster";
+/// A request with its length: API key, version, correlation id, client id, and what it says.
+fn framed(key: i16, version: i16, says: &[u8]) -> Vec<u8> {
     let mut message = Vec::new();
-    message.extend(3i16.to_be_bytes());
-    message.extend(1i16.to_be_bytes());
+    message.extend(key.to_be_bytes());
+    message.extend(version.to_be_bytes());
     message.extend(CORRELATION.to_be_bytes());
     message.extend(10i16.to_be_bytes());
-    message.extend(client);
-    message.extend((-1i32).to_be_bytes());
-    let mut framed = Vec::from(24i32.to_be_bytes());
+    message.extend(b"es_cluster");
+    message.extend(says);
+    let mut framed = i32::try_from(message.len()).unwrap_or(i32::MAX).to_be_bytes().to_vec();
     framed.append(&mut message);
     framed
 }
 
+/// API key 3 (Metadata), version 1, and a null array for *all topics* (which, other than naming topics, can't create one).
+fn request() -> Vec<u8> {
+    framed(3, 1, &(-1i32).to_be_bytes())
+}
+
 /// Asks and reads the answer. The caller bounds the time.
-pub(super) async fn exchange(mut stream: Box<dyn Stream>) -> Result<Answer, ProbeError> {
-    let lost = |error: io::Error| ProbeError::Garbage(format!("the connection was lost: {error}"));
-    stream.write_all(&request()).await.map_err(lost)?;
-    stream.flush().await.map_err(lost)?;
+pub(super) async fn exchange(mut stream: Box<dyn Stream>, way: &Way) -> Result<Answer, ProbeError> {
+    if let Some(auth) = &way.auth {
+        login(&mut *stream, auth, way).await?;
+    }
+    let bytes = ask(&mut *stream, &request()).await?;
+    Ok(Answer { body: Some(decode(&bytes)?), ..Answer::default() })
+}
+
+/// SASL PLAIN (brokers since 1.0): the mechanism, then user and password. No answer has a byte of them.
+async fn login(stream: &mut dyn Stream, auth: &Credentials, way: &Way) -> Result<(), ProbeError> {
+    let Credentials::User(user, password) = auth else {
+        return Err(ProbeError::Request("a broker asks for a user with a password".to_owned()));
+    };
+    let mut mechanism = 5i16.to_be_bytes().to_vec();
+    mechanism.extend(b"PLAIN");
+    let answer = ask(stream, &framed(17, 1, &mechanism)).await?;
+    let mut bytes = Bytes(&answer);
+    if bytes.int32()? != CORRELATION {
+        return Err(garbage("it answers another request"));
+    }
+    if bytes.int16()? != 0 {
+        return Err(ProbeError::Unknown("it does not take passwords in this way (SASL PLAIN)".to_owned()));
+    }
+    let token = format!("\0{user}\0{}", password.expose());
+    let mut words = i32::try_from(token.len()).map_err(|_| garbage("a password without end"))?.to_be_bytes().to_vec();
+    words.extend(token.as_bytes());
+    let answer = ask(stream, &framed(36, 0, &words)).await?;
+    let mut bytes = Bytes(&answer);
+    if bytes.int32()? != CORRELATION {
+        return Err(garbage("it answers another request"));
+    }
+    let code = bytes.int16()?;
+    if code == 0 { Ok(()) } else { Err(way.refused(&format!("error {code}"))) }
+}
+
+/// Sends one request and reads what comes back.
+async fn ask(stream: &mut dyn Stream, request: &[u8]) -> Result<Vec<u8>, ProbeError> {
+    stream.write_all(request).await.map_err(ProbeError::lost)?;
+    stream.flush().await.map_err(ProbeError::lost)?;
     let mut length = [0; 4];
-    stream.read_exact(&mut length).await.map_err(lost)?;
+    stream.read_exact(&mut length).await.map_err(ProbeError::lost)?;
     let length = usize::try_from(i32::from_be_bytes(length)).map_err(|_| garbage("a negative length"))?;
     if length > MAX_ANSWER {
         return Err(ProbeError::TooLarge(MAX_ANSWER));
@@ -49,11 +87,11 @@ pub(super) async fn exchange(mut stream: Box<dyn Stream>) -> Result<Answer, Prob
     // Grows with what really comes, not with what was claimed.
     let mut bytes = Vec::new();
     let claimed = u64::try_from(length).unwrap_or(u64::MAX);
-    stream.take(claimed).read_to_end(&mut bytes).await.map_err(lost)?;
+    stream.take(claimed).read_to_end(&mut bytes).await.map_err(ProbeError::lost)?;
     if bytes.len() < length {
         return Err(garbage("it ends early"));
     }
-    Ok(Answer { body: Some(decode(&bytes)?), ..Answer::default() })
+    Ok(bytes)
 }
 
 /// Metadata v1 as the `body` of `docs/modules.md`. A topic that has an error and no partitions gets a row with

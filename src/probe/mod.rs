@@ -3,12 +3,13 @@
 //!
 //! A question goes through these files: [`services`](Prober) finds the module's probes, `whom` chooses the instances
 //! to ask, `request` renders what is sent, `http`, `tcp`, `exec` or `kafka` exchange it over a [`Dial`], and `judge`
-//! evaluates the answer. What services send is untrusted: every exchange is bounded in time and size, and what can't
+//! evaluates the answer. `connection` is what is said first, and over what (`tls`), where a service is secured. What services send is untrusted: every exchange is bounded in time and size, and what can't
 //! be evaluated does not hold and says what was answered.
 
 mod answer;
 mod clauses;
 mod collect;
+mod connection;
 mod dial;
 mod exchange;
 mod http;
@@ -20,6 +21,7 @@ mod services;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tunnels;
 mod whom;
 

@@ -46,6 +46,14 @@ impl Request {
         })
     }
 
+    /// The port that it goes to; a program has none.
+    pub(super) const fn port(&self) -> Option<u16> {
+        match self {
+            Self::Http { port, .. } | Self::Tcp { port, .. } | Self::Kafka { port } => Some(*port),
+            Self::Exec { .. } => None,
+        }
+    }
+
     /// Whether sending it to a second instance, while the first one has not answered yet, changes nothing.
     pub(super) fn only_reads(probe: &Probe) -> bool {
         match &probe.kind {

@@ -26,11 +26,11 @@ pub(super) async fn exchange(
     deadline: Instant,
 ) -> Result<Answer, ProbeError> {
     let Some(line) = line else { return Ok(Answer::default()) };
-    stream.write_all(format!("{line}\n").as_bytes()).await.map_err(|error| lost(&error))?;
-    stream.flush().await.map_err(|error| lost(&error))?;
+    stream.write_all(format!("{line}\n").as_bytes()).await.map_err(ProbeError::lost)?;
+    stream.flush().await.map_err(ProbeError::lost)?;
     let mut bytes = Vec::new();
     match timeout_at(deadline, read(&mut *stream, &mut bytes)).await {
-        Ok(Err(error)) if bytes.is_empty() => Err(lost(&error)),
+        Ok(Err(error)) if bytes.is_empty() => Err(ProbeError::lost(error)),
         Err(_) if bytes.is_empty() => Err(ProbeError::Dial(DialError::Failed("it never answered".to_owned()))),
         // What came before a reset or the deadline is judged for what it is.
         _ => Ok(Answer::default().read(&bytes, parse, false)),
@@ -56,8 +56,4 @@ async fn read(stream: &mut dyn Stream, bytes: &mut Vec<u8>) -> io::Result<()> {
         bytes.extend(buffer.iter().take(part.min(MAX_ANSWER - bytes.len())));
     }
     Ok(())
-}
-
-fn lost(error: &io::Error) -> ProbeError {
-    ProbeError::Dial(DialError::Failed(format!("the connection was lost: {error}")))
 }

@@ -51,6 +51,13 @@ impl Judged {
     fn unasked(why: &str) -> Self {
         Self { verdict: judge::failed(why), context: None, said: why.to_owned() }
     }
+
+    /// No answer, or none that counts.
+    fn without(reply: &Reply<'_>, why: &str) -> Self {
+        let unknown = reply.outcome.as_ref().is_err_and(ProbeError::is_unknown);
+        let unasked = Self::unasked(why);
+        Self { verdict: Verdict { unknown, ..unasked.verdict }, ..unasked }
+    }
 }
 
 /// One instance's answer.
@@ -123,7 +130,7 @@ impl<'a> Scope<'a> {
         let outcome = match target.and_then(|target| Ok((target, Request::render(probe, target, &context)?))) {
             Ok((target, request)) => {
                 who = format!("{who}: {request}");
-                exchange(self.dial, target, &request, probe.parse, probe.timeout).await
+                exchange(self.desired, self.dial, target, &request, probe.parse, probe.timeout).await
             }
             Err(error) => Err(error),
         };
@@ -133,7 +140,7 @@ impl<'a> Scope<'a> {
     fn one(&self, probe: &Probe, reply: &Reply<'_>) -> Judged {
         let answer = match &reply.outcome {
             Ok(answer) if !self.cautious || answer.is_plain_success() => answer,
-            _ => return Judged::unasked(&reply.long()),
+            _ => return Judged::without(reply, &reply.long()),
         };
         let context = reply.context.with(&Value::Object(answer.names()));
         let whose = matches!(probe.on, ProbeOn::Each | ProbeOn::Leader).then(|| reply.instance.id.to_string());
@@ -178,8 +185,8 @@ impl<'a> Scope<'a> {
         }
         match missed.as_slice() {
             [] => Judged::unasked(NOBODY),
-            [only] => Judged::unasked(&only.long()),
-            [first, ..] => Judged::unasked(&judge::and_more(&first.long(), missed.len())),
+            [only] => Judged::without(only, &only.long()),
+            [first, ..] => Judged::without(first, &judge::and_more(&first.long(), missed.len())),
         }
     }
 

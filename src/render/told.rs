@@ -136,6 +136,7 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
         }
         Change::Unit { path, from, to, .. } => outside(path, *from, *to, "outside the prefix"),
         Change::NotReady { says, .. } => line('!', &format!("does not serve: {}", printable(says, LONGEST))),
+        Change::Unasked { says, .. } => line('!', &format!("can't be asked: {}", printable(says, LONGEST))),
         Change::Unproven { .. } => line('!', "changed by a run that was lost before it was seen to be healthy"),
         Change::ReloadOwed { .. } => line('!', "reload pending: it was never told to read its changed files"),
         Change::Held { held, .. } => line('=', &kept(held)),
@@ -185,7 +186,7 @@ fn topic(change: &Change) -> Topic {
         | Change::Unit { .. }
         | Change::Unproven { .. }
         | Change::ReloadOwed { .. } => Topic::Process,
-        Change::NotReady { .. } | Change::NotHealthy { .. } => Topic::Health,
+        Change::NotReady { .. } | Change::Unasked { .. } | Change::NotHealthy { .. } => Topic::Health,
         Change::UndoLeft { .. } | Change::Setting { .. } => Topic::Setting,
         Change::Held { .. } | Change::Accepted { .. } | Change::Orphan { .. } => Topic::Kept,
     }

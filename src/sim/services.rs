@@ -31,8 +31,8 @@ impl Services for SimServices {
         let mut world = self.cluster.world();
         let world = world.settled();
         let verdict = |answer: Result<(), String>| match answer {
-            Ok(()) => Verdict { holds: true, says: String::new() },
-            Err(says) => Verdict { holds: false, says },
+            Ok(()) => Verdict { holds: true, unknown: false, says: String::new() },
+            Err(says) => Verdict { holds: false, unknown: false, says },
         };
         match question {
             Question::Ready(id) | Question::Serves { instance: id, .. } if world.ready().contains(id) => {

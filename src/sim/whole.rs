@@ -73,7 +73,7 @@ impl Cluster {
 }
 
 fn verdict(holds: bool) -> Verdict {
-    Verdict { holds, says: String::new() }
+    Verdict { holds, unknown: false, says: String::new() }
 }
 
 /// An instance at its declared generation, with a process of it.

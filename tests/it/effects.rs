@@ -18,6 +18,7 @@ versions {
     redis "6.2.14"; nginx "1.22.1"; libevent "2.1.12"; memcached "1.6.18"; curator "5.6.0"
 }
 secret "word" from="env" "WORD"
+secret "other" from="env" "OTHER"
 hosts { "node[1-3]" address="10.0.0.[1-3]"; }
 roles {
 "#;
@@ -94,8 +95,8 @@ fn what_a_change_of_each_parameter_asks_for() {
     for name in &known {
         let mut sources = Sources::new();
         let (module, _) = config::load_module(&DiskFiles, name, &modules(), &mut sources);
-        let params: BTreeSet<String> =
-            module.expect("a module that loads").params.keys().map(ToString::to_string).collect();
+        let loaded = module.expect("a module that loads");
+        let params: BTreeSet<String> = loaded.params.keys().map(ToString::to_string).collect();
         let here = cases.get(name).cloned().unwrap_or_default();
         assert_eq!(params, here.keys().cloned().collect(), "parameters of {name}, and those with a case");
         for (param, value) in &here {
@@ -118,6 +119,11 @@ fn what_a_change_of_each_parameter_asks_for() {
                 if !same {
                     effects.entry("the supervisor of each host".to_owned()).or_default();
                 }
+            }
+            // What it is asked with, and no file of it: the names in its `connection`.
+            let connection = format!("{:?}", loaded.connection);
+            if effects.is_empty() && (connection.contains(param) || connection.contains(&param.replace('-', "_"))) {
+                effects.entry("nothing (it is asked in another way)".to_owned()).or_default().insert(name.clone());
             }
             assert!(!effects.is_empty(), "{param} of {name} changes nothing: what is it for?");
             _ = writeln!(told, "{name} {param} {value}");

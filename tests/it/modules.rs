@@ -51,7 +51,11 @@ pub(crate) struct Golden<'a>(pub(crate) &'a str);
 
 impl Files for Golden<'_> {
     fn read(&self, path: &str, limit: u64) -> Result<Vec<u8>, String> {
-        if path == "golden.kdl" { Ok(self.0.as_bytes().to_vec()) } else { DiskFiles.read(path, limit) }
+        match path {
+            "golden.kdl" => Ok(self.0.as_bytes().to_vec()),
+            "golden.pem" => Ok(b"a certificate\n".to_vec()),
+            _ => DiskFiles.read(path, limit),
+        }
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, String> {

@@ -112,7 +112,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
         }
     }
     for service in desired.services.values() {
-        let holds = Verdict { holds: true, says: "yes".to_owned() };
+        let holds = Verdict { holds: true, unknown: false, says: "yes".to_owned() };
         let ready = service.instances.iter().map(|id| (id.clone(), holds.clone())).collect();
         let settings = service.module.settled.iter().map(|rule| (rule.setting.clone(), Ok(Value::Null))).collect();
         let observed = ServiceObservation { ready, healthy: Some(holds), settings, ..ServiceObservation::default() };

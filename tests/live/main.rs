@@ -30,6 +30,7 @@ mod pipeline;
 mod platform;
 mod reference;
 mod secrets;
+mod secured;
 mod ssh;
 mod systemd;
 mod upgrade;

@@ -52,17 +52,36 @@ fn watch(value: &'static str, end: Arc<AtomicBool>) -> std::thread::JoinHandle<V
 /// Where the value is, of all files of the hosts and the controller, but for where it comes from.
 fn places(lab: &Lab, value: &str) -> Vec<PathBuf> {
     let all = files(&lab.hosts).into_iter().chain(files(&lab.controller));
-    all.filter(|path| !path.ends_with("password") && holds(&fs::read(path).unwrap_or_default(), value)).collect()
+    all.filter(|path| {
+        !(path.ends_with("password") || path.ends_with("password.old"))
+            && holds(&fs::read(path).unwrap_or_default(), value)
+    })
+    .collect()
 }
 
+const SECRET: &str = "secret \"word\" \"password\" from=\"file\"";
 const FIRST: &str = "hunter2-and-some-more";
 /// With blanks: Redis refuses it where it is not quoted, and says the line in its log.
 const SECOND: &str = "open sesame my dear";
 
+/// A value that is not what the service has: nobody knows whether it serves, and so nothing is done to it.
+fn wrong(lab: &Lab) -> crate::lab::Ran {
+    let before = lab.pids("redis");
+    fs::write(lab.controller.join("password"), "not this one").expect("a secret");
+    let refused = lab.esapply(&[]).expect(7);
+    for part in ["unasked", "does not take the value of secret `word`", "WRONGPASS", "previous"] {
+        assert!(refused.text().contains(part), "{part:?} is not in\n{}", refused.text());
+    }
+    assert!(!refused.text().contains("not this one"), "{}", refused.text());
+    fs::write(lab.controller.join("password"), FIRST).expect("a secret");
+    assert_eq!(lab.pids("redis"), before, "nothing was touched");
+    refused
+}
+
 #[test]
 fn a_secret_is_in_the_files_that_need_it_and_nowhere_else() {
     let declared = CLUSTER.replace("{ databases 16; }", "{ databases 16; password \"word\"; }");
-    let lab = Lab::new("secrets", &format!("{declared}\nsecret \"word\" \"password\" from=\"file\"\n"));
+    let lab = Lab::new("secrets", &format!("{declared}\n{SECRET}\n"));
     fs::write(lab.controller.join("password"), format!("{FIRST}\n")).expect("a secret");
     let end = Arc::new(AtomicBool::new(false));
     let watched = [FIRST, SECOND].map(|value| watch(value, Arc::clone(&end)));
@@ -72,7 +91,10 @@ fn a_secret_is_in_the_files_that_need_it_and_nowhere_else() {
     assert!(redis(&lab, 1, &format!("AUTH {FIRST}")).expect("an answer").contains("+OK"), "the service has it");
     run(lab.esplan(&["--detailed-exitcode", "-vv"]).expect(0));
     run(lab.esplan(&["observe", "--out", "snapshot.json"]).expect(0));
-    run(lab.esplan(&["status"]).expect(0));
+    let status = lab.esplan(&["status"]).expect(0);
+    assert!(status.text().contains("+PONG"), "{}", status.text());
+    run(status);
+    run(wrong(&lab));
     // Somebody edits such a file by hand, and makes it readable for everybody: seen, put back, and never shown.
     let file = lab.prefix("node2").join("conf/redis/current/redis.conf");
     let text = fs::read_to_string(&file).expect("a file");
@@ -80,17 +102,24 @@ fn a_secret_is_in_the_files_that_need_it_and_nowhere_else() {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("mode");
     run(lab.esplan(&["--diff", "full", "--detailed-exitcode", "--out", "plan.json"]).expect(2));
     run(lab.esapply(&["plan.json"]).expect(0));
+    // What runs has the value before until it is replaced, and is asked with that.
+    lab.edit(SECRET, &format!("{SECRET} {{ previous \"password.old\" from=\"file\"; }}"));
+    fs::write(lab.controller.join("password.old"), FIRST).expect("a secret");
+    run(lab.esplan(&["--detailed-exitcode"]).expect(0));
     // Another value that the service does not take: it is rolled back, and what the service says of it is masked.
     fs::write(lab.controller.join("password"), SECOND).expect("a secret");
     let template = lab.controller.join("modules/redis/redis.conf");
     let good = fs::read_to_string(&template).expect("a template");
-    fs::write(&template, good.replace("password | tojson", "password")).expect("a template");
+    let line = good.lines().find(|line| line.contains("requirepass")).expect("the line of the password");
+    fs::write(&template, good.replace(line, "{% if password %}requirepass {{ password }}")).expect("a template");
     let failed = lab.esapply(&["-v"]).expect(4);
     assert!(failed.text().contains("requirepass <secret word>"), "the log is shown, masked: {}", failed.text());
     run(failed);
     fs::write(&template, good).expect("a template");
     run(lab.esapply(&["--format", "json"]).expect(0));
     assert!(redis(&lab, 3, &format!("AUTH \"{SECOND}\"")).expect("an answer").contains("+OK"));
+    run(lab.esplan(&["--detailed-exitcode"]).expect(0));
+    lab.edit(&format!("{SECRET} {{ previous \"password.old\" from=\"file\"; }}"), SECRET);
     run(lab.esplan(&["--detailed-exitcode"]).expect(0));
     end.store(true, Ordering::Relaxed);
     for thread in watched {

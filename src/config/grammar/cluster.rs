@@ -108,8 +108,13 @@ static SECRET: Spec = Spec::word("secret", "A value that is in no file of ours: 
         Field::need("NAME", Name::WHAT, "The name that a parameter of type `secret` takes."),
         Field::several("SOURCE", String::WHAT, "A variable, a file, or the words of a command."),
     ])
-    .props(&[&[Field::need("from", "`env`, `file` or `command`", "What SOURCE is.")]])
+    .props(&[&SECRET_FROM])
+    .block(&[&Spec::word("previous", "The value that it had before: what still runs with that is asked with it.")
+        .args(&[Field::several("SOURCE", String::WHAT, "A variable, a file, or the words of a command.")])
+        .props(&[&SECRET_FROM])])
     .many();
+
+static SECRET_FROM: [Field; 1] = [Field::need("from", "`env`, `file` or `command`", "What SOURCE is.")];
 
 static SECRETS: Spec = Spec::word("secrets", "A block for them.").block(&[&SECRET]).many();
 

@@ -2,6 +2,7 @@
 //! tables (what is allowed where, the nearest known name), and `docs/reference.md` is written from them.
 
 mod cluster;
+mod connection;
 mod import;
 mod job;
 mod module;

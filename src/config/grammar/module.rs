@@ -3,6 +3,7 @@
 use super::super::module::Versions;
 use super::super::module::process::{Mode, Signal};
 use super::super::values::FromKdl;
+use super::connection::CONNECTION;
 use super::import::{ADOPT, IMPORT};
 use super::job::JOB;
 use super::probe::{EXPR, LITERAL, PROBES, READS, TEMPLATE};
@@ -27,6 +28,7 @@ static MODULE: Spec = Spec::word("module", "The module. The whole file is this o
         &SERVICE_OWNED,
         &IMPORT,
         &ADOPT,
+        &CONNECTION,
         &PROCESS,
         &ORDINAL,
         &VOTES,
@@ -71,7 +73,7 @@ static PARAMS: Spec = Spec::word("params", "What a role may set.").block(&[&Spec
 .props(&[&[
     Field::need(
         "type",
-        "`bool`, `duration`, `enum`, `int`, `list`, `map`, `path`, `port`, `secret`, `size`, `text` or `version`",
+        "`bool`, `duration`, `enum`, `file`, `int`, `list`, `map`, `path`, `port`, `secret`, `size`, `text` or `version`",
         "What its value is.",
     ),
     Field::or(

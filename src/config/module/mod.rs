@@ -2,6 +2,7 @@
 
 mod adopt;
 mod artifact;
+mod connection;
 mod filters;
 mod import;
 mod job;
@@ -70,6 +71,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let service_owned = body.many("service-owned").iter().flat_map(service_owned).collect();
     let import = body.one("import").map(|node| import::import(&node, &params));
     let adopt = body.one("adopt").map(|node| adopt::adopt(&node, &params));
+    let connection = body.one("connection").map(|node| connection::connection(&node, &params, &scope));
     let process = body.one("process").and_then(|node| process::process(&node, &scope));
     let expression =
         |body: &mut Body<'a>, name: &str, what: &str| one_text(body, name, what).map(|text| scope.expr(text, &[]));
@@ -91,6 +93,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         service_owned,
         import,
         adopt,
+        connection,
         process,
         ordinal,
         tier,

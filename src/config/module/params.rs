@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use kdl::KdlValue;
 
 const TYPES: &[&str] =
-    &["bool", "duration", "enum", "int", "list", "map", "path", "port", "secret", "size", "text", "version"];
+    &["bool", "duration", "enum", "file", "int", "list", "map", "path", "port", "secret", "size", "text", "version"];
 
 pub(super) fn read(node: &Node<'_>) -> IndexMap<Name, Param> {
     let mut params: IndexMap<Name, Param> = IndexMap::new();
@@ -98,6 +98,7 @@ fn param(node: &Node<'_>) -> Option<Param> {
         "bool" => ParamType::Bool,
         "duration" => ParamType::Duration,
         "enum" => ParamType::Enum(list),
+        "file" => ParamType::File,
         "int" => ParamType::Int { min: min.map(|min| min.value), max: max.map(|max| max.value) },
         "list" => ParamType::List(list),
         "map" => ParamType::Map,
@@ -144,6 +145,7 @@ fn default(raw: &Raw<'_>, kind: &ParamType) -> Result<Value, Expected> {
         }
         ParamType::Map => Err(Expected::new("absent: a map is empty unless a role fills it")),
         ParamType::Secret => Err(Expected::new("absent: a secret has no default").help("use optional=#true")),
+        ParamType::File => Err(Expected::new("absent: a file has no default").help("use optional=#true")),
         _ => typed::value(raw, kind),
     }
 }

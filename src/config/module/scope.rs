@@ -72,6 +72,11 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether something that would add names is wrong: then nothing is called unknown.
+    pub(super) const fn is_loose(&self) -> bool {
+        self.loose
+    }
+
     /// A template over an instance's context and some more names.
     pub(super) fn template(&self, text: Spanned<String>, more: &[&str]) -> Template {
         self.check(&text, &self.known(more), self.loose, true);

@@ -72,6 +72,7 @@ pub(crate) fn module(module: &str) -> Module {
         templates: indexmap::IndexMap::default(),
         free_config: None,
         service_owned: vec!["keys".to_owned()],
+        connection: None,
         process: None,
         ordinal: None,
         tier: None,
@@ -327,7 +328,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
         }
     }
     for service in desired.services.values() {
-        let holds = Verdict { holds: true, says: "yes".to_owned() };
+        let holds = Verdict { holds: true, unknown: false, says: "yes".to_owned() };
         let ready = service.instances.iter().map(|id| (id.clone(), holds.clone())).collect();
         let settings = service.module.settled.iter().map(|rule| (rule.setting.clone(), Ok("all".into()))).collect();
         let observed = ServiceObservation { ready, healthy: Some(holds), settings, ..ServiceObservation::default() };
@@ -387,7 +388,7 @@ pub(crate) fn process<'a>(inventory: &'a mut Inventory, instance: &str) -> &'a m
 pub(crate) fn not_ready(inventory: &mut Inventory, instance: &str) {
     for service in inventory.services.values_mut() {
         if let Some(verdict) = service.ready.get_mut(&id(instance)) {
-            *verdict = Verdict { holds: false, says: "refused".to_owned() };
+            *verdict = Verdict { holds: false, unknown: false, says: "refused".to_owned() };
         }
     }
 }

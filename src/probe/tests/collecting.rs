@@ -34,7 +34,7 @@ impl Noted {
 impl Services for Noted {
     async fn ask(&self, question: &Question) -> Verdict {
         self.note(format!("{question:?}")).await;
-        Verdict { holds: true, says: "yes".to_owned() }
+        Verdict { holds: true, unknown: false, says: "yes".to_owned() }
     }
 
     async fn read_setting(&self, _: &ServiceName, setting: &Name) -> Result<Value, String> {

@@ -2,6 +2,7 @@
 
 mod collecting;
 mod hostile;
+mod secured;
 mod settings;
 mod support;
 mod whom;

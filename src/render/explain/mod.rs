@@ -19,6 +19,7 @@ pub fn explain(module: &Module) -> String {
     software(&mut page, module);
     files(&mut page, module);
     process(&mut page, module);
+    spoken_to(&mut page, module);
     gates(&mut page, module);
     if module.process.is_some() {
         change(&mut page, module);
@@ -78,6 +79,25 @@ fn params(page: &mut Page, module: &Module) {
     };
     let rows: Vec<Vec<String>> = module.params.iter().map(row).collect();
     page.rows(&rows);
+}
+
+fn spoken_to(page: &mut Page, module: &Module) {
+    let Some(connection) = &module.connection else { return };
+    page.head("How it is spoken to");
+    let when = |when: &Option<crate::model::Expr>| {
+        when.as_ref().map(|when| format!(", when {}", inline(when))).unwrap_or_default()
+    };
+    if let Some(tls) = &connection.tls {
+        let name = tls.name.as_ref().map_or("its address", |name| name.0.value.as_str());
+        page.line(2, &format!("over TLS{}: a certificate of a CA in `{}`, for {name}", when(&tls.when), tls.ca));
+    }
+    if let Some(auth) = &connection.auth {
+        let who = if auth.user.is_some() { "a user with the secret of" } else { "the token in" };
+        page.line(2, &format!("as {who} `{}`{}", auth.secret, when(&auth.when)));
+    }
+    for login in &connection.logins {
+        page.line(2, &format!("after `{}`{}", login.send.0.value, when(&login.when)));
+    }
 }
 
 fn requires(page: &mut Page, module: &Module) {

@@ -24,6 +24,7 @@ pub(super) fn kind(kind: &ParamType) -> String {
         ParamType::Version => "version".to_owned(),
         ParamType::Map => "map".to_owned(),
         ParamType::Secret => "secret".to_owned(),
+        ParamType::File => "file".to_owned(),
     }
 }
 

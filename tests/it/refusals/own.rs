@@ -3,7 +3,7 @@
 use super::cases::{Case, Platform, at, of, only, restart_pending};
 use es_cluster::desired::Desired;
 use es_cluster::diag::Spanned;
-use es_cluster::inventory::{Adoption, Inventory, Seen, Unseen};
+use es_cluster::inventory::{Adoption, Inventory, Seen, Unseen, Verdict};
 use es_cluster::model::ModuleName;
 use es_cluster::plan::{Again, PlanOptions, Refusal};
 use std::sync::Arc;
@@ -29,6 +29,12 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("a host that can't be seen", Refusal::UNOBSERVED).when(|_, inventory: &mut Inventory| {
             let (_, host) = inventory.hosts.iter_mut().next().expect("a host");
             *host = Seen::Unseen(Unseen { why: "the connection was refused".to_owned() });
+        }),
+        Case::new("a service that does not take our password", Refusal::UNASKED).when(|desired, inventory| {
+            let id = desired.instances.keys().find(|id| id.to_string() == "redis@node1").expect("declared");
+            let service = inventory.services.get_mut(&desired.instances[id].service).expect("observed");
+            let verdict = Verdict { holds: false, unknown: true, says: "it does not take the value".to_owned() };
+            service.ready.insert(id.clone(), verdict);
         }),
         Case::new("a prefix that we may not write", Refusal::PRIVILEGE).when(|_, inventory| {
             let host = at(inventory, "node1");

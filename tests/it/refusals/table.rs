@@ -128,7 +128,7 @@ fn running(module: &Arc<Module>, found: &mut Found) {
             restart_pending(inventory, &role, "node1");
             let id = desired.instances.keys().find(|id| id.to_string() == format!("{role}@node1")).expect("declared");
             let service = inventory.services.get_mut(&desired.instances[id].service).expect("observed");
-            let says = Verdict { holds: false, says: "what the rule says of the answer".to_owned() };
+            let says = Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() };
             service.safe.entry(id.clone()).or_default().insert(rule_name.clone(), says);
         });
         add(found, Case { passes: rule.passes, ..case });

@@ -386,11 +386,8 @@ pub(crate) fn process<'a>(inventory: &'a mut Inventory, instance: &str) -> &'a m
 
 /// Says that an instance does not serve.
 pub(crate) fn not_ready(inventory: &mut Inventory, instance: &str) {
-    for service in inventory.services.values_mut() {
-        if let Some(verdict) = service.ready.get_mut(&id(instance)) {
-            *verdict = Verdict { holds: false, unknown: false, says: "refused".to_owned() };
-        }
-    }
+    let ready = inventory.services.values_mut().filter_map(|service| service.ready.get_mut(&id(instance)));
+    ready.for_each(|verdict| *verdict = Verdict { holds: false, unknown: false, says: "refused".to_owned() });
 }
 
 /// Makes an instance one that died.

@@ -36,6 +36,8 @@ pub enum Mutation {
     SafetyIgnored,
     /// Hosts are not looked at again.
     StaleIgnored,
+    /// What must hold before a phase of a change is not asked.
+    BeforeIgnored,
     /// What the independent check has against a plan is ignored.
     CheckIgnored,
 }

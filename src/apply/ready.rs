@@ -77,7 +77,7 @@ mod tests {
     fn step(name: usize, needs: &[usize]) -> Step {
         let id = |number: &usize| StepId(format!("step {number}"));
         let (kind, needs) = (StepKind::Barrier, needs.iter().map(id).collect());
-        Step { id: id(&name), kind, needs, wave: None, reason: Vec::new(), no_return: false }
+        Step { id: id(&name), kind, needs, phase: None, wave: None, reason: Vec::new(), no_return: false }
     }
 
     proptest! {

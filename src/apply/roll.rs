@@ -39,7 +39,7 @@ impl Run<'_> {
     async fn roll_actions(&self, step: &Step, roll: &Roll) -> Result<(), Halt> {
         let subject = Subject::Instance(roll.instance.clone());
         let host = &roll.instance.host;
-        let instance = match self.instance(&roll.instance) {
+        let instance = match self.instance_of(step, &roll.instance) {
             Ok(instance) => instance,
             Err(trouble) => return Err(self.halt(step, &subject, None, None, trouble).await),
         };
@@ -250,7 +250,7 @@ impl Run<'_> {
         }
         let subject = Subject::Instance(roll.instance.clone());
         let mut bundle = self.failure(step, &subject, Some(action.name()), Some(instance), &trouble).await;
-        match self.way_back(roll, action, begun, &trouble.cause) {
+        match self.way_back(roll, instance, (action, begun), &trouble.cause) {
             // Somebody else may be at work: not one more effect from here.
             _ if trouble.cause == Cause::LockLost => {
                 bundle.then = String::from("it was left as it is: the lock is gone");
@@ -267,7 +267,13 @@ impl Run<'_> {
 
     /// The generations that a rollback goes between, when there is a way back. A roll that only waits or starts goes back,
     /// too: it continues what a lost controller had begun.
-    fn way_back(&self, roll: &Roll, failed: &Action, begun: bool, cause: &Cause) -> Option<(Digest, Digest)> {
+    fn way_back(
+        &self,
+        roll: &Roll,
+        instance: &DesiredInstance,
+        (failed, begun): (&Action, bool),
+        cause: &Cause,
+    ) -> Option<(Digest, Digest)> {
         let stuck = is_stop(failed);
         let gate = matches!(failed, Action::AwaitReady { .. } | Action::AwaitHealthy { .. } | Action::Soak { .. });
         let wanted = self.desired.rollout.on_failure == OnFailure::Rollback;
@@ -279,7 +285,7 @@ impl Run<'_> {
             Action::Switch { to, .. } => Some(*to),
             _ => None,
         });
-        let from = switched.or_else(|| Some(self.desired.instances.get(&roll.instance)?.content_generation))?;
+        let from = switched.unwrap_or(instance.content_generation);
         let to = roll.rollback.filter(|to| *to != from)?;
         Some((from, to))
     }

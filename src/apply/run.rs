@@ -8,7 +8,7 @@ use crate::desired::{Desired, DesiredHost, DesiredInstance};
 use crate::host::{Failure, Host, LockGuard, Op, Platform, Wanted};
 use crate::inventory::{HostObservation, Inventory, UndoRecord};
 use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
-use crate::plan::{Plan, StepId};
+use crate::plan::{Plan, Step, StepId, rounds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub(crate) struct Run<'a> {
     started: Instant,
     hosts: BTreeMap<HostName, Arc<DesiredHost>>,
     instances: BTreeMap<InstanceId, Arc<DesiredInstance>>,
+    /// What they should be after a phase of a change that is not the last one.
+    phased: BTreeMap<(Name, InstanceId), Arc<DesiredInstance>>,
     by_host: BTreeMap<HostName, Vec<Arc<DesiredInstance>>>,
     /// The plan's digest, which every journal begins with.
     digest: OnceLock<Digest>,
@@ -126,6 +128,7 @@ impl<'a> Run<'a> {
             journals: hosts.keys().map(|name| (name.clone(), OnceCell::new())).collect(),
             hosts,
             instances,
+            phased: phased(desired, inventory),
             by_host,
             digest: OnceLock::new(),
             locks: Mutex::new(Vec::new()),
@@ -187,6 +190,12 @@ impl<'a> Run<'a> {
 
     pub(crate) fn instance(&self, id: &InstanceId) -> Result<Arc<DesiredInstance>, Trouble> {
         self.instances.get(id).cloned().ok_or_else(|| Trouble::new(Cause::Plan, format!("{id} is not in the file")))
+    }
+
+    /// An instance as a step wants it: in a change that needs several phases, as its phase leaves it.
+    pub(crate) fn instance_of(&self, step: &Step, id: &InstanceId) -> Result<Arc<DesiredInstance>, Trouble> {
+        let phased = step.phase.as_ref().and_then(|phase| self.phased.get(&(phase.clone(), id.clone())));
+        phased.map_or_else(|| self.instance(id), |one| Ok(Arc::clone(one)))
     }
 
     /// The instances that the file places on a host.
@@ -275,4 +284,18 @@ impl<'a> Run<'a> {
             attempt += 1;
         }
     }
+}
+
+/// What instances should be after the phases of a change, by the phase.
+fn phased(desired: &Desired, inventory: &Inventory) -> BTreeMap<(Name, InstanceId), Arc<DesiredInstance>> {
+    let mut phased = BTreeMap::new();
+    for round in rounds(desired, inventory).list() {
+        for (service, between) in &round.phases {
+            let members = round.desired.services.get(service).into_iter().flat_map(|service| &service.instances);
+            for one in members.filter_map(|id| round.desired.instances.get(id)) {
+                phased.insert((between.phase.name.clone(), one.id.clone()), Arc::new(one.clone()));
+            }
+        }
+    }
+    phased
 }

@@ -3,13 +3,14 @@
 use super::Bundle;
 use super::events::{Happening, Subject};
 use super::gate::Wait;
+use super::mutation::Mutation;
 use super::pick::Pick;
 use super::roll::Halt;
 use super::run::Run;
 use super::trouble::{Cause, Trouble};
 use crate::desired::{DesiredInstance, Software};
 use crate::host::{Op, Question};
-use crate::model::{HostName, InstanceId, ServiceName};
+use crate::model::{HostName, InstanceId, Name, ServiceName};
 use crate::plan::{GateKind, Roll, Step, StepKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl Run<'_> {
                 self.on_host(step, subject, host, "assemble", &op).await
             }
             StepKind::Render { instance, generation } => {
-                let instance = self.instance(instance)?;
+                let instance = self.instance_of(step, instance)?;
                 if instance.content_generation != *generation {
                     return Err(Trouble::new(Cause::Plan, "the plan was made from another file"));
                 }
@@ -94,8 +95,44 @@ impl Run<'_> {
                 let work = self.gate(step, service, *gate, members, *within);
                 self.recorded(&at, &step.id, subject, gate_name(*gate), work).await
             }
+            StepKind::Before { service, rules, members, within } => {
+                let work = self.before(step, service, (rules, members), *within);
+                self.recorded(&at, &step.id, subject, "before", work).await
+            }
             StepKind::Roll(_) | StepKind::PickNext { .. } | StepKind::Barrier => Ok(()),
         }
+    }
+
+    /// What must hold of a service before a phase of a change. What can't be told does not hold.
+    async fn before(
+        &self,
+        step: &Step,
+        service: &ServiceName,
+        (rules, members): (&[Name], &[InstanceId]),
+        within: Duration,
+    ) -> Result<(), Trouble> {
+        if self.mutated(Mutation::BeforeIgnored) {
+            return Ok(());
+        }
+        let phase = step.phase.as_ref().ok_or_else(|| Trouble::new(Cause::Plan, "it is not said which phase it is"))?;
+        for rule in rules {
+            let wait = Wait {
+                step: &step.id,
+                subject: Subject::Service(service.clone()),
+                what: rule.as_str(),
+                within,
+                twice: false,
+                process: None,
+                ends_when_halting: true,
+            };
+            let (service, phase, rule) = (service.clone(), phase.clone(), rule.clone());
+            let question = Question::Before { service, phase, rule, members: members.to_vec() };
+            self.wait(&wait, &question).await.map_err(|trouble| match trouble.cause {
+                Cause::Gate => Trouble { cause: Cause::Unsafe, ..trouble },
+                _ => trouble,
+            })?;
+        }
+        Ok(())
     }
 
     /// One operation on a host, which is looked at first.
@@ -173,7 +210,7 @@ impl Run<'_> {
             StepKind::Barrier => BTreeSet::new(),
             StepKind::Roll(roll) => of_roll(roll).into_iter().collect(),
             StepKind::PickNext { candidates, .. } => candidates.iter().flat_map(of_roll).collect(),
-            StepKind::Repair { service, .. } | StepKind::Gate { service, .. } => {
+            StepKind::Repair { service, .. } | StepKind::Gate { service, .. } | StepKind::Before { service, .. } => {
                 let members = self.desired.services.get(service).into_iter().flat_map(|service| &service.instances);
                 members.map(|member| member.host.clone()).collect()
             }
@@ -231,7 +268,9 @@ fn subject(step: &Step) -> Option<Subject> {
         StepKind::Render { instance, .. } => Some(Subject::Instance(instance.clone())),
         StepKind::Roll(roll) => Some(Subject::Instance(roll.instance.clone())),
         StepKind::PickNext { candidates, .. } => candidates.first().map(|roll| Subject::Service(roll.service.clone())),
-        StepKind::Repair { service, .. } | StepKind::Gate { service, .. } => Some(Subject::Service(service.clone())),
+        StepKind::Repair { service, .. } | StepKind::Gate { service, .. } | StepKind::Before { service, .. } => {
+            Some(Subject::Service(service.clone()))
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
         let mut stopping: BTreeMap<&ServiceName, Vec<(usize, Vec<&Roll>)>> = BTreeMap::new();
         for (number, step) in segment.clone().zip(steps) {
             let mut own: BTreeMap<&ServiceName, Vec<&Roll>> = BTreeMap::new();
-            for roll in super::rolls(step).iter().filter(|roll| stops_one_that_serves(reading, roll)) {
+            for roll in super::rolls(step).iter().filter(|roll| stops_one_that_serves(reading, step, roll)) {
                 own.entry(&roll.service).or_default().push(roll);
             }
             for (service, rolls) in own {
@@ -230,6 +230,8 @@ fn stops(roll: &Roll) -> bool {
     roll.actions.iter().any(|action| matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. }))
 }
 
-fn stops_one_that_serves(reading: &Reading<'_>, roll: &Roll) -> bool {
-    stops(roll) && serves(reading, &roll.instance)
+/// In a later phase of a change everything serves, whatever it was before.
+fn stops_one_that_serves(reading: &Reading<'_>, step: &Step, roll: &Roll) -> bool {
+    let later = super::phases::round_of(reading, step, &roll.service).is_some_and(|round| round > 0);
+    stops(roll) && (later || serves(reading, &roll.instance))
 }

@@ -92,6 +92,7 @@ fn stages(step: &Step) -> bool {
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
         | StepKind::Gate { .. }
+        | StepKind::Before { .. }
         | StepKind::Collect { .. } => false,
     }
 }

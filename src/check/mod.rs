@@ -9,16 +9,17 @@ mod budget;
 mod index;
 mod order;
 mod outside;
+mod phases;
 mod rolls;
 mod scope;
 #[cfg(test)]
 mod tests;
 mod waves;
 
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredInstance};
 use crate::inventory::Inventory;
 use crate::model::{HostName, InstanceId, ServiceName};
-use crate::plan::{Plan, Roll, Step, StepId, StepKind};
+use crate::plan::{Plan, Roll, Rounds, Step, StepId, StepKind, rounds};
 use std::collections::BTreeMap;
 
 /// What a plan breaks.
@@ -71,6 +72,16 @@ pub enum Violation {
     UnlistedFile { step: String, host: HostName, path: String },
     #[error("`{step}` works on {host}, and the plan does not say what it relies on there")]
     NoFingerprint { step: String, host: HostName },
+    #[error("`{step}` is in no phase of the change that {service} needs")]
+    UnknownPhase { step: String, service: ServiceName },
+    #[error("`{step}` may begin before {instance} has come through the phase before it")]
+    PhaseTooEarly { step: String, instance: InstanceId },
+    #[error("`{step}` switches {instance} to something else than its phase leaves")]
+    OtherGeneration { step: String, instance: InstanceId },
+    #[error("`{step}` takes {instance} through a phase without a way back, and does not say so")]
+    NotMarked { step: String, instance: InstanceId },
+    #[error("`{step}` may begin before {service} was asked what must hold before its phase")]
+    NotAskedBefore { step: String, service: ServiceName },
     #[error("the plan is of format {format}")]
     BadFormat { format: u32 },
 }
@@ -86,12 +97,14 @@ pub fn check(plan: &Plan, desired: &Desired, inventory: &Inventory) -> Vec<Viola
         found.sort();
         return found;
     };
-    let reading = Reading { plan, desired, inventory, order, index: index::Index::of(plan) };
+    let rounds = rounds(desired, inventory);
+    let reading = Reading { plan, desired, inventory, rounds: &rounds, order, index: index::Index::of(plan) };
     scope::judge(&reading, &mut found);
     rolls::judge(&reading, &mut found);
     waves::judge(&reading, &mut found);
     budget::judge(&reading, &mut found);
     outside::judge(&reading, &mut found);
+    phases::judge(&reading, &mut found);
     found.sort();
     found.dedup();
     found
@@ -102,11 +115,19 @@ struct Reading<'a> {
     plan: &'a Plan,
     desired: &'a Desired,
     inventory: &'a Inventory,
+    rounds: &'a Rounds<'a>,
     order: order::Order,
     index: index::Index<'a>,
 }
 
 impl Reading<'_> {
+    /// An instance as a step should leave it: in a change that needs several phases, as its phase does.
+    fn declared(&self, step: &Step, id: &InstanceId) -> Option<&DesiredInstance> {
+        let last = self.desired.instances.get(id)?;
+        let round = phases::round_of(self, step, &last.service);
+        round.and_then(|round| self.rounds.list().get(round)?.desired.instances.get(id)).or(Some(last))
+    }
+
     /// Whether somebody has taken on a refusal of this name: what it forbids is then no violation.
     fn waived(&self, name: &str) -> bool {
         self.plan.refusals.iter().any(|refusal| refusal.name.as_str() == name)
@@ -128,6 +149,7 @@ fn rolls(step: &Step) -> &[Roll] {
         | StepKind::Undo { .. }
         | StepKind::Repair { .. }
         | StepKind::Gate { .. }
+        | StepKind::Before { .. }
         | StepKind::Collect { .. } => &[],
     }
 }

@@ -5,20 +5,26 @@ use super::{Reading, Violation, scope};
 use crate::desired::{DesiredInstance, Place, UNIT_FOLDER};
 use crate::diff::Change;
 use crate::model::{Digest, HostName, SupervisorKind};
-use crate::plan::{Action, Roll, StepKind};
+use crate::plan::{Action, Roll, Step, StepKind};
 use std::collections::BTreeSet;
 
 /// Files outside the prefix that the plan lists.
 type Listed<'a> = BTreeSet<(&'a HostName, &'a str)>;
 
 pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
-    let listed: Listed<'_> = reading.plan.changes.iter().filter_map(file).collect();
+    let listed: Listed<'_> = reading
+        .plan
+        .changes
+        .iter()
+        .chain(reading.plan.later.iter().flat_map(|later| &later.changes))
+        .filter_map(file)
+        .collect();
     for step in &reading.plan.steps {
         let boot = match &step.kind {
             StepKind::Supervise { host } => boot(reading, host, &listed),
             _ => None,
         };
-        let units = super::rolls(step).iter().filter_map(|roll| unit(reading, roll, &listed));
+        let units = super::rolls(step).iter().filter_map(|roll| unit(reading, step, roll, &listed));
         for (host, path) in units.chain(boot) {
             found.push(Violation::UnlistedFile { step: step.id.0.clone(), host, path });
         }
@@ -35,8 +41,8 @@ fn file(change: &Change) -> Option<(&HostName, &str)> {
 }
 
 /// The unit that a switch to what is declared puts in place, unless it is there or listed.
-fn unit(reading: &Reading<'_>, roll: &Roll, listed: &Listed<'_>) -> Option<(HostName, String)> {
-    let declared = reading.desired.instances.get(&roll.instance)?;
+fn unit(reading: &Reading<'_>, step: &Step, roll: &Roll, listed: &Listed<'_>) -> Option<(HostName, String)> {
+    let declared = reading.declared(step, &roll.instance)?;
     let to_declared =
         |action: &Action| matches!(action, Action::Switch { to, .. } if *to == declared.content_generation);
     let wanted = entry(declared).filter(|_| roll.actions.iter().any(to_declared))?;

@@ -2,14 +2,14 @@
 
 use super::{Reading, Violation, by_id, scope};
 use crate::inventory::ProcessObservation;
-use crate::model::{Digest, InstanceId};
+use crate::model::{Digest, InstanceId, Name};
 use crate::plan::{Action, Roll, Step, StepId, StepKind, Wave};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     let steps = &reading.plan.steps;
     let ids = by_id(reading.plan);
-    let mut stopped: BTreeMap<&InstanceId, usize> = BTreeMap::new();
+    let mut stopped: BTreeMap<(&InstanceId, Option<&Name>), usize> = BTreeMap::new();
     for (number, step) in steps.iter().enumerate() {
         for roll in super::rolls(step) {
             one(reading, number, step, roll, found);
@@ -23,7 +23,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 }
                 _ => false,
             };
-            if let Some(earlier) = stopped.insert(&roll.instance, number)
+            if let Some(earlier) = stopped.insert((&roll.instance, step.phase.as_ref()), number)
                 && !excepted(earlier)
             {
                 let (step, instance) = (step.id.0.clone(), roll.instance.clone());

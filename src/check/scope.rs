@@ -45,7 +45,7 @@ pub(super) fn instance<'a>(reading: &'a Reading<'_>, id: &InstanceId) -> Option<
 }
 
 fn instance_is_ours(reading: &Reading<'_>, step: &Step, id: &InstanceId, found: &mut Vec<Violation>) {
-    let Some(declared) = reading.desired.instances.get(id) else {
+    let Some(declared) = reading.declared(step, id) else {
         found.push(Violation::UnknownInstance { step: step.id.0.clone(), instance: id.clone() });
         return;
     };
@@ -77,15 +77,17 @@ fn host_of(step: &Step) -> Option<&HostName> {
         | StepKind::Repair { .. }
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
-        | StepKind::Gate { .. } => None,
+        | StepKind::Gate { .. }
+        | StepKind::Before { .. } => None,
     }
 }
 
 fn service_of(step: &Step) -> Option<&ServiceName> {
     match &step.kind {
-        StepKind::Undo { service, .. } | StepKind::Repair { service, .. } | StepKind::Gate { service, .. } => {
-            Some(service)
-        }
+        StepKind::Undo { service, .. }
+        | StepKind::Repair { service, .. }
+        | StepKind::Gate { service, .. }
+        | StepKind::Before { service, .. } => Some(service),
         StepKind::Prepare { .. }
         | StepKind::Fetch { .. }
         | StepKind::Assemble { .. }

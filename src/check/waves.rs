@@ -43,7 +43,13 @@ fn ends(reading: &Reading<'_>, found: &mut Vec<Violation>) {
             StepKind::Retire { host } | StepKind::Collect { host } => reading.index.by_host.get(host),
             _ => None,
         };
-        for other in rolling.into_iter().flatten().filter(|other| !reading.order.is_before(**other, number)) {
+        // The end of a phase is no end of the next one.
+        let same = |other: &&usize| {
+            matches!(step.kind, StepKind::Retire { .. } | StepKind::Collect { .. })
+                || steps.get(**other).is_some_and(|other| other.phase == step.phase)
+        };
+        let rolling = rolling.into_iter().flatten().filter(same);
+        for other in rolling.filter(|other| !reading.order.is_before(**other, number)) {
             let roll = steps.get(*other).map(|step| step.id.0.clone()).unwrap_or_default();
             found.push(Violation::EndsTooEarly { step: step.id.0.clone(), roll });
         }
@@ -76,7 +82,9 @@ fn canaries(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 let of_role = index.canaries.get(&first.instance.role).into_iter().flatten();
                 let of_service =
                     index.canaries_of_service.get(&first.service).filter(|_| replaced).into_iter().flatten();
-                if !of_role.chain(of_service).any(|canary| reading.order.is_before(*canary, number)) {
+                let steps = &reading.plan.steps;
+                let same = |canary: &&usize| steps.get(**canary).is_some_and(|canary| canary.phase == step.phase);
+                if !of_role.chain(of_service).filter(same).any(|canary| reading.order.is_before(*canary, number)) {
                     found.push(Violation::RestBeforeCanary { step: step.id.0.clone() });
                 }
             }

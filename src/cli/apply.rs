@@ -170,7 +170,13 @@ async fn once(args: &Wish, terminal: &Terminal) -> Result<Step, CliError> {
         return Ok(Step::Ended(Exit::Done));
     }
     if !args.run.yes {
-        match terminal.ask("\nApply this plan? Only 'yes' does: ") {
+        // What can't be taken back is asked for by name.
+        let question = if planned.plan.steps.iter().any(|step| step.no_return && step.phase.is_some()) {
+            "\nThere is no way back from this plan: it has a point of no return. Apply it? Only 'yes' does: "
+        } else {
+            "\nApply this plan? Only 'yes' does: "
+        };
+        match terminal.ask(question) {
             Some(true) => {}
             Some(false) => return Err(CliError::new("nothing was changed")),
             None => {

@@ -1,5 +1,6 @@
 //! From what the operator's file and the modules say to every instance as it should be.
 
+use super::anew::Source;
 use super::boot::Order;
 use super::context::{self, Neighbours};
 use super::draft::{self, Draft, Modules, remembered};
@@ -31,12 +32,17 @@ pub fn expand(
 ) -> (Option<Desired>, Diagnostics) {
     let inputs = Inputs { file: loaded.file_digest, modules: loaded.modules_digest, lock: lock_digest };
     let mut found = Diagnostics::new();
-    let mut desired = whole(&loaded.cluster, &loaded.modules, lock, secrets, inputs, &mut found);
+    let mut desired = whole(&loaded.cluster, &loaded.modules, lock, secrets, inputs.clone(), &mut found);
     desired.declared.clone_from(&loaded.declared);
+    if desired.services.values().any(|service| service.module.phases.is_some()) {
+        let (cluster, modules) = (loaded.cluster.clone(), loaded.modules.clone());
+        desired.anew =
+            Some(Arc::new(Source { cluster, modules, lock: lock.clone(), secrets: secrets.clone(), inputs }));
+    }
     (Some(desired).filter(|_| found.is_empty()), found)
 }
 
-fn whole(
+pub(super) fn whole(
     cluster: &Cluster,
     modules: &Modules,
     lock: &Lock,
@@ -76,6 +82,7 @@ fn whole(
         jobs,
         accepted: accepted(cluster),
         declared: Declared::default(),
+        anew: None,
     }
 }
 

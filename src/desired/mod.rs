@@ -1,5 +1,6 @@
 //! What should be: every instance with its rendered files, software, process and generations. Pure.
 
+mod anew;
 mod boot;
 mod context;
 mod draft;
@@ -19,6 +20,7 @@ mod systemd;
 #[cfg(test)]
 mod tests;
 
+pub use anew::{Anew, Between, phase_of_file};
 pub use expand::expand;
 pub use job::DesiredJob;
 
@@ -55,6 +57,9 @@ pub struct Desired {
     pub accepted: BTreeMap<InstanceId, BTreeMap<String, Acceptance>>,
     /// What the file says that plans are refused for.
     pub declared: Declared,
+    /// What a service should be in the middle of a change that needs several passes; `None` when no module knows such a
+    /// change.
+    pub anew: Option<Arc<dyn Anew>>,
 }
 
 /// That a change on a host is left as it is.

@@ -2,7 +2,7 @@
 
 use super::text::Texts;
 use super::{Change, FileDiff, Origin};
-use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
+use crate::desired::{DesiredFile, DesiredHost, DesiredInstance, Place, UNIT_FOLDER, phase_of_file};
 use crate::inventory::{
     FileObservation, HeldWhat, HostObservation, InstanceObservation, Inventory, ProcessObservation, Running, version_in,
 };
@@ -182,6 +182,7 @@ fn files(
 ) {
     let from = changes.len();
     let id = &wanted.id;
+    let marks = |path: &str| marks_phase(wanted, path);
     let same_generation = found.current == Some(wanted.content_generation);
     let recorded = same_generation && found.current_restart == Some(wanted.restart_generation);
     let by_path: BTreeMap<&str, &DesiredFile> = wanted.files.iter().map(|file| (path_of(&file.place), file)).collect();
@@ -197,6 +198,8 @@ fn files(
                 }
                 continue;
             }
+            // It comes and goes with the generations of a change; what the change is, the other files say.
+            _ if !same_generation && marks(path) => continue,
             _ if process_file && !definition_differs(wanted, found, file, old) => continue,
             _ if process_file => {
                 let change = Change::ProcessDefinition { instance: id.clone() };
@@ -255,17 +258,24 @@ fn gone(
             || PROCESS_FILES.contains(&path)
             || wanted.module.service_owned.iter().any(|owned| owned == path)
     };
-    for (path, old) in found.files.iter().filter(|(path, _)| !kept(path) && !path.starts_with('/')) {
+    let same_generation = found.current == Some(wanted.content_generation);
+    let gone = |path: &str| !kept(path) && !path.starts_with('/') && (same_generation || !marks_phase(wanted, path));
+    for (path, old) in found.files.iter().filter(|(path, _)| gone(path)) {
         changes.push(Change::File {
             instance: wanted.id.clone(),
             path: path.clone(),
             on_change: OnChange::Nothing,
             from: Some(old.sha256),
             to: None,
-            by_hand: found.current == Some(wanted.content_generation),
+            by_hand: same_generation,
             origin: None,
         });
     }
+}
+
+/// Whether a file only says which phase of a change a generation belongs to.
+fn marks_phase(wanted: &DesiredInstance, path: &str) -> bool {
+    wanted.module.phases.as_ref().is_some_and(|phases| phase_of_file(path, phases).is_some())
 }
 
 /// Whether a file that defines the process differs in more than the names of the software folders in it.

@@ -150,6 +150,7 @@ fn parts(step: &Step) -> (Vec<Part<Kind>>, u32) {
         StepKind::Barrier => Vec::new(),
         StepKind::Repair { service, .. } => like(service.as_str(), "repair"),
         StepKind::Gate { service, gate, .. } => like(service.as_str(), gate_name(*gate)),
+        StepKind::Before { service, .. } => like(service.as_str(), "before"),
         StepKind::Roll(roll) => rolled(roll),
         StepKind::PickNext { candidates, budget, take, .. } => {
             let batches = take.div_ceil((*budget).max(1));

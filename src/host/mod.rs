@@ -219,6 +219,8 @@ pub enum Question {
     Service { service: ServiceName, gate: GateKind, members: Vec<InstanceId> },
     /// This instance may be stopped as far as this rule is concerned.
     Safe { instance: InstanceId, rule: Name },
+    /// This rule holds, which must before a phase of a change begins; with the instances that are up.
+    Before { service: ServiceName, phase: Name, rule: Name, members: Vec<InstanceId> },
     /// This instance goes last.
     GoesLast(InstanceId),
 }

@@ -10,6 +10,7 @@ mod import;
 mod job;
 mod module;
 mod names;
+mod phases;
 mod probe;
 mod quote;
 mod secret;
@@ -32,10 +33,11 @@ pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;
 pub use module::{
     CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange, Order, Param,
-    ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled, StatusLine, Strategy,
+    ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled, Strategy,
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
-pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, Template};
+pub use phases::{Phase, Phases};
+pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, StatusLine, Template};
 pub use quote::sh_quote;
 pub use secret::{Hidden, Secret, slow};
 pub use share::Share;

@@ -1,8 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
 use super::{
-    Artifact, Ask, Connection, Expr, Gate, Import, Job, ModuleName, Name, Plugins, Probe, Recognition, Share, Template,
-    Value, Version,
+    Artifact, Ask, Connection, Expr, Gate, Import, Job, ModuleName, Name, Phases, Plugins, Probe, Recognition, Share,
+    StatusLine, Template, Value, Version,
 };
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
@@ -68,6 +68,8 @@ pub struct Module {
     pub strategy: Strategy,
     /// Rules for a rolling change.
     pub rolling: Rolling,
+    /// Changes that need several passes.
+    pub phases: Option<Phases>,
     /// Cluster-level state that a finished rollout leaves behind; anything else is drift.
     pub settled: Vec<Settled>,
     /// Lines of `esplan status`.
@@ -388,13 +390,4 @@ pub struct Settled {
     pub expect: Expr,
     /// The value that repairs it, a JSON literal.
     pub repair: serde_json::Value,
-}
-
-/// A line of `esplan status` for the service as a whole.
-#[derive(Debug, Clone)]
-pub struct StatusLine {
-    /// The request.
-    pub probe: Probe,
-    /// What to show, a template over the answer.
-    pub show: Template,
 }

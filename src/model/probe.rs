@@ -73,7 +73,10 @@ pub enum ProbeKind {
         command: Vec<Template>,
     },
     /// What only the Kafka protocol can tell: `body` is brokers, controller and partitions of the Metadata answer.
-    Kafka,
+    Kafka {
+        /// Whether it is also asked which requests it understands: `body.apis`.
+        apis: bool,
+    },
 }
 
 impl ProbeKind {
@@ -125,4 +128,13 @@ pub struct Ask {
     pub probe: Probe,
     /// The expression that gives the value from the answer.
     pub value: Expr,
+}
+
+/// A line of `esplan status` for the service as a whole.
+#[derive(Debug, Clone)]
+pub struct StatusLine {
+    /// The request.
+    pub probe: Probe,
+    /// What to show, a template over the answer.
+    pub show: Template,
 }

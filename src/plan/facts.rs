@@ -1,5 +1,6 @@
 //! What each instance is and needs: read off the observation and the changes once, before anything is decided.
 
+use super::rounds::Round;
 use super::{PlanInput, Reason, again, safety};
 use crate::desired::{DesiredInstance, DesiredService, Place};
 use crate::diff::Change;
@@ -53,6 +54,7 @@ pub(super) enum Hold {
 
 /// One instance.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is seen or asked by itself")]
 pub(super) struct Facts<'a> {
     pub(super) wanted: &'a DesiredInstance,
     pub(super) found: Option<&'a InstanceObservation>,
@@ -71,6 +73,8 @@ pub(super) struct Facts<'a> {
     pub(super) reasons: Vec<Reason>,
     /// Whether only somebody's wish is why something is done to it.
     pub(super) asked: bool,
+    /// Whether it goes through a phase of a change that has no way back.
+    pub(super) crosses: bool,
 }
 
 impl Facts<'_> {
@@ -115,9 +119,9 @@ impl Facts<'_> {
         }
     }
 
-    /// Whether the module says that there is no way back from the version it gets.
+    /// Whether the module says that there is no way back from the version or the phase it gets.
     pub(super) fn no_return(&self) -> bool {
-        self.upgrade.as_ref().is_some_and(|(from, to)| crosses(self.wanted, from, to))
+        (self.crosses && self.switch) || self.upgrade.as_ref().is_some_and(|(from, to)| crosses(self.wanted, from, to))
     }
 
     /// The complete generation to go back to: the current one. When that is the declared one already, because a
@@ -152,7 +156,11 @@ pub(super) fn observed<'a>(input: &PlanInput<'a>, host: &HostName) -> Option<&'a
 }
 
 /// Reads off everything about every instance.
-pub(super) fn collect<'a>(input: &PlanInput<'a>, changes: &[Change]) -> BTreeMap<InstanceId, Facts<'a>> {
+pub(super) fn collect<'a>(
+    input: &PlanInput<'a>,
+    changes: &[Change],
+    round: &Round<'_>,
+) -> BTreeMap<InstanceId, Facts<'a>> {
     let mut by_instance: BTreeMap<&InstanceId, Vec<&Change>> = BTreeMap::new();
     for change in changes {
         if let Some(instance) = change.instance() {
@@ -161,7 +169,7 @@ pub(super) fn collect<'a>(input: &PlanInput<'a>, changes: &[Change]) -> BTreeMap
     }
     let one = |wanted: &'a DesiredInstance| {
         let changes = by_instance.get(&wanted.id).map_or(&[][..], Vec::as_slice);
-        (wanted.id.clone(), facts(input, wanted, changes))
+        (wanted.id.clone(), facts(input, wanted, changes, round))
     };
     let mut all: BTreeMap<InstanceId, Facts<'a>> = input.desired.instances.values().map(one).collect();
     let failed: BTreeSet<RoleId> =
@@ -172,7 +180,7 @@ pub(super) fn collect<'a>(input: &PlanInput<'a>, changes: &[Change]) -> BTreeMap
     all
 }
 
-fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Change]) -> Facts<'a> {
+fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Change], round: &Round<'_>) -> Facts<'a> {
     let host = observed(input, &wanted.id.host);
     let found = host.and_then(|host| host.instances.get(wanted.id.role.as_str()));
     let hold = found.and_then(|found| found.held.as_ref()).filter(|held| held.holds(wanted.content_generation));
@@ -194,6 +202,7 @@ fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Cha
         upgrade: upgrade(wanted, changes),
         reasons: reasons(wanted, changes),
         asked: false,
+        crosses: round.crosses(&wanted.id),
     };
     if facts.state == State::Unseen || (hold.is_some() && back.is_none()) {
         return facts;

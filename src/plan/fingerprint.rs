@@ -209,16 +209,17 @@ fn works_on(kind: &StepKind) -> Vec<&HostName> {
         StepKind::Render { instance, .. } => vec![&instance.host],
         StepKind::Roll(roll) => vec![&roll.instance.host],
         StepKind::PickNext { candidates, .. } => candidates.iter().map(|roll| &roll.instance.host).collect(),
-        StepKind::Barrier | StepKind::Repair { .. } | StepKind::Gate { .. } => Vec::new(),
+        StepKind::Barrier | StepKind::Repair { .. } | StepKind::Gate { .. } | StepKind::Before { .. } => Vec::new(),
     }
 }
 
 /// The services that a step disturbs, changes a setting of, or waits for.
 fn concerns(kind: &StepKind) -> Vec<&ServiceName> {
     match kind {
-        StepKind::Undo { service, .. } | StepKind::Repair { service, .. } | StepKind::Gate { service, .. } => {
-            vec![service]
-        }
+        StepKind::Undo { service, .. }
+        | StepKind::Repair { service, .. }
+        | StepKind::Gate { service, .. }
+        | StepKind::Before { service, .. } => vec![service],
         StepKind::Roll(roll) => vec![&roll.service],
         StepKind::PickNext { candidates, .. } => candidates.iter().map(|roll| &roll.service).collect(),
         StepKind::Prepare { .. }

@@ -56,7 +56,7 @@ fn lists(step: &mut Step) -> Vec<&mut Members> {
     match &mut step.kind {
         StepKind::Roll(roll) => vec![&mut roll.members],
         StepKind::PickNext { candidates, .. } => candidates.iter_mut().map(|roll| &mut roll.members).collect(),
-        StepKind::Gate { members, .. } => vec![members],
+        StepKind::Gate { members, .. } | StepKind::Before { members, .. } => vec![members],
         StepKind::Prepare { .. }
         | StepKind::Fetch { .. }
         | StepKind::Assemble { .. }

@@ -9,11 +9,13 @@ mod fingerprint;
 mod input;
 mod members;
 mod planner;
+mod predict;
 mod reason;
 mod recreate;
 mod rehearsal;
 mod report;
 mod roll;
+mod rounds;
 mod safety;
 mod saved;
 mod sequence;
@@ -28,6 +30,7 @@ mod summary;
 pub(crate) mod tests;
 mod versions;
 mod waves;
+mod whole;
 
 pub use again::Again;
 pub use fingerprint::{Fingerprint, Reliance, Stale};
@@ -37,12 +40,13 @@ pub use planner::plan;
 pub use reason::{Reason, Refusal, Summary, Warning};
 pub use rehearsal::{rehearsal, rehearsal_on};
 pub use report::{Note, PlanReport};
+pub use rounds::{Round, Rounds, rounds};
 pub use saved::{BadPlan, Made, Saved};
 pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};
 
 use crate::desired::Inputs;
 use crate::diff::{Change, FileDiff};
-use crate::model::{HostName, InstanceId, Name};
+use crate::model::{HostName, InstanceId, Name, ServiceName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,12 +77,27 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// Unified diffs of files.
     pub diffs: Vec<FileDiff>,
+    /// What differs once more after the first pass of a change that needs several.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub later: Vec<Later>,
     /// Why it may not be applied; empty when it may.
     pub refusals: Vec<Refusal>,
     /// Worth knowing; nothing is refused.
     pub warnings: Vec<Warning>,
     /// Counts for the first and last line.
     pub summary: Summary,
+}
+
+/// A further round over some services: what it changes of what the one before it has left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Later {
+    /// The phase that each of the services is in then.
+    pub phases: BTreeMap<ServiceName, Name>,
+    /// What it changes.
+    pub changes: Vec<Change>,
+    /// Unified diffs of files.
+    pub diffs: Vec<FileDiff>,
 }
 
 /// What a plan means for the exit code of the program that shows it.

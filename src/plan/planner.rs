@@ -3,13 +3,14 @@
 
 use super::facts::{self, Facts, Hold, Need, State};
 use super::fingerprint::relied_on;
+use super::rounds::{self, Round};
 use super::safety::{self, Safety};
-use super::sequence::{Draft, Sequence};
+use super::sequence::Sequence;
 use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
+use super::whole::{Before, Whole};
 use super::{
-    FORMAT, Note, Plan, PlanInput, PlanReport, Reason, Refusal, Step, StepKind, again, members, recreate, settings,
-    stops, summary,
+    FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, again, members, recreate, settings, stops, summary,
 };
 use crate::desired::DesiredService;
 use crate::diff::{self, Change};
@@ -20,27 +21,51 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the plan, and the report of what it leaves out. The same input gives the same bytes.
 pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
-    let (changes, diffs) = diff::diff(input.desired, input.inventory);
-    let all = facts::collect(input, &changes);
-    let (mut safety, mut report) = (Safety::default(), PlanReport { notes: notes(input, &changes, &all) });
-    safety::judge(input, &all, &mut safety);
-    super::singleton::judge(input, &mut safety);
-    again::refuse(input, &all, &mut safety);
-    let order = |service: &ServiceName| {
-        let declared = input.desired.services.get(service).into_iter();
-        let upgraded = declared.flat_map(|of| facts::of_service(&all, of)).any(|facts| facts.upgrade.is_some());
-        if upgraded { TierOrder::Upgrade } else { TierOrder::Start }
-    };
-    let mut steps = match (graph::stages(input.desired, order), graph::stages(input.desired, |_| TierOrder::Start)) {
-        (Ok(changing), Ok(starting)) => {
-            let planner = Planner { input, changes: &changes, all: &all, changing: &changing, starting: &starting };
-            planner.steps(&mut safety, &mut report.notes)
+    let rounds = rounds::rounds(input.desired, input.inventory);
+    let (mut safety, mut report) = (Safety::default(), PlanReport::default());
+    let (mut whole, mut later) = (Whole::default(), Vec::new());
+    let (mut changes, mut diffs) = (Vec::new(), Vec::new());
+    let mut before: Option<Before<'_>> = None;
+    let mut well = BTreeSet::new();
+    for why in rounds.wrong() {
+        safety.refuse(Refusal::PHASES, why.clone(), "correct `phases` of the module");
+    }
+    for round in rounds.list() {
+        let on = before.as_ref().map(|before| before.goes_on(round, &mut report.notes));
+        if on.as_ref().is_some_and(BTreeSet::is_empty) {
+            break;
         }
-        (Err(cycle), _) | (_, Err(cycle)) => {
-            safety.refuse(Refusal::CYCLE, cycle.to_string(), "leave out one `after` among their modules");
-            Vec::new()
+        let there = before.as_ref().zip(on.as_ref()).map(|(before, on)| before.then(on));
+        let inventory = there.as_ref().unwrap_or(input.inventory);
+        let now = &PlanInput { desired: &round.desired, inventory, options: input.options };
+        let (mut differs, mut texts) = diff::diff(now.desired, now.inventory);
+        if let Some(on) = &on {
+            let of = |id: &InstanceId| now.desired.instances.get(id).is_some_and(|one| on.contains(&one.service));
+            differs.retain(|change| change.instance().is_some_and(of));
+            texts.retain(|diff| of(&diff.instance));
         }
-    };
+        let all = facts::collect(now, &differs, round);
+        if on.is_none() {
+            report.notes.extend(notes(now, &differs, &all));
+            safety::judge(now, &all, &mut safety);
+            super::singleton::judge(now, &mut safety);
+            again::refuse(now, &all, &mut safety);
+            well = stops::well(now, &all);
+        }
+        let ended = one_round(now, round, (&differs, &all), on.as_ref(), &mut whole, &mut safety, &mut report.notes);
+        if on.is_none() {
+            (changes, diffs) = (differs, texts);
+        } else {
+            let phases = round.phases.iter().filter(|(name, _)| on.as_ref().is_some_and(|on| on.contains(*name)));
+            let phases = phases.map(|(name, between)| (name.clone(), between.phase.name.clone())).collect();
+            later.push(Later { phases, changes: differs, diffs: texts });
+        }
+        if rounds.list().len() > 1 {
+            let inventory = there.unwrap_or_else(|| input.inventory.clone());
+            before = Some(Before { round, inventory, ended });
+        }
+    }
+    let mut steps = whole.finish(input, &changes);
     let disturbed: BTreeSet<&ServiceName> = summary::restarted(&steps).map(|roll| &roll.service).collect();
     for service in input.desired.services.keys() {
         let disturbed = disturbed.contains(service);
@@ -49,10 +74,10 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
             safety.warn("not-healthy", format!("{service} is not healthy now: {}", verdict.says));
         }
     }
-    stops::judge(input, &all, &steps, &mut safety);
+    stops::judge(input, &well, &steps, &mut safety);
     unread(input, &changes, &mut safety);
     let (refusals, warnings) = safety.finish(input);
-    let summary = summary::count(input, &changes, &steps);
+    let summary = summary::count(input, &changes, &later, &steps);
     let plan = Plan {
         format: FORMAT,
         cluster: input.desired.cluster.clone(),
@@ -62,11 +87,41 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
         steps,
         changes,
         diffs,
+        later,
         refusals,
         warnings,
         summary,
     };
     (plan, report)
+}
+
+/// One round: what disturbs in it, and what has to be staged for that. The services that it leaves whole.
+fn one_round(
+    input: &PlanInput<'_>,
+    round: &Round<'_>,
+    (changes, all): (&[Change], &BTreeMap<InstanceId, Facts<'_>>),
+    only: Option<&BTreeSet<ServiceName>>,
+    whole: &mut Whole,
+    safety: &mut Safety,
+    notes: &mut Vec<Note>,
+) -> BTreeSet<ServiceName> {
+    let order = |service: &ServiceName| {
+        let declared = input.desired.services.get(service).into_iter();
+        let upgraded = declared.flat_map(|of| facts::of_service(all, of)).any(|facts| facts.upgrade.is_some());
+        if upgraded { TierOrder::Upgrade } else { TierOrder::Start }
+    };
+    match (graph::stages(input.desired, order), graph::stages(input.desired, |_| TierOrder::Start)) {
+        (Ok(changing), Ok(starting)) => {
+            let planner = Planner { input, round, only, changes, all, changing: &changing, starting: &starting };
+            let (disturbing, ended) = planner.disturbing(safety, notes);
+            whole.add(input, round, (changes, all), disturbing);
+            ended
+        }
+        (Err(cycle), _) | (_, Err(cycle)) => {
+            safety.refuse(Refusal::CYCLE, cycle.to_string(), "leave out one `after` among their modules");
+            BTreeSet::new()
+        }
+    }
 }
 
 /// What can't be judged or put back.
@@ -161,6 +216,10 @@ fn silent(input: &PlanInput<'_>, changes: &[Change], told: bool) -> Vec<HostName
 
 struct Planner<'p, 'a> {
     input: &'p PlanInput<'a>,
+    /// The phases that services are in.
+    round: &'p Round<'p>,
+    /// The services that it is about; `None`: all.
+    only: Option<&'p BTreeSet<ServiceName>>,
     changes: &'p [Change],
     all: &'p BTreeMap<InstanceId, Facts<'a>>,
     /// Tiers in the order for what changes while a service runs.
@@ -170,32 +229,29 @@ struct Planner<'p, 'a> {
 }
 
 impl Planner<'_, '_> {
-    fn steps(&self, safety: &mut Safety, notes: &mut Vec<Note>) -> Vec<Step> {
+    /// Everything that disturbs, and the services of which nothing was left for later.
+    fn disturbing(&self, safety: &mut Safety, notes: &mut Vec<Note>) -> (Sequence, BTreeSet<ServiceName>) {
         // What disturbs is thought of first, so that only what it needs is staged before it.
-        let mut disturbing = Sequence::default();
+        let mut disturbing = Sequence::of(self.round);
         let asked: BTreeSet<ServiceName> = self.early_settings(&mut disturbing);
-        match self.canary_hosts() {
+        let partial = match self.canary_hosts() {
             None => self.services(&[Pass::EachRole], &asked, &mut disturbing, safety, notes),
             Some(hosts) => {
                 let passes = [Pass::CanaryHosts(hosts.clone()), Pass::OtherHosts(hosts)];
-                self.services(&passes, &asked, &mut disturbing, safety, notes);
+                self.services(&passes, &asked, &mut disturbing, safety, notes)
             }
-        }
-        let touched = summary::touched(disturbing.drafts());
-        let mut sequence = Sequence::default();
-        let mut written = super::staging::stage(self.input, self.changes, self.all, &touched, &mut sequence);
-        written.extend(summary::switched(disturbing.drafts()));
-        let moved = summary::moved(disturbing.drafts());
-        sequence.append(disturbing);
-        let (retired, hosts) = super::staging::retired(self.input, self.changes, &moved);
-        sequence.group(retired);
-        written.extend(hosts);
-        let collect = |host: HostName| {
-            let kind = StepKind::Collect { host: host.clone() };
-            Draft::new(format!("collect {host}"), kind, vec![Reason::Follows])
         };
-        sequence.group(written.into_iter().map(collect).collect());
-        sequence.finish()
+        let whole = self.input.desired.services.values().filter(|of| !partial.contains(&of.name) && self.ends(of));
+        (disturbing, whole.map(|of| of.name.clone()).collect())
+    }
+
+    /// Whether all of a service is as it should be when what is planned is done.
+    fn ends(&self, service: &DesiredService) -> bool {
+        facts::of_service(self.all, service).all(|facts| {
+            let asked = self.input.options.selects(facts.id(), &service.name);
+            let done = if facts.need == Need::Nothing { facts.state == State::Up } else { asked };
+            facts.state != State::Unseen && facts.hold == Hold::Free && done
+        })
     }
 
     /// Settings of services that can be asked now: before anything is rolled.
@@ -242,7 +298,7 @@ impl Planner<'_, '_> {
         sequence: &mut Sequence,
         safety: &mut Safety,
         notes: &mut Vec<Note>,
-    ) {
+    ) -> BTreeSet<ServiceName> {
         let mut up: BTreeMap<ServiceName, BTreeSet<InstanceId>> = BTreeMap::new();
         let mut partial: BTreeSet<ServiceName> = BTreeSet::new();
         let mut worked: BTreeSet<ServiceName> = touched.clone();
@@ -256,6 +312,9 @@ impl Planner<'_, '_> {
             }
             for desired in self.order().into_iter().filter_map(|name| self.input.desired.services.get(&name)) {
                 let name = &desired.name;
+                if self.only.is_some_and(|only| !only.contains(name)) {
+                    continue;
+                }
                 let before = graph::before(self.input.desired, name);
                 let there = up.entry(name.clone()).or_insert_with(|| self.initially_up(desired)).clone();
                 let mut service = Service {
@@ -276,6 +335,9 @@ impl Planner<'_, '_> {
                     }
                     continue;
                 }
+                if let Some(between) = self.round.phases.get(name).filter(|_| index == 0) {
+                    service.before(between.phase);
+                }
                 let mut did = index == 0 && service.start();
                 did |= self.owed_settings(&mut service, &mut owed);
                 service.stages = self.changing.of(name).collect();
@@ -293,6 +355,7 @@ impl Planner<'_, '_> {
                 up.insert(name.clone(), service.up);
             }
         }
+        partial
     }
 
     /// Settings of a service that could not be asked, as soon as something of it is up.

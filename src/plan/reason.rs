@@ -101,6 +101,8 @@ impl Refusal {
     pub const ADOPTION: &str = "adoption";
     /// What would be taken over is in a unit of somebody else, which may start it again.
     pub const ADOPTED_UNIT: &str = "adopted-unit";
+    /// What a service should be in the middle of a change can't be rendered.
+    pub const PHASES: &str = "phases";
     /// Services that wait for each other in a circle.
     pub const CYCLE: &str = "cycle";
     /// What is to be restarted as it is differs from what is declared.

@@ -1,7 +1,7 @@
 //! Why a plan is as it is: what was left out, what waits, what stands in the way. Beside the plan, never part of it.
 
 use crate::inventory::Held;
-use crate::model::{HostName, InstanceId, ServiceName};
+use crate::model::{HostName, InstanceId, Name, ServiceName};
 use serde::{Deserialize, Serialize};
 
 /// What the planner had to leave out or put off, typed.
@@ -32,6 +32,8 @@ pub enum Note {
     CanaryOnly { service: ServiceName, rest: Vec<InstanceId> },
     /// Left out until a service that comes before it is complete.
     WaitsFor { service: ServiceName, on: ServiceName },
+    /// The next phase of a change is left for another run: the one before it does not come to its end in this one.
+    PhaseLeft { service: ServiceName, phase: Name },
     /// An instance of ours that the file does not declare any more. Nothing is done to it.
     Orphan { host: HostName, role: String, running: bool },
     /// Artifacts are fetched there, and these hosts pass none on: `told` by the file, or for want of an SSH client.

@@ -4,8 +4,10 @@
 //! nothing on their hosts would be lost together; a chain keeps that rule without having to prove it
 //! (`docs/design/002-planner.md` says what may be relaxed).
 
+use super::rounds::Round;
 use super::{Reason, Step, StepId, StepKind, Wave};
-use std::collections::BTreeSet;
+use crate::model::{InstanceId, Name, ServiceName};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Edges between two groups that are written out; more of them go through a barrier.
 const MOST_EDGES: usize = 64;
@@ -18,11 +20,13 @@ pub(super) struct Draft {
     pub(super) wave: Option<Wave>,
     pub(super) reason: Vec<Reason>,
     pub(super) no_return: bool,
+    /// The phase of a change that its service is in.
+    pub(super) phase: Option<Name>,
 }
 
 impl Draft {
     pub(super) fn new(id: String, kind: StepKind, reason: Vec<Reason>) -> Self {
-        Self { id, kind, wave: None, reason, no_return: false }
+        Self { id, kind, wave: None, reason, no_return: false, phase: None }
     }
 
     #[must_use]
@@ -40,11 +44,38 @@ pub(super) struct Sequence {
     /// What the next group comes after.
     frontier: Vec<usize>,
     ids: BTreeSet<String>,
+    /// The phases of changes that services are in: their steps have the name behind their own.
+    phases: BTreeMap<ServiceName, Name>,
+    /// The services of instances in a phase.
+    instances: BTreeMap<InstanceId, ServiceName>,
 }
 
 impl Sequence {
+    /// Steps of a round over services, of which some are in a phase of a change.
+    pub(super) fn of(round: &Round<'_>) -> Self {
+        let names = round.phases.iter().map(|(service, between)| (service.clone(), between.phase.name.clone()));
+        let phases: BTreeMap<ServiceName, Name> = names.collect();
+        let members = phases.keys().filter_map(|service| round.desired.services.get(service));
+        let instances = members.flat_map(|of| of.instances.iter().map(|id| (id.clone(), of.name.clone()))).collect();
+        Self { phases, instances, ..Self::default() }
+    }
+
+    /// The phase that a step's service is in.
+    fn phase(&self, kind: &StepKind) -> Option<Name> {
+        let service = match kind {
+            StepKind::Render { instance, .. } => self.instances.get(instance),
+            StepKind::Gate { service, .. } | StepKind::Before { service, .. } => Some(service),
+            _ => kind.rolls().first().map(|roll| &roll.service),
+        };
+        self.phases.get(service?).cloned()
+    }
+
     /// Adds a step after some others; its number.
     pub(super) fn add(&mut self, mut draft: Draft, needs: Vec<usize>) -> usize {
+        if let Some(phase) = self.phase(&draft.kind) {
+            draft.id = format!("{} ({phase})", draft.id);
+            draft.phase = Some(phase);
+        }
         let base = draft.id.clone();
         let mut count = 1;
         while !self.ids.insert(draft.id.clone()) {
@@ -111,6 +142,7 @@ impl Sequence {
         let step = |(draft, needs): (Draft, Vec<usize>)| Step {
             id: StepId(draft.id),
             kind: draft.kind,
+            phase: draft.phase,
             needs: needs.into_iter().filter_map(|step| ids.get(step).cloned()).collect(),
             wave: draft.wave,
             reason: draft.reason,

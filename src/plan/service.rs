@@ -8,7 +8,7 @@ use super::waves::{Pass, Waves};
 use super::{GateKind, Members, Note, PlanInput, Reason, Refusal, StepKind, Wave, recreate};
 use crate::desired::DesiredService;
 use crate::graph::Stage;
-use crate::model::InstanceId;
+use crate::model::{InstanceId, Phase, SafetyRule};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that planning one service looks at and adds to.
@@ -64,6 +64,33 @@ impl<'p, 'a> Service<'p, 'a> {
     fn single(&self) -> Vec<&'p Facts<'a>> {
         let replaced: BTreeSet<&InstanceId> = self.replaced().into_iter().map(Facts::id).collect();
         self.work().filter(|facts| !replaced.contains(facts.id())).collect()
+    }
+
+    /// What must hold before a phase of a change: asked before anything of the service is touched.
+    pub(super) fn before(&mut self, phase: &Phase) {
+        if phase.before.is_empty() || self.work().next().is_none() {
+            return;
+        }
+        let name = &self.declared.name;
+        let called = |rule: &SafetyRule| self.declared.module.rule(rule.name.as_str());
+        let (waived, rules): (Vec<_>, Vec<_>) =
+            phase.before.iter().partition(|rule| self.input.options.waivers.contains_key(&called(rule)));
+        for rule in waived {
+            let message = format!("{name}: what must hold before the phase `{}` is not asked", phase.name);
+            self.safety.refuse(called(rule).as_str(), message, "leave the waiver out, and it is");
+        }
+        if rules.is_empty() {
+            return;
+        }
+        if self.up.is_empty() {
+            let message = format!("{name}: nothing of it runs that could be asked before the phase `{}`", phase.name);
+            let help = "start it as it was first: declare the version that it has, and apply that";
+            self.safety.refuse(Refusal::UNASKED, message, help);
+            return;
+        }
+        let rules = rules.into_iter().map(|rule| rule.name.clone()).collect();
+        let kind = StepKind::Before { service: name.clone(), rules, members: self.members(), within: phase.within };
+        self.sequence.group(vec![Draft::new(format!("{name} before"), kind, vec![Reason::Follows])]);
     }
 
     /// Broken instances, or all of them when nothing runs: what has to be there before anything is disturbed.

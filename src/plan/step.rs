@@ -22,6 +22,9 @@ pub struct Step {
     pub kind: StepKind,
     /// Steps that must be done before.
     pub needs: Vec<StepId>,
+    /// The phase of a change that its service is in, when that needs several.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phase: Option<Name>,
     /// Which wave of its role it belongs to.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wave: Option<Wave>,
@@ -91,6 +94,15 @@ pub enum StepKind {
     Gate {
         service: ServiceName,
         gate: GateKind,
+        members: Members,
+        #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
+        within: Duration,
+    },
+    /// Asks what must hold of a service before a phase of a change begins. `rules` are those that nobody has waived.
+    Before {
+        service: ServiceName,
+        rules: Vec<Name>,
         members: Members,
         #[serde(with = "millis")]
         #[cfg_attr(test, schemars(with = "u64"))]

@@ -4,7 +4,8 @@
 use super::facts::{Facts, State, of_service};
 use super::safety::Safety;
 use super::{Plan, PlanInput, Step, Wave, summary};
-use crate::model::InstanceId;
+use crate::desired::DesiredService;
+use crate::model::{InstanceId, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Instances that run well and are stopped: what they keep is asked about. A broken one is repaired whatever it keeps, and
@@ -22,16 +23,19 @@ impl Plan {
     }
 }
 
+/// The services of which everything is up.
+pub(super) fn well(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>) -> BTreeSet<ServiceName> {
+    let up = |service: &&DesiredService| of_service(all, service).all(|facts| facts.state == State::Up);
+    input.desired.services.values().filter(up).map(|service| service.name.clone()).collect()
+}
+
 /// Refuses what a rule forbids. Where something of the service is to be brought back first, what it says now means nothing:
 /// the rules are asked when it is back.
-pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, steps: &[Step], safety: &mut Safety) {
+pub(super) fn judge(input: &PlanInput<'_>, well: &BTreeSet<ServiceName>, steps: &[Step], safety: &mut Safety) {
     for id in stopped(steps) {
         let Some(wanted) = input.desired.instances.get(id) else { continue };
-        let Some(service) = input.desired.services.get(&wanted.service) else { continue };
         let answers = input.inventory.services.get(&wanted.service).and_then(|seen| seen.safe.get(id));
-        let (Some(answers), true) = (answers, of_service(all, service).all(|facts| facts.state == State::Up)) else {
-            continue;
-        };
+        let Some(answers) = answers.filter(|_| well.contains(&wanted.service)) else { continue };
         for rule in &wanted.module.safe_to_stop {
             let Some(verdict) = answers.get(&rule.name).filter(|verdict| !verdict.holds) else { continue };
             let name = wanted.module.rule(rule.name.as_str());

@@ -2,7 +2,7 @@
 
 use super::facts;
 use super::sequence::Draft;
-use super::{Action, PlanInput, Roll, Step, StepKind, Summary};
+use super::{Action, Later, PlanInput, Roll, Step, StepKind, Summary};
 use crate::diff::Change;
 use crate::model::{HostName, InstanceId};
 use std::collections::BTreeSet;
@@ -51,7 +51,8 @@ fn counted(kind: &StepKind, holds: impl Fn(&Roll) -> bool) -> usize {
 }
 
 /// Counts what a plan is about and does.
-pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -> Summary {
+pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], later: &[Later], steps: &[Step]) -> Summary {
+    let changes = || changes.iter().chain(later.iter().flat_map(|later| &later.changes));
     let has = |roll: &Roll, wanted: fn(&Action) -> bool| roll.actions.iter().any(wanted);
     let starts = |roll: &Roll| has(roll, |action| matches!(action, Action::Start { .. }));
     let stops = |roll: &Roll| has(roll, is_stop);
@@ -67,7 +68,7 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -
     let written: BTreeSet<&InstanceId> = rendered.chain(rolled).collect();
     let written = |instance: &InstanceId| written.contains(instance);
     let new = |instance: &InstanceId| input.desired.instances.get(instance).map_or(0, |wanted| wanted.files.len());
-    let files = changes.iter().filter(|change| change.instance().is_some_and(written)).map(|change| match change {
+    let files = changes().filter(|change| change.instance().is_some_and(written)).map(|change| match change {
         Change::NewInstance { instance } | Change::Stranger { instance, .. } => new(instance),
         Change::File { .. } | Change::Mode { .. } => 1,
         _ => 0,
@@ -76,7 +77,7 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], steps: &[Step]) -
         hosts: seen.len(),
         unobserved: unseen.len(),
         instances: input.desired.instances.len(),
-        changes: changes.iter().filter(|change| !change.only_shown()).count(),
+        changes: changes().filter(|change| !change.only_shown()).count(),
         starts: total(&starts).saturating_sub(restarts),
         restarts,
         reloads: total(&|roll: &Roll| has(roll, |action| matches!(action, Action::Reload))),

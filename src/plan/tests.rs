@@ -1,6 +1,7 @@
 //! What plans look like, step by step.
 
 mod again;
+mod machine;
 mod props;
 mod schema;
 mod stale;

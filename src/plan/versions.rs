@@ -2,6 +2,7 @@
 //! software has not.
 
 use super::facts::{self, Facts};
+use super::rounds;
 use super::safety::Safety;
 use super::{PlanInput, Refusal};
 use crate::model::{InstanceId, ModuleName};
@@ -34,7 +35,10 @@ fn conflicts(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safet
 fn downgrades(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
     for facts in all.values().filter(|facts| asked(input, facts)) {
         let Some((from, to)) = facts.upgrade.as_ref().filter(|(from, to)| to < from) else { continue };
-        if facts::crosses(facts.wanted, to, from) {
+        // A change that has not come to a phase without a way back may be taken back.
+        let phases = facts.wanted.module.phases.as_ref();
+        let began = phases.and_then(|phases| rounds::mark(facts.found, phases)).map(|(_, began)| began);
+        if began.is_none_or(|began| *to < began) && facts::crosses(facts.wanted, to, from) {
             let message = format!("{} would go from {from} back to {to}, and there is no way back", facts.id());
             let help = "declare the version that it runs; data of the newer version can only be restored from a backup";
             let place = input.desired.declared.places.get(&facts.id().role);

@@ -1,4 +1,4 @@
-//! The one request of the Kafka protocol that a gate needs: Metadata, of all topics.
+//! The requests of the Kafka protocol that a gate needs: Metadata, of all topics, and which requests a broker understands.
 //!
 //! By hand and not with the `kafka-protocol` crate: that one allocates as much as the answer claims to have
 //! (`Vec::with_capacity` of an untrusted length), which is an abort on a garbage answer, and it brings 3.7 MB of source
@@ -18,6 +18,11 @@ const MAX_PARTITIONS: usize = 200_000;
 
 /// What comes back with the answer.
 const CORRELATION: i32 = 0x6573;
+
+/// `ApiVersions`, version 0: what a broker understands differs from version to version.
+fn which_requests() -> Vec<u8> {
+    framed(18, 0, &[])
+}
 
 /// A request with its length: API key, version, correlation id, client id, and what it says.
 fn framed(key: i16, version: i16, says: &[u8]) -> Vec<u8> {
@@ -39,12 +44,16 @@ fn request() -> Vec<u8> {
 }
 
 /// Asks and reads the answer. The caller bounds the time.
-pub(super) async fn exchange(mut stream: Box<dyn Stream>, way: &Way) -> Result<Answer, ProbeError> {
+pub(super) async fn exchange(mut stream: Box<dyn Stream>, way: &Way, apis: bool) -> Result<Answer, ProbeError> {
     if let Some(auth) = &way.auth {
         login(&mut *stream, auth, way).await?;
     }
-    let bytes = ask(&mut *stream, &request()).await?;
-    Ok(Answer { body: Some(decode(&bytes)?), ..Answer::default() })
+    let mut body = decode(&ask(&mut *stream, &request()).await?)?;
+    if apis && let Some(body) = body.as_object_mut() {
+        let understood = ask(&mut *stream, &which_requests()).await?;
+        body.insert("apis".to_owned(), understands(&understood)?);
+    }
+    Ok(Answer { body: Some(body), ..Answer::default() })
 }
 
 /// SASL PLAIN (brokers since 1.0): the mechanism, then user and password. No answer has a byte of them.
@@ -92,6 +101,25 @@ async fn ask(stream: &mut dyn Stream, request: &[u8]) -> Result<Vec<u8>, ProbeEr
         return Err(garbage("it ends early"));
     }
     Ok(bytes)
+}
+
+/// `ApiVersions` v0: the highest version of each request, by its number.
+fn understands(bytes: &[u8]) -> Result<Value, ProbeError> {
+    let mut bytes = Bytes(bytes);
+    if bytes.int32()? != CORRELATION {
+        return Err(garbage("it answers another request"));
+    }
+    let error = bytes.int16()?;
+    if error != 0 {
+        return Err(garbage("it does not say which requests it understands"));
+    }
+    let mut all = serde_json::Map::new();
+    bytes.array(|bytes| {
+        let (key, _least, most) = (bytes.int16()?, bytes.int16()?, bytes.int16()?);
+        all.insert(key.to_string(), most.into());
+        Ok(())
+    })?;
+    Ok(all.into())
 }
 
 /// Metadata v1 as the `body` of `docs/modules.md`. A topic that has an error and no partitions gets a row with

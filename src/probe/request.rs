@@ -21,7 +21,7 @@ pub(super) enum Request {
     Http { port: u16, http: HttpRequest },
     Tcp { port: u16, line: Option<String> },
     Exec { words: Vec<String> },
-    Kafka { port: u16 },
+    Kafka { port: u16, apis: bool },
 }
 
 impl Request {
@@ -42,14 +42,14 @@ impl Request {
                 Self::Tcp { port: port(probe, target)?, line: send.as_ref().map(render).transpose()? }
             }
             ProbeKind::Exec { command } => Self::Exec { words: command.iter().map(render).collect::<Result<_, _>>()? },
-            ProbeKind::Kafka => Self::Kafka { port: port(probe, target)? },
+            ProbeKind::Kafka { apis } => Self::Kafka { port: port(probe, target)?, apis: *apis },
         })
     }
 
     /// The port that it goes to; a program has none.
     pub(super) const fn port(&self) -> Option<u16> {
         match self {
-            Self::Http { port, .. } | Self::Tcp { port, .. } | Self::Kafka { port } => Some(*port),
+            Self::Http { port, .. } | Self::Tcp { port, .. } | Self::Kafka { port, .. } => Some(*port),
             Self::Exec { .. } => None,
         }
     }
@@ -58,7 +58,7 @@ impl Request {
     pub(super) fn only_reads(probe: &Probe) -> bool {
         match &probe.kind {
             ProbeKind::Http { method, .. } => *method == HttpMethod::Get,
-            ProbeKind::Tcp { .. } | ProbeKind::Kafka => true,
+            ProbeKind::Tcp { .. } | ProbeKind::Kafka { .. } => true,
             ProbeKind::Exec { .. } => false,
         }
     }
@@ -80,7 +80,7 @@ impl fmt::Display for Request {
             Self::Tcp { port, line: Some(line) } => write!(f, "`{}` on port {port}", printable(line, 60)),
             Self::Tcp { port, line: None } => write!(f, "port {port}"),
             Self::Exec { words } => write!(f, "`{}`", printable(&words.join(" "), 120)),
-            Self::Kafka { port } => write!(f, "metadata on port {port}"),
+            Self::Kafka { port, .. } => write!(f, "metadata on port {port}"),
         }
     }
 }

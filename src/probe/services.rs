@@ -110,6 +110,21 @@ impl Prober {
         Ok(scope.judge(&found.probe).await.verdict)
     }
 
+    async fn before(
+        &self,
+        service: &ServiceName,
+        (phase, rule): (&Name, &Name),
+        members: &[InstanceId],
+    ) -> Result<Verdict, String> {
+        let module = &self.service(service)?.module;
+        let known = module.phases.iter().flat_map(|phases| &phases.list).find(|known| known.name == *phase);
+        let found = known.and_then(|known| known.before.iter().find(|candidate| candidate.name == *rule));
+        let found = found.ok_or_else(|| format!("module {} has no rule `{rule}`", module.name.value))?;
+        let scope = self.scope(instances(&self.desired, members), None);
+        let scope = Scope { counted: true, cautious: true, ..scope };
+        Ok(scope.judge(&found.probe).await.verdict)
+    }
+
     async fn goes_last(&self, id: &InstanceId) -> Result<Verdict, String> {
         let (instance, scope) = self.about(id)?;
         match &instance.module.rolling.last {
@@ -127,6 +142,7 @@ impl Services for Prober {
             Question::Serves { instance, version } => self.ready(instance, version.as_ref()).await,
             Question::Service { service, gate, members } => self.service_gate(service, *gate, members).await,
             Question::Safe { instance, rule } => self.safe(instance, rule).await,
+            Question::Before { service, phase, rule, members } => self.before(service, (phase, rule), members).await,
             Question::GoesLast(id) => self.goes_last(id).await,
         };
         verdict.unwrap_or_else(|why| judge::failed(&why))

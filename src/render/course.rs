@@ -1,11 +1,13 @@
 //! What would be done, in order, as data: what is staged first, then each wave with its actions, limits and reasons.
 //! Rolls that differ in their host alone are one entry. What all formats tell alike.
 
+use super::why::why;
 use super::{fold, words};
 use crate::inventory::printable;
-use crate::model::{HostName, InstanceId, RoleId, ServiceName};
+use crate::model::{HostName, InstanceId, Name, RoleId, ServiceName};
 use crate::plan::{Action, GateKind, Plan, Reason, Roll, Step, StepKind, Wave};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 /// Consecutive steps that read as one.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) struct Entry<'a> {
     pub(super) why: Option<String>,
     /// After this there is no way back.
     pub(super) no_return: bool,
+    /// The phase of a change that its service is in.
+    pub(super) phase: Option<&'a Name>,
     /// The service that it is about, when it is about one.
     pub(super) service: Option<&'a ServiceName>,
     /// The instances that are changed; of candidates, all that may be picked.
@@ -49,6 +53,8 @@ pub(super) enum What {
     Roll(Option<Wave>),
     /// A service is waited for.
     Gate(GateKind),
+    /// What must hold before a phase of a change is asked.
+    Before,
     /// A setting of a service is put back or repaired.
     Setting,
     /// Supervisors are ended.
@@ -74,10 +80,21 @@ struct Key {
     actions: Vec<String>,
     why: Option<String>,
     no_return: bool,
+    phase: Option<Name>,
 }
 
 /// What a point of no return means for people.
 pub(super) const NO_RETURN: &str = "it can't be rolled back to its old version";
+
+/// The same of a phase of a change.
+const NO_RETURN_PHASE: &str = "once one has come through this phase, the service can't go back";
+
+impl Entry<'_> {
+    /// What it means that there is no way back, for people; nothing when there is one.
+    pub(super) fn no_return(&self) -> Option<&'static str> {
+        self.no_return.then_some(if self.phase.is_some() { NO_RETURN_PHASE } else { NO_RETURN })
+    }
+}
 
 /// All entries, in order, but what is staged.
 pub(super) fn entries(plan: &Plan) -> Vec<Entry<'_>> {
@@ -124,6 +141,9 @@ pub(super) fn entries(plan: &Plan) -> Vec<Entry<'_>> {
         };
         entry.head = format!("{wave} {names}{together}");
     }
+    for (entry, phase) in entries.iter_mut().filter_map(|entry| entry.phase.map(|phase| (entry, phase))) {
+        _ = write!(entry.head, " ({phase})");
+    }
     entries
 }
 
@@ -141,7 +161,8 @@ fn is_staging(kind: &StepKind) -> bool {
         | StepKind::Repair { .. }
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
-        | StepKind::Gate { .. } => false,
+        | StepKind::Gate { .. }
+        | StepKind::Before { .. } => false,
     }
 }
 
@@ -193,6 +214,7 @@ fn bare(what: What, head: String, service: Option<&ServiceName>, note: String) -
         notes: vec![note],
         why: None,
         no_return: false,
+        phase: None,
         service,
         instances: Vec::new(),
         take: 0,
@@ -213,7 +235,7 @@ fn retire(plan: &Plan) -> Entry<'_> {
 }
 
 /// A roll, not yet with others and without its headline.
-fn rolled<'a>(step: &Step, roll: &'a Roll) -> Entry<'a> {
+fn rolled<'a>(step: &'a Step, roll: &'a Roll) -> Entry<'a> {
     Entry {
         what: What::Roll(step.wave),
         head: String::new(),
@@ -222,6 +244,7 @@ fn rolled<'a>(step: &Step, roll: &'a Roll) -> Entry<'a> {
         notes: Vec::new(),
         why: why(step),
         no_return: no_return(step, std::slice::from_ref(roll)),
+        phase: step.phase.as_ref(),
         service: Some(&roll.service),
         instances: vec![&roll.instance],
         take: 1,
@@ -237,6 +260,7 @@ fn key(entry: &Entry<'_>, step: &Step, roll: &Roll) -> Key {
         actions: entry.actions.clone(),
         why: entry.why.clone(),
         no_return: entry.no_return,
+        phase: step.phase.clone(),
     }
 }
 
@@ -252,7 +276,7 @@ pub(super) fn wave_name(wave: Option<Wave>) -> &'static str {
     }
 }
 
-fn other<'a>(kind: &'a StepKind, step: &Step) -> Option<Entry<'a>> {
+fn other<'a>(kind: &'a StepKind, step: &'a Step) -> Option<Entry<'a>> {
     let entry = match kind {
         StepKind::PickNext { candidates, budget, take, .. } => picked(candidates, *budget, *take, step),
         StepKind::Gate { service, gate, members, within } => {
@@ -264,6 +288,11 @@ fn other<'a>(kind: &'a StepKind, step: &Step) -> Option<Entry<'a>> {
             let head = format!("wait until {service} is {what} with {count}");
             bare(What::Gate(*gate), head, Some(service), format!("at most {}", words::duration(*within)))
         }
+        StepKind::Before { service, rules, within, .. } => {
+            let rules: Vec<String> = rules.iter().map(ToString::to_string).collect();
+            let head = format!("ask {service} before it goes on: {}", words::and(&rules));
+            bare(What::Before, head, Some(service), format!("at most {}", words::duration(*within)))
+        }
         StepKind::Undo { host, service, setting, .. } => {
             let head = format!("put {setting} of {service} back as it was");
             bare(What::Setting, head, Some(service), format!("recorded on {host} by an interrupted run"))
@@ -274,11 +303,11 @@ fn other<'a>(kind: &'a StepKind, step: &Step) -> Option<Entry<'a>> {
         }
         _ => return None,
     };
-    Some(entry)
+    Some(Entry { phase: step.phase.as_ref(), ..entry })
 }
 
 /// Candidates of which some are taken, in an order that is only known then.
-fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &Step) -> Entry<'a> {
+fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &'a Step) -> Entry<'a> {
     let names = fold::instances(candidates.iter().map(|roll| &roll.instance));
     let taken = usize::try_from(take).unwrap_or(usize::MAX).min(candidates.len());
     let how_many = match step.wave {
@@ -297,6 +326,7 @@ fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &Step) -> En
         notes: vec!["the leader goes last; who leads is looked up each time".to_owned()],
         why: why(step),
         no_return: no_return(step, candidates),
+        phase: step.phase.as_ref(),
         service: candidates.first().map(|roll| &roll.service),
         instances: candidates.iter().map(|roll| &roll.instance).collect(),
         take: taken,
@@ -338,42 +368,6 @@ fn gates(roll: &Roll) -> Vec<String> {
         _ => None,
     };
     roll.actions.iter().filter_map(word).collect()
-}
-
-fn why(step: &Step) -> Option<String> {
-    let reasons: Vec<String> = step.reason.iter().filter_map(reason).collect();
-    (!reasons.is_empty()).then(|| format!("because {}", words::and(&reasons)))
-}
-
-fn reason(reason: &Reason) -> Option<String> {
-    let text = match reason {
-        Reason::New => "it is new".to_owned(),
-        Reason::Revived => "nothing of it runs, and it has data".to_owned(),
-        Reason::Files(paths) if paths.len() == 1 => format!("{} changes", paths.join(", ")),
-        Reason::Files(paths) => format!("{} change", words::and(paths)),
-        Reason::Software(changes) => changes.join(", "),
-        Reason::ByHand(paths) => format!("somebody edited {}", words::and(paths)),
-        Reason::ProcessDefinition => "its process definition changes".to_owned(),
-        Reason::Unproven => "it was changed by a run that was lost before it was seen to be healthy".to_owned(),
-        Reason::ReloadOwed => "it was never told to read its files".to_owned(),
-        Reason::RestartPending => "it runs on an older generation than the one on disk".to_owned(),
-        Reason::NotRunning => "it does not run".to_owned(),
-        Reason::NotReady(_) => "it does not serve".to_owned(),
-        Reason::Unsupervised => "no supervisor watches it".to_owned(),
-        Reason::Stranger => {
-            "somebody started it by hand: it restarts once and becomes managed by es_cluster".to_owned()
-        }
-        Reason::OtherSupervisor { from, to } => format!("it moves from {} to {}", from.word(), to.word()),
-        Reason::Unit => "its unit differs".to_owned(),
-        Reason::SoftwareDamaged => "its software is damaged".to_owned(),
-        Reason::Missing(what) => format!("{} is missing", words::and(what)),
-        Reason::Leftover => "an interrupted run left it".to_owned(),
-        Reason::NotSettled => "no finished rollout leaves it so".to_owned(),
-        Reason::Recreate => "its versions can't be mixed".to_owned(),
-        Reason::Asked => "it was asked for".to_owned(),
-        Reason::Follows => return None,
-    };
-    Some(text)
 }
 
 /// Whether it is a point of no return: none of them is rolled back.

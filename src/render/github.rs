@@ -88,7 +88,7 @@ fn by_role<'a>(plan: &'a Plan) -> Vec<(Option<&'a RoleId>, String, String)> {
     let line = |told: Told<'_>| vec![format!("{} {}", told.sign, printable(&told.what, usize::MAX))];
     let named = |(whom, lines): (Whom<'a>, Vec<String>)| {
         let role = match &whom {
-            Whom::Instances(ids) => ids.first().copied().map(|id| &id.role),
+            Whom::Instances(ids, _) => ids.first().copied().map(|id| &id.role),
             Whom::Hosts(_) | Whom::Service(_) => None,
         };
         (role, whom.name(), lines.join("; "))

@@ -2,8 +2,8 @@
 
 use super::fold;
 use super::told::{self, Told};
-use crate::diff::Change;
-use crate::model::{HostName, InstanceId, RoleId, ServiceName};
+use crate::diff::{Change, FileDiff};
+use crate::model::{HostName, InstanceId, Name, RoleId, ServiceName};
 use crate::plan::Plan;
 use std::collections::BTreeMap;
 
@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 pub(super) enum Whom<'a> {
     /// Hosts.
     Hosts(Vec<&'a HostName>),
-    /// Instances of one role.
-    Instances(Vec<&'a InstanceId>),
+    /// Instances of one role; in a change that needs several phases, in one that is not the first.
+    Instances(Vec<&'a InstanceId>, Option<&'a Name>),
     /// A service.
     Service(&'a ServiceName),
 }
@@ -23,7 +23,8 @@ impl Whom<'_> {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Hosts(hosts) => fold::hosts(hosts.iter().copied()),
-            Self::Instances(ids) => fold::instances(ids.iter().copied()),
+            Self::Instances(ids, None) => fold::instances(ids.iter().copied()),
+            Self::Instances(ids, Some(phase)) => format!("{} ({phase})", fold::instances(ids.iter().copied())),
             Self::Service(name) => name.to_string(),
         }
     }
@@ -41,13 +42,30 @@ impl Line for String {
     }
 }
 
-/// All differences as `line` tells them: hosts, then instances role by role, then services.
+/// All differences as `line` tells them: hosts, then instances role by role, then services; then what further phases of a
+/// change differ in from those before them.
 pub(super) fn groups<'a, L: Line>(plan: &'a Plan, line: impl Fn(Told<'a>) -> Vec<L>) -> Vec<(Whom<'a>, Vec<L>)> {
+    let mut groups = of_round((&plan.changes, &plan.diffs), &line);
+    for later in &plan.later {
+        let phase = later.phases.values().next();
+        for (whom, lines) in of_round((&later.changes, &later.diffs), &line) {
+            let whom = if let Whom::Instances(ids, _) = whom { Whom::Instances(ids, phase) } else { whom };
+            groups.push((whom, lines));
+        }
+    }
+    groups
+}
+
+/// Those of one round.
+fn of_round<'a, L: Line>(
+    (changes, diffs): (&'a [Change], &'a [FileDiff]),
+    line: impl Fn(Told<'a>) -> Vec<L>,
+) -> Vec<(Whom<'a>, Vec<L>)> {
     let mut hosts: BTreeMap<&HostName, Vec<L>> = BTreeMap::new();
     let mut instances: BTreeMap<&InstanceId, Vec<L>> = BTreeMap::new();
     let mut services: BTreeMap<&ServiceName, Vec<L>> = BTreeMap::new();
-    let diffs = told::diffs(plan);
-    for change in &plan.changes {
+    let diffs = told::diffs(diffs);
+    for change in changes {
         let lines = line(told::told(change, &diffs));
         match (change, change.instance(), change.host()) {
             (Change::NotHealthy { service, .. } | Change::Setting { service, .. }, ..) => {
@@ -66,7 +84,7 @@ pub(super) fn groups<'a, L: Line>(plan: &'a Plan, line: impl Fn(Told<'a>) -> Vec
     }
     for of_role in roles.into_values() {
         let alike = alike(same(of_role));
-        groups.extend(alike.into_iter().map(|(names, lines)| (Whom::Instances(names), lines)));
+        groups.extend(alike.into_iter().map(|(names, lines)| (Whom::Instances(names, None), lines)));
     }
     groups.extend(services.into_iter().map(|(name, lines)| (Whom::Service(name), lines)));
     groups

@@ -106,11 +106,18 @@ fn gates(plan: &Plan) -> Vec<Case> {
                 GateKind::Healthy => "healthy",
                 GateKind::Converged => "in its final state",
             };
-            add(format!("{service} is {what}"), *within);
+            let phase = step.phase.as_ref().map(|phase| format!(" ({phase})")).unwrap_or_default();
+            add(format!("{service} is {what}{phase}"), *within);
+        }
+        if let StepKind::Before { service, rules, within, .. } = &step.kind {
+            for rule in rules {
+                add(format!("{service}: {rule}"), *within);
+            }
         }
         for (what, within) in awaited(step) {
             let names: BTreeSet<&InstanceId> = step.kind.rolls().iter().map(|roll| &roll.instance).collect();
-            add(format!("{} {what}", fold::instances(names)), within);
+            let phase = step.phase.as_ref().map(|phase| format!(" ({phase})")).unwrap_or_default();
+            add(format!("{} {what}{phase}", fold::instances(names)), within);
         }
     }
     cases

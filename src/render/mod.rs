@@ -28,6 +28,7 @@ mod takes;
 mod tests;
 mod text;
 mod told;
+mod why;
 mod words;
 
 pub use compare::{Changed, Comparison, Difference, FileDifference, HostDifference, compare};

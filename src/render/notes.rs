@@ -85,6 +85,11 @@ fn told(note: &Note) -> Option<String> {
                 fold::hosts(hosts)
             )
         }
+        Note::PhaseLeft { service, phase } => {
+            format!(
+                "the phase \"{phase}\" of {service} is left for another run: not all of it comes through the one before"
+            )
+        }
         Note::WaitsFor { service, on } => format!("{service} waits until {on} is complete"),
         Note::WaitedFor { instance, says } => {
             format!("{instance} runs what it should: it is waited for, not restarted ({})", printable(says, LONGEST))

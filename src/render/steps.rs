@@ -1,6 +1,6 @@
 //! What would be done, in order, as text: staging in a few lines, then wave by wave with gates, reasons and limits.
 
-use super::course::{self, Entry, NO_RETURN};
+use super::course::{self, Entry};
 use super::style::{Tone, wrapped};
 use super::text::Pen;
 use crate::inventory::printable;
@@ -13,7 +13,14 @@ pub(super) fn section(plan: &Plan, pen: &Pen) -> String {
         return String::new();
     }
     let mut text = staged(plan, pen);
+    let mut phase = None;
     for (number, entry) in course::entries(plan).iter().enumerate() {
+        let now = entry.service.zip(entry.phase);
+        if let Some((service, name)) = now.filter(|_| now != phase) {
+            let line = format!("phase \"{name}\" of {service}");
+            _ = writeln!(text, "    {}", pen.paint(Tone::Strong, &line));
+        }
+        phase = now;
         let number = format!("{:>3}", number + 1);
         let head = wrapped(&entry.head, 4, 6, pen.width);
         _ = writeln!(text, "{} {}", pen.paint(Tone::Quiet, &number), pen.paint(Tone::Strong, &head));
@@ -40,7 +47,7 @@ fn staged(plan: &Plan, pen: &Pen) -> String {
 /// What there is to say of an entry beside its headline.
 fn lines(entry: &Entry<'_>) -> Vec<String> {
     let actions = Some(entry.actions.join(", ")).filter(|actions| !actions.is_empty());
-    let no_return = entry.no_return.then(|| format!("POINT OF NO RETURN: {NO_RETURN}"));
+    let no_return = entry.no_return().map(|what| format!("POINT OF NO RETURN: {what}"));
     let notes = entry.notes.iter().cloned();
     actions.into_iter().chain(notes).chain(entry.why.clone()).chain(no_return).collect()
 }

@@ -1,10 +1,9 @@
 //! One difference in words: a sign, a sentence, and the diffs that belong to it. What all formats tell alike.
 
 use super::words;
-use crate::diff::{Change, Origin, SupervisorChange};
+use crate::diff::{Change, FileDiff, Origin, SupervisorChange};
 use crate::inventory::{Held, HeldWhat, printable};
 use crate::model::{Digest, InstanceId, OnChange, SupervisorKind};
-use crate::plan::Plan;
 use std::collections::BTreeMap;
 
 /// Longest text of a host or service in a line.
@@ -49,8 +48,8 @@ pub(super) struct Told<'a> {
 pub(super) type Diffs<'a> = BTreeMap<(&'a InstanceId, &'a str), Option<&'a str>>;
 
 /// The diffs of a plan by file.
-pub(super) fn diffs(plan: &Plan) -> Diffs<'_> {
-    plan.diffs.iter().map(|diff| ((&diff.instance, diff.path.as_str()), diff.text.as_deref())).collect()
+pub(super) fn diffs(diffs: &[FileDiff]) -> Diffs<'_> {
+    diffs.iter().map(|diff| ((&diff.instance, diff.path.as_str()), diff.text.as_deref())).collect()
 }
 
 /// A difference in words.

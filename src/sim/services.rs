@@ -44,6 +44,7 @@ impl Services for SimServices {
                 verdict(Err(format!("{rule} never holds")))
             }
             Question::Safe { instance, .. } => verdict(world.safe_to_stop(instance)),
+            Question::Before { service, members, .. } => verdict(world.may_begin(service, members)),
             Question::GoesLast(id) if world.leaders().contains(id) => verdict(Ok(())),
             Question::GoesLast(id) => verdict(Err(format!("{id} does not lead"))),
         }

@@ -2,7 +2,7 @@
 
 use super::behaviour::Behaviour;
 use super::faults::{Bad, Faults, When};
-use super::machine::{Machine, Process};
+use super::machine::{Generation, Machine, Process};
 use super::trace::{Effect, Traced};
 use crate::desired::Desired;
 use crate::model::{HostName, InstanceId, Name, ServiceName};
@@ -36,6 +36,8 @@ pub(crate) struct World {
 pub(crate) struct Member {
     pub(crate) service: ServiceName,
     pub(crate) votes: bool,
+    /// Whether its versions are mixed only with a pin.
+    pub(crate) phased: bool,
 }
 
 /// Who leads a service.
@@ -72,7 +74,11 @@ impl World {
         for (name, host) in &desired.hosts {
             self.hosts.entry(name.clone()).or_default().prefix.clone_from(&host.prefix);
         }
-        let member = |one: &crate::desired::DesiredInstance| Member { service: one.service.clone(), votes: one.votes };
+        let member = |one: &crate::desired::DesiredInstance| Member {
+            service: one.service.clone(),
+            votes: one.votes,
+            phased: one.module.phases.is_some(),
+        };
         self.members = desired.instances.iter().map(|(id, one)| (id.clone(), member(one))).collect();
     }
 
@@ -163,7 +169,7 @@ impl World {
 
     /// Instances that serve: up, and with a majority of the voters when the service has voters.
     pub(crate) fn ready(&self) -> BTreeSet<InstanceId> {
-        let up: BTreeSet<&InstanceId> = self.members.keys().filter(|id| self.is_up(id)).collect();
+        let up: BTreeSet<&InstanceId> = self.members.keys().filter(|id| self.is_up(id) && self.speaks(id)).collect();
         let quorum = |service: &ServiceName| {
             let voters = || self.members.iter().filter(|(_, one)| one.service == *service && one.votes);
             let there = voters().filter(|(id, _)| up.contains(id)).count();
@@ -199,6 +205,31 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Whether what must hold before a phase of a change does: all of the service are healthy, and of one version.
+    pub(crate) fn may_begin(&self, service: &ServiceName, members: &[InstanceId]) -> Result<(), String> {
+        let versions: BTreeSet<&String> = members.iter().filter_map(|id| self.runs(id)?.software.first()).collect();
+        if versions.len() > 1 {
+            return Err(format!("{service} runs {versions:?}"));
+        }
+        self.healthy(service, members)
+    }
+
+    /// The generation that a process was started from.
+    fn runs(&self, id: &InstanceId) -> Option<&Generation> {
+        let one = self.hosts.get(&id.host)?.instances.get(id.role.as_str())?;
+        one.generation(&one.process.as_ref()?.content)
+    }
+
+    /// Whether it can speak with the others: one of a newer version has to be pinned while older ones run.
+    fn speaks(&self, id: &InstanceId) -> bool {
+        let Some(member) = self.members.get(id).filter(|member| member.phased) else { return true };
+        let pinned = |one: &Generation| one.files.keys().any(|path| path.starts_with("phase-"));
+        let Some(own) = self.runs(id).filter(|own| !pinned(own)) else { return true };
+        let mates = self.members.iter().filter(|(_, one)| one.service == member.service);
+        let older = |other: &Generation| !pinned(other) && other.software.first() < own.software.first();
+        !mates.filter_map(|(mate, _)| self.runs(mate)).any(older)
     }
 
     /// Whether every other instance of the service has been serving for long enough.

@@ -223,6 +223,21 @@ fn expect(path: &Path, text: &str, broken: &mut Vec<String>) {
     }
 }
 
+/// An instance has come through the first phase of a change.
+fn come_through(declared: &Desired, inventory: &mut Inventory, id: &str) {
+    let rounds = es_cluster::plan::rounds(declared, inventory);
+    let (role, host) = id.split_once('@').expect("role@host");
+    let host = HostName::new(host).expect("a host");
+    let mut there = converged(&rounds.list()[0].desired);
+    let (Some(Seen::Seen(from)), Some(Seen::Seen(to))) = (there.hosts.get_mut(&host), inventory.hosts.get_mut(&host))
+    else {
+        panic!("no host {host}");
+    };
+    to.instances.insert(role.to_owned(), from.instances.remove(role).expect("an instance"));
+    to.software.append(&mut from.software);
+    to.artifacts.append(&mut from.artifacts);
+}
+
 fn run(case: &Path, base: &Texts, broken: &mut Vec<String>) {
     let own = |name: &str| fs::read_to_string(case.join(name)).ok();
     let common = String::from_utf8(base.0["cluster.kdl"].clone()).expect("text");
@@ -230,7 +245,10 @@ fn run(case: &Path, base: &Texts, broken: &mut Vec<String>) {
     let declared = desired(base, own("cluster.kdl").as_ref().unwrap_or(&common));
     let given: Value =
         own("options.json").map_or(Value::Null, |text| serde_json::from_str(&text).expect("options.json"));
-    let inventory = if given["before"] == "nothing" { nothing(&declared) } else { converged(&before) };
+    let mut inventory = if given["before"] == "nothing" { nothing(&declared) } else { converged(&before) };
+    for id in given["come_through"].as_array().into_iter().flatten() {
+        come_through(&declared, &mut inventory, id.as_str().expect("an instance"));
+    }
     let mut observed = serde_json::to_value(&inventory).expect("data");
     if let Some(patch) = own("observed.json") {
         merge(&mut observed, &serde_json::from_str(&patch).expect("observed.json"));

@@ -7,6 +7,7 @@ mod import;
 mod job;
 mod module;
 mod page;
+mod phases;
 mod probe;
 
 pub(super) use cluster::FILE;

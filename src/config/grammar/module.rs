@@ -6,6 +6,7 @@ use super::super::values::FromKdl;
 use super::connection::CONNECTION;
 use super::import::{ADOPT, IMPORT};
 use super::job::JOB;
+use super::phases::PHASES;
 use super::probe::{EXPR, LITERAL, PROBES, READS, TEMPLATE};
 use super::{Field, Spec};
 use crate::model::{ModuleName, Name, Share};
@@ -44,6 +45,7 @@ static MODULE: Spec = Spec::word("module", "The module. The whole file is this o
         &SAFE_TO_STOP,
         &STRATEGY,
         &ROLLING,
+        &PHASES,
         &SETTLED,
         &STATUS,
         &SINGLETON,

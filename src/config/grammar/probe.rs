@@ -29,6 +29,8 @@ static HTTP_ARGS: [Field; 2] = [
     Field::need("METHOD", "`GET`, `PUT`, `POST` or `DELETE`", "The method."),
     Field::need("PATH", TEMPLATE, "The path and the query; it begins with `/`."),
 ];
+static APIS: [Field; 1] =
+    [Field::or("apis", bool::WHAT, "#false", "It is also asked which requests it understands: `body.apis`.")];
 static EXEC_ARGS: [Field; 1] =
     [Field::several("WORD", TEMPLATE, "The program and its arguments; no shell reads them.")];
 
@@ -42,7 +44,7 @@ pub(super) static PROBES: [&Spec; 4] = [
     &Spec::word("http", HTTP).args(&HTTP_ARGS).props(&[&BODY, &COMMON]).many(),
     &Spec::word("tcp", TCP).props(&[&SEND, &COMMON]).many(),
     &Spec::word("exec", EXEC).args(&EXEC_ARGS).props(&[&COMMON]).many(),
-    &Spec::word("kafka", KAFKA).props(&[&COMMON]).many(),
+    &Spec::word("kafka", KAFKA).props(&[&APIS, &COMMON]).many(),
 ];
 
 /// The same where a value is read.
@@ -50,7 +52,7 @@ pub(super) static READS: [&Spec; 4] = [
     &Spec::word("http", HTTP).args(&HTTP_ARGS).props(&[&VALUE, &BODY, &COMMON]),
     &Spec::word("tcp", TCP).props(&[&VALUE, &SEND, &COMMON]),
     &Spec::word("exec", EXEC).args(&EXEC_ARGS).props(&[&VALUE, &COMMON]),
-    &Spec::word("kafka", KAFKA).props(&[&VALUE, &COMMON]),
+    &Spec::word("kafka", KAFKA).props(&[&VALUE, &APIS, &COMMON]),
 ];
 
 /// What a setting is set to.

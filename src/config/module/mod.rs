@@ -7,6 +7,7 @@ mod filters;
 mod import;
 mod job;
 mod params;
+mod phases;
 mod probe;
 pub(super) mod process;
 mod rolling;
@@ -80,6 +81,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let tier = one_text(&mut body, "tier", "a template for the tier's name").map(|text| scope.template(text, &[]));
     let settings = rolling::settings(body.many("setting"), &scope);
     let gate = |body: &mut Body<'a>, name: &str| body.one(name).and_then(|node| probe::gate(&node, &scope));
+    let phases = body.one("phases").and_then(|node| phases::phases(&node, &scope, &params));
     let module = Module {
         name,
         doc,
@@ -108,6 +110,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         quorum,
         strategy: rolling::strategy(body.one("strategy")),
         rolling: rolling::rolling(body.one("rolling"), &scope, &settings),
+        phases,
         settled: body.one("settled").map(|node| rolling::settled(&node, &scope, &settings)).unwrap_or_default(),
         status: body.one("status").map(|node| rolling::status(&node, &scope)).unwrap_or_default(),
         singleton: body.one("singleton").and_then(|node| {

@@ -77,7 +77,7 @@ pub(super) fn probe(node: &Node<'_>, scope: &Scope<'_>, how: Use) -> Option<Prob
             }
             Some(ProbeKind::Exec { command })
         }
-        Some(_) => Some(ProbeKind::Kafka),
+        Some(_) => Some(ProbeKind::Kafka { apis: node.flag("apis") }),
         None => {
             let diag =
                 Diag::at(Code::UnknownName, node.name_span(), format!("`{}` is not a kind of probe", node.name()));

@@ -193,6 +193,14 @@ impl<'a> Scope<'a> {
             .flat_map(|gate| &gate.probes)
             .chain(module.safe_to_stop.iter().map(|rule| &rule.probe))
             .chain(module.settings.values().flat_map(|setting| [&setting.read.probe, &setting.write]))
+            .chain(
+                module
+                    .phases
+                    .iter()
+                    .flat_map(|phases| &phases.list)
+                    .flat_map(|phase| &phase.before)
+                    .map(|rule| &rule.probe),
+            )
             .chain(module.status.iter().map(|line| &line.probe));
         let mut asking = probes.filter(|probe: &&Probe| probe.on == ProbeOn::Leader);
         if let (None, Some(probe)) = (&module.rolling.last, asking.next()) {

@@ -1,8 +1,8 @@
 //! Small clusters for tests: declared in Rust, and observed as if they had been converged.
 
+use super::machine::desired_host;
 use crate::desired::{
-    Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Part, Place, Software,
-    Supervisor, Supervisord,
+    Desired, DesiredFile, DesiredInstance, DesiredProcess, DesiredService, Inputs, Part, Place, Software,
 };
 use crate::diag::Spanned;
 use crate::inventory::{
@@ -11,8 +11,7 @@ use crate::inventory::{
 };
 use crate::model::{
     Digest, Expr, Gate, Hook, HostName, HostNeeds, InstanceId, Module, ModuleName, Name, OnChange, Order, Parse, Per,
-    Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, ServiceName, Settled, Strategy, SupervisorKind, Transport,
-    Version,
+    Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, ServiceName, Settled, Strategy, SupervisorKind, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -97,6 +96,7 @@ pub(crate) fn module(module: &str) -> Module {
             after_ready: vec![],
             no_return: None,
         },
+        phases: None,
         settled: vec![],
         status: vec![],
         singleton: None,
@@ -200,8 +200,9 @@ pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
     let inputs = Inputs { file: Digest::of(b"file"), modules: Digest::of(b"modules"), lock: Digest::of(b"lock") };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let (secrets, accepted, jobs, declared) = (<_>::default(), <_>::default(), vec![], <_>::default());
+    let anew = None;
     let mut desired =
-        Desired { cluster, rollout, inputs, hosts, instances, services, secrets, jobs, accepted, declared };
+        Desired { cluster, rollout, inputs, hosts, instances, services, secrets, jobs, accepted, declared, anew };
     for spec in roles {
         let software = software(spec);
         for (number, at) in spec.hosts.iter().enumerate() {
@@ -219,31 +220,6 @@ pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
         }
     }
     desired
-}
-
-fn desired_host(at: &str) -> DesiredHost {
-    let prefix = format!("/hosts/{at}");
-    DesiredHost {
-        name: host(at),
-        address: "127.0.0.1".to_owned(),
-        transport: Transport::Local,
-        ssh: crate::model::SshOptions::default(),
-        user: None,
-        software: BTreeMap::new(),
-        supervisor: Supervisor::Supervisord(Supervisord {
-            command: vec!["supervise".to_owned()],
-            control: Vec::new(),
-            version: Version::parse("4.2").expect("version"),
-            env: BTreeMap::new(),
-            config_path: format!("{prefix}/conf/supervisord/supervisord.conf"),
-            config: "[supervisor]\n".to_owned(),
-            socket: format!("{prefix}/run/supervisord.sock"),
-            pidfile: format!("{prefix}/run/supervisord.pid"),
-        }),
-        units: format!("es_cluster-test:{at}"),
-        boot: None,
-        prefix,
-    }
 }
 
 fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) -> DesiredInstance {

@@ -102,6 +102,7 @@ pub(super) fn module() -> Module {
             after_ready: Vec::new(),
             no_return: None,
         },
+        phases: None,
         settled: Vec::new(),
         status: Vec::new(),
         singleton: None,
@@ -133,6 +134,7 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
         jobs: Vec::new(),
         accepted: BTreeMap::new(),
         declared: crate::model::Declared::default(),
+        anew: None,
     }
 }
 

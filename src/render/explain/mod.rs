@@ -4,7 +4,7 @@ mod sentences;
 
 use super::style::wrapped;
 use super::words::{and, duration};
-use crate::model::{FileContent, Gate, Module, OnChange, Param, Per, Strategy};
+use crate::model::{FileContent, Gate, Module, OnChange, Param, Per, Phase, Strategy};
 use sentences::{about, asked, default, hook, inline, kind, probe, requirement, source, syntax};
 
 /// Columns of a line; expressions that are longer stay whole.
@@ -254,6 +254,9 @@ fn change(page: &mut Page, module: &Module) {
     if let Some(no_return) = &rolling.no_return {
         page.line(2, &format!("no way back for an instance that has started, when {}", inline(no_return)));
     }
+    for phase in module.phases.iter().flat_map(|phases| &phases.list) {
+        page.line(2, &phase_of(phase));
+    }
     for settled in &module.settled {
         let read = module.settings.get(&settled.setting).map_or_else(String::new, |setting| asked(&setting.read));
         let text = format!(
@@ -278,4 +281,17 @@ fn jobs(page: &mut Page, module: &Module) {
             page.line(4, &format!("works on {}, which must be healthy", and(&needs)));
         }
     }
+}
+
+/// A phase of a change in a sentence.
+fn phase_of(phase: &Phase) -> String {
+    let set: Vec<String> = phase.set.iter().map(|(name, value)| format!("{name} is {}", value.0.value)).collect();
+    let ask: Vec<String> = phase.before.iter().map(|rule| format!("{} ({})", rule.name, probe(&rule.probe))).collect();
+    let mut text = format!("a change of versions has the phase \"{}\"", phase.name);
+    for (what, of) in [("in which", set), ("before which it is asked", ask)] {
+        if !of.is_empty() {
+            text = format!("{text}, {what} {}", and(&of));
+        }
+    }
+    if phase.no_return { format!("{text}; after it there is no way back") } else { text }
 }

@@ -139,7 +139,7 @@ pub(super) fn probe(probe: &Probe) -> String {
             let words: Vec<&str> = command.iter().map(|word| word.0.as_str()).collect();
             format!("`{}` on the host", words.join(" "))
         }
-        ProbeKind::Kafka => format!("the cluster's metadata by its own protocol{port}"),
+        ProbeKind::Kafka { .. } => format!("the cluster's metadata by its own protocol{port}"),
     };
     let until = probe.until.as_ref().map_or_else(String::new, |until| format!(", until {}", inline(until)));
     let twice = if probe.twice { ", twice in a row" } else { "" };

@@ -171,6 +171,7 @@ fn mark(number: usize, entry: &Entry<'_>, several: bool) -> Mark {
         }
         What::Gate(GateKind::Healthy) => ("gate", "gate: healthy".to_owned()),
         What::Gate(GateKind::Converged) => ("gate", "gate: final state".to_owned()),
+        What::Before => ("gate", entry.head.clone()),
         What::Setting => ("setting", entry.head.clone()),
         What::Retire => ("rest", entry.head.clone()),
     };

@@ -102,7 +102,7 @@ pub(super) fn groups(plan: &Plan, places: &Places<'_>) -> (Vec<Group>, usize) {
     for (whom, lines) in grouped(plan, words) {
         let (hosts, roles) = match &whom {
             Whom::Hosts(hosts) => (places.of_hosts(hosts.iter().copied()), String::new()),
-            Whom::Instances(ids) => places.of_instances(ids),
+            Whom::Instances(ids, _) => places.of_instances(ids),
             Whom::Service(name) => places.of_service(name),
         };
         let lines = lines.iter().map(|line| shown(line, &mut room, &mut left_out)).collect();
@@ -129,7 +129,7 @@ pub(super) fn kinds(groups: &[Group]) -> Vec<Kind> {
 fn several(whom: &Whom<'_>) -> Option<String> {
     let (number, what) = match whom {
         Whom::Hosts(hosts) => (hosts.len(), "host"),
-        Whom::Instances(ids) => (instances(ids), "instance"),
+        Whom::Instances(ids, _) => (instances(ids), "instance"),
         Whom::Service(_) => (1, "service"),
     };
     (number > 1).then(|| count(number, what))

@@ -3,7 +3,7 @@
 use super::place::Places;
 use crate::inventory::visible;
 use crate::plan::GateKind;
-use crate::render::course::{self, Entry, NO_RETURN, What};
+use crate::render::course::{self, Entry, What};
 use serde::Serialize;
 
 /// One entry of the order.
@@ -30,7 +30,7 @@ impl Listed {
                 "stop all" => ("recreate", "stop all"),
                 name => (name, name),
             },
-            What::Gate(GateKind::Healthy | GateKind::Converged) => ("gate", "gate"),
+            What::Gate(GateKind::Healthy | GateKind::Converged) | What::Before => ("gate", "gate"),
             What::Setting => ("setting", "setting"),
             What::Retire => ("retire", "retire"),
         };
@@ -40,7 +40,7 @@ impl Listed {
         };
         let head = visible(entry.head.strip_prefix(wave).unwrap_or(&entry.head).trim_start());
         let notes = entry.notes.iter().chain(&entry.why).map(|note| visible(note)).collect();
-        let no_return = entry.no_return.then_some(NO_RETURN);
+        let no_return = entry.no_return();
         Self { number, kind, wave, head, actions: entry.actions.clone(), notes, no_return, hosts, roles }
     }
 }

@@ -329,6 +329,7 @@ fn module() -> Module {
             after_ready: Vec::new(),
             no_return: None,
         },
+        phases: None,
         settled: Vec::new(),
         status: Vec::new(),
         singleton: None,

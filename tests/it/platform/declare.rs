@@ -99,6 +99,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
             after_ready: if spec.hooks { vec![Hook::Restore { setting: setting() }] } else { vec![] },
             no_return: None,
         },
+        phases: None,
         settled: if spec.hooks { vec![settled()] } else { vec![] },
         status: vec![],
         singleton: None,
@@ -170,6 +171,7 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
         jobs: Vec::new(),
         accepted: BTreeMap::new(),
         declared: es_cluster::model::Declared::default(),
+        anew: None,
     };
     let runtime = software("runtime", spec.runtime);
     for (index, service) in spec.services.iter().enumerate() {

@@ -170,6 +170,23 @@ impl Run<'_> {
         .await
     }
 
+    /// Writes a setting of a service, or of one instance of it.
+    pub(crate) async fn set_setting(
+        &self,
+        step: &StepId,
+        service: &ServiceName,
+        instance: Option<&InstanceId>,
+        setting: &Name,
+        value: &Value,
+    ) -> Result<(), Trouble> {
+        let Some(instance) = instance else { return self.write_setting(step, service, setting, value).await };
+        let what = format!("accepting setting {setting} of {instance}");
+        self.patiently(step, service, &what, async || {
+            self.platform.services().write_own_setting(instance, setting, value).await
+        })
+        .await
+    }
+
     /// Tries until it works, or the limit passes.
     async fn patiently(
         &self,

@@ -87,8 +87,8 @@ impl Run<'_> {
                 let work = self.undo_left(&step.id, host, record, service, setting);
                 self.recorded(host, &step.id, subject, "undo", work).await
             }
-            StepKind::Repair { service, setting, value } => {
-                let work = self.write_setting(&step.id, service, setting, value);
+            StepKind::Repair { service, instance, setting, value } => {
+                let work = self.set_setting(&step.id, service, instance.as_ref(), setting, value);
                 self.recorded(&at, &step.id, subject, "repair", work).await
             }
             StepKind::Gate { service, gate, members, within } => {

@@ -58,6 +58,15 @@ pub(super) fn params(params: &IndexMap<Name, Value>) -> Map<String, Json> {
         .collect()
 }
 
+/// The parameters that the service takes while it runs, as they are when nobody says anything.
+pub(super) fn by_default(module: &Module) -> Json {
+    let value = |name: &Name| {
+        let default = module.params.get(name).and_then(|param| param.default.as_ref());
+        (snake(name.as_str()), serde_json::to_value(default).unwrap_or(Json::Null))
+    };
+    Json::Object(module.live.iter().flat_map(|live| &live.params).map(value).collect())
+}
+
 /// The secrets that parameters name.
 pub(super) struct Secrets {
     /// Their values by parameter; `None` when not all of them are known.

@@ -213,9 +213,19 @@ impl Layer {
             };
             Some((Arc::new(process), [script, files::fixed(kind.entry(), entry, 0o644)]))
         })?;
-        files.extend(definition);
+        files.extend(definition.clone());
         files.sort_by(|a, b| a.place.cmp(&b.place));
-        let (content_generation, restart_generation) = generations::of(&files, &draft.common.software);
+        let (content_generation, mut restart_generation) = generations::of(&files, &draft.common.software);
+        if !draft.module.live.is_empty() {
+            draft.module.live.iter().for_each(|live| _ = renderer.value(&live.value));
+            // What restarts a process: its files with everything that it takes while it runs as it is by default.
+            let context = context.with(&context::by_default(draft.module));
+            let mut renderer = Renderer::new(&context, Some(&self.secrets), draft.id.to_string(), found);
+            let mut memos: Vec<_> = draft.module.files.iter().map(|_| Memo::default()).collect();
+            let mut same = files::render(draft, watched, &mut memos, &mut renderer);
+            same.extend(definition);
+            restart_generation = generations::of(&same, &draft.common.software).1;
+        }
         Some(Rendered { files: files.into(), process, memory: memory?, content_generation, restart_generation })
     }
 }

@@ -105,6 +105,12 @@ impl<'a> Renderer<'a> {
         number
     }
 
+    /// Any value.
+    pub(super) fn value(&mut self, expr: &Expr) -> Option<serde_json::Value> {
+        let result = self.masked.eval(&expr.0.value);
+        self.kept(&expr.0, result)
+    }
+
     /// Reports a mistake, naming the instance.
     pub(super) fn report(&mut self, diag: Diag) {
         let label = format!("for `{}`", self.who);

@@ -86,8 +86,15 @@ pub enum Change {
     NotHealthy { service: ServiceName, says: String },
     /// A cluster-level setting that an interrupted run has left changed; it is put back.
     UndoLeft { service: ServiceName, host: HostName, record: String, setting: Name, value: serde_json::Value },
-    /// A cluster-level setting is not as a finished rollout leaves it.
-    Setting { service: ServiceName, setting: Name, observed: serde_json::Value, repair: serde_json::Value },
+    /// A setting is not as a finished rollout leaves it, or as it is declared: of a service, or of one instance.
+    Setting {
+        service: ServiceName,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        instance: Option<InstanceId>,
+        setting: Name,
+        observed: serde_json::Value,
+        repair: serde_json::Value,
+    },
     /// Left by an interrupted run.
     Debris { host: HostName, paths: Vec<String> },
     /// An instance of ours that the file does not declare any more.
@@ -145,7 +152,7 @@ pub fn diff(desired: &Desired, inventory: &Inventory) -> (Vec<Change>, Vec<FileD
         changes.iter_mut().skip(before).for_each(|change| accept(desired, change));
     }
     for service in desired.services.values() {
-        settled::compare(service, inventory, &mut changes);
+        settled::compare(desired, service, inventory, &mut changes);
     }
     (changes, diffs)
 }
@@ -197,6 +204,7 @@ impl Change {
             | Self::ReloadOwed { instance }
             | Self::Unproven { instance }
             | Self::Held { instance, .. } => Some(instance),
+            Self::Setting { instance, .. } => instance.as_ref(),
             Self::Unobserved { .. }
             | Self::Unprepared { .. }
             | Self::Supervisor { .. }
@@ -205,7 +213,6 @@ impl Change {
             | Self::SoftwareDamaged { .. }
             | Self::NotHealthy { .. }
             | Self::UndoLeft { .. }
-            | Self::Setting { .. }
             | Self::Debris { .. }
             | Self::Orphan { .. } => None,
         }

@@ -1,13 +1,14 @@
 //! What differs in a service as a whole: its health, and the settings that a finished rollout leaves behind.
 
 use super::Change;
-use crate::desired::DesiredService;
+use crate::desired::{Desired, DesiredInstance, DesiredService};
 use crate::expr;
 use crate::inventory::Inventory;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Compares one service with what it answered.
-pub(super) fn compare(service: &DesiredService, inventory: &Inventory, changes: &mut Vec<Change>) {
+pub(super) fn compare(desired: &Desired, service: &DesiredService, inventory: &Inventory, changes: &mut Vec<Change>) {
+    live(desired, service, inventory, changes);
     let observed = inventory.services.get(&service.name);
     let healthy = observed.and_then(|observed| observed.healthy.as_ref());
     if let Some(verdict) = healthy.filter(|verdict| !verdict.holds) {
@@ -28,10 +29,47 @@ pub(super) fn compare(service: &DesiredService, inventory: &Inventory, changes: 
         if !settled {
             changes.push(Change::Setting {
                 service: service.name.clone(),
+                instance: None,
                 setting: rule.setting.clone(),
                 observed: value,
                 repair: rule.repair.clone(),
             });
         }
     }
+}
+
+/// Parameters that the service takes while it runs. What nobody declares, and what could not be read, is left as it is; so
+/// is an instance that somebody holds as it is.
+fn live(desired: &Desired, service: &DesiredService, inventory: &Inventory, changes: &mut Vec<Change>) {
+    let Some(observed) = inventory.services.get(&service.name) else { return };
+    let members: Vec<&DesiredInstance> = service.instances.iter().filter_map(|id| desired.instances.get(id)).collect();
+    for rule in &service.module.live {
+        let wanted = |one: &DesiredInstance| one.context.eval(&rule.value.0).ok().filter(|value| !value.is_null());
+        let change = |instance: Option<&DesiredInstance>, observed: &Value, repair: Value| Change::Setting {
+            service: service.name.clone(),
+            instance: instance.map(|one| one.id.clone()),
+            setting: rule.setting.clone(),
+            observed: observed.clone(),
+            repair,
+        };
+        if !rule.each {
+            let value = observed.settings.get(&rule.setting).and_then(|value| value.as_ref().ok());
+            let wanted = members.iter().find_map(|one| wanted(one));
+            changes.extend(
+                value.zip(wanted).filter(|(is, should)| *is != should).map(|(is, should)| change(None, is, should)),
+            );
+            continue;
+        }
+        for one in members.iter().filter(|one| !held(inventory, one)) {
+            let own = observed.own.get(&one.id).and_then(|own| own.get(&rule.setting));
+            let both = own.and_then(|value| value.as_ref().ok()).zip(wanted(one));
+            changes.extend(both.filter(|(is, should)| *is != should).map(|(is, should)| change(Some(one), is, should)));
+        }
+    }
+}
+
+fn held(inventory: &Inventory, one: &DesiredInstance) -> bool {
+    let host = inventory.hosts.get(&one.id.host).and_then(|host| host.seen());
+    let seen = host.and_then(|host| host.instances.get(one.id.role.as_str()));
+    seen.and_then(|seen| seen.held.as_ref()).is_some_and(|held| held.holds(one.content_generation))
 }

@@ -168,6 +168,19 @@ impl Services for MaskedServices {
         self.services.write_setting(service, setting, value).await.map_err(|why| self.masker.masked(why))
     }
 
+    async fn read_own_setting(&self, instance: &InstanceId, setting: &Name) -> Result<serde_json::Value, String> {
+        self.services.read_own_setting(instance, setting).await.map_err(|why| self.masker.masked(why))
+    }
+
+    async fn write_own_setting(
+        &self,
+        instance: &InstanceId,
+        setting: &Name,
+        value: &serde_json::Value,
+    ) -> Result<(), String> {
+        self.services.write_own_setting(instance, setting, value).await.map_err(|why| self.masker.masked(why))
+    }
+
     async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String> {
         self.services.call(instance, when, index).await.map_err(|why| self.masker.masked(why))
     }

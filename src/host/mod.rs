@@ -239,6 +239,19 @@ pub trait Services: Send + Sync {
         setting: &Name,
         value: &serde_json::Value,
     ) -> Result<(), String>;
+    /// Reads a setting that each instance has for itself.
+    async fn read_own_setting(&self, instance: &InstanceId, setting: &Name) -> Result<serde_json::Value, String> {
+        Err(format!("{instance} has no setting {setting} of its own"))
+    }
+    /// Writes it.
+    async fn write_own_setting(
+        &self,
+        instance: &InstanceId,
+        setting: &Name,
+        _value: &serde_json::Value,
+    ) -> Result<(), String> {
+        Err(format!("{instance} has no setting {setting} of its own"))
+    }
     /// Sends the request of the `index`-th hook of `before-stop` or `after-ready`.
     async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String>;
     /// Lines for `esplan status`.

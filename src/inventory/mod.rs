@@ -314,6 +314,9 @@ pub struct ServiceObservation {
     pub healthy: Option<Verdict>,
     /// Settings that `settled` rules name; `Err` says why one could not be read.
     pub settings: BTreeMap<Name, Result<serde_json::Value, String>>,
+    /// Settings that each instance has for itself (`live`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own: BTreeMap<InstanceId, BTreeMap<Name, Result<serde_json::Value, String>>>,
     /// Lines for `esplan status`.
     pub lines: Vec<String>,
     /// What the rules of `safe-to-stop` say of instances that a plan would stop, by instance and rule; only of those that

@@ -33,11 +33,11 @@ pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;
 pub use module::{
     CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange, Order, Param,
-    ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled, Strategy,
+    ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Settled, Strategy,
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use phases::{Phase, Phases};
-pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, StatusLine, Template};
+pub use probe::{Ask, Expr, Gate, HttpMethod, Live, Parse, Probe, ProbeKind, ProbeOn, Setting, StatusLine, Template};
 pub use quote::sh_quote;
 pub use secret::{Hidden, Secret, slow};
 pub use share::Share;

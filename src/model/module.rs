@@ -1,8 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
 use super::{
-    Artifact, Ask, Connection, Expr, Gate, Import, Job, ModuleName, Name, Phases, Plugins, Probe, Recognition, Share,
-    StatusLine, Template, Value, Version,
+    Artifact, Connection, Expr, Gate, Import, Job, Live, ModuleName, Name, Phases, Plugins, Probe, Recognition,
+    Setting, Share, StatusLine, Template, Value, Version,
 };
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
@@ -70,6 +70,8 @@ pub struct Module {
     pub rolling: Rolling,
     /// Changes that need several passes.
     pub phases: Option<Phases>,
+    /// Parameters that the service takes while it runs.
+    pub live: Vec<Live>,
     /// Cluster-level state that a finished rollout leaves behind; anything else is drift.
     pub settled: Vec<Settled>,
     /// Lines of `esplan status`.
@@ -288,17 +290,6 @@ pub struct HostNeeds {
     pub memory: Option<Expr>,
     /// Kernel settings: name, smallest value, condition.
     pub sysctl: Vec<(String, u64, Option<Expr>)>,
-}
-
-/// A cluster-level setting behind the service's API.
-#[derive(Debug, Clone)]
-pub struct Setting {
-    /// How it is read.
-    pub read: Ask,
-    /// How it is written; templates see `value` (JSON `null` removes it).
-    pub write: Probe,
-    /// Place in the module's file.
-    pub span: Span,
 }
 
 /// Something done around the restart of an instance.

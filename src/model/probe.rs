@@ -1,6 +1,7 @@
 //! Questions to a running service: probes, gates, and the expressions that judge the answers.
 
-use crate::diag::Spanned;
+use super::Name;
+use crate::diag::{Span, Spanned};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -137,4 +138,28 @@ pub struct StatusLine {
     pub probe: Probe,
     /// What to show, a template over the answer.
     pub show: Template,
+}
+
+/// Parameters that a service takes while it runs: set through its API, and kept in step with its files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// The parameters. A process is not restarted for them.
+    pub params: Vec<Name>,
+    /// Which of [`super::Module::settings`].
+    pub setting: Name,
+    /// What the setting should be, over an instance's context; `none` leaves it as it is.
+    pub value: Expr,
+    /// Whether each instance has its own.
+    pub each: bool,
+}
+
+/// A cluster-level setting behind the service's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// How it is read.
+    pub read: Ask,
+    /// How it is written; templates see `value` (JSON `null` removes it).
+    pub write: Probe,
+    /// Place in the module's file.
+    pub span: Span,
 }

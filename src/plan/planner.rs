@@ -134,6 +134,12 @@ fn unread(input: &PlanInput<'_>, changes: &[Change], safety: &mut Safety) {
                 safety.warn("setting-unread", format!("{setting} of {service} could not be read: {why}"));
             }
         }
+        for (instance, (setting, why)) in observed.own.iter().flat_map(|(id, own)| own.iter().map(move |one| (id, one)))
+        {
+            if let Err(why) = why {
+                safety.warn("setting-unread", format!("{setting} of {instance} could not be read: {why}"));
+            }
+        }
     }
     for change in changes {
         if let Change::UndoLeft { service, host, record, .. } = change
@@ -259,7 +265,8 @@ impl Planner<'_, '_> {
         let mut touched = BTreeSet::new();
         for (name, service) in &self.input.desired.services {
             let answers = facts::of_service(self.all, service).any(|facts| facts.state == State::Up);
-            if answers && self.selected(service) && settings::add(self.changes, name, sequence) {
+            let up = self.initially_up(service);
+            if answers && self.selected(service) && settings::add(self.input, self.changes, service, &up, sequence) {
                 touched.insert(name.clone());
             }
         }
@@ -361,7 +368,8 @@ impl Planner<'_, '_> {
     /// Settings of a service that could not be asked, as soon as something of it is up.
     fn owed_settings(&self, service: &mut Service<'_, '_>, owed: &mut BTreeSet<ServiceName>) -> bool {
         let name = &service.declared.name;
-        !service.up.is_empty() && owed.remove(name) && settings::add(self.changes, name, service.sequence)
+        let (up, declared) = (service.up.clone(), service.declared);
+        !up.is_empty() && owed.remove(name) && settings::add(self.input, self.changes, declared, &up, service.sequence)
     }
 
     fn order(&self) -> Vec<ServiceName> {

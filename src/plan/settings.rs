@@ -1,34 +1,82 @@
-//! Cluster-level settings: what an interrupted run has left changed is put back, what nobody recorded is repaired.
+//! Settings: what an interrupted run has left changed is put back, what nobody recorded is repaired, and what a service takes
+//! while it runs is set.
 
 use super::sequence::{Draft, Sequence};
-use super::{Reason, StepKind};
+use super::{GateKind, Members, PlanInput, Reason, StepKind};
+use crate::desired::DesiredService;
 use crate::diff::Change;
-use crate::model::ServiceName;
+use crate::inventory::Seen;
+use crate::model::InstanceId;
+use std::collections::BTreeSet;
 
-/// The steps for one service. Undo records first: what they put back is what was there before.
-pub(super) fn drafts(changes: &[Change], of: &ServiceName) -> Vec<Draft> {
+/// The steps for one service as a whole. Undo records first: what they put back is what was there before.
+fn drafts(changes: &[Change], of: &DesiredService) -> Vec<Draft> {
     let draft = |change: &Change| match change {
-        Change::UndoLeft { service, host, record, setting, .. } if service == of => {
+        Change::UndoLeft { service, host, record, setting, .. } if *service == of.name => {
             let (host, record) = (host.clone(), record.clone());
             let id = format!("undo {record} on {host}");
             let kind = StepKind::Undo { host, record, service: service.clone(), setting: setting.clone() };
             Some(Draft::new(id, kind, vec![Reason::Leftover]))
         }
-        Change::Setting { service, setting, repair, .. } if service == of => {
-            let kind = StepKind::Repair { service: service.clone(), setting: setting.clone(), value: repair.clone() };
-            Some(Draft::new(format!("repair {setting} of {service}"), kind, vec![Reason::NotSettled]))
+        Change::Setting { service, instance: None, setting, repair, .. } if *service == of.name => {
+            let (setting, value) = (setting.clone(), repair.clone());
+            let id = format!("repair {setting} of {service}");
+            let kind = StepKind::Repair { service: service.clone(), instance: None, setting, value };
+            Some(Draft::new(id, kind, vec![Reason::NotSettled]))
         }
         _ => None,
     };
     changes.iter().filter_map(draft).collect()
 }
 
-/// Adds them, one after the other: two records of one setting must not race. Whether there were any.
-pub(super) fn add(changes: &[Change], of: &ServiceName, sequence: &mut Sequence) -> bool {
+/// The steps for its instances, one instance after the other.
+fn own(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService) -> Vec<(InstanceId, Vec<Draft>)> {
+    let mut each: Vec<(InstanceId, Vec<Draft>)> = Vec::new();
+    for change in changes {
+        let Change::Setting { service, instance: Some(id), setting, repair, .. } = change else { continue };
+        let reachable = matches!(input.inventory.hosts.get(&id.host), Some(Seen::Seen(_)));
+        if *service != of.name || !input.options.selects(id, service) || !reachable {
+            continue;
+        }
+        let (setting, value) = (setting.clone(), repair.clone());
+        let name = format!("set {setting} of {id}");
+        let kind = StepKind::Repair { service: service.clone(), instance: Some(id.clone()), setting, value };
+        let draft = Draft::new(name, kind, vec![Reason::NotSettled]);
+        match each.iter_mut().find(|(known, _)| known == id) {
+            Some((_, drafts)) => drafts.push(draft),
+            None => each.push((id.clone(), vec![draft])),
+        }
+    }
+    each.sort_by(|a, b| a.0.cmp(&b.0));
+    each
+}
+
+/// Adds them, one after the other: two records of one setting must not race. What instances have for themselves is set on
+/// one first, and on the others once the service, of which these are up, is seen healthy. Whether there were any.
+pub(super) fn add(
+    input: &PlanInput<'_>,
+    changes: &[Change],
+    of: &DesiredService,
+    up: &BTreeSet<InstanceId>,
+    sequence: &mut Sequence,
+) -> bool {
     let drafts = drafts(changes, of);
-    let any = !drafts.is_empty();
+    let each = own(input, changes, of);
+    let any = !drafts.is_empty() || !each.is_empty();
     for draft in drafts {
         sequence.group(vec![draft]);
+    }
+    let last = each.len().saturating_sub(1);
+    for (number, (_, drafts)) in each.into_iter().enumerate() {
+        for draft in drafts {
+            sequence.group(vec![draft]);
+        }
+        if let Some(gate) = of.module.healthy.as_ref().filter(|_| number == 0 || number == last) {
+            let (gate, within) = (GateKind::Healthy, gate.within);
+            let members = Members::of(up.iter().cloned());
+            let kind = StepKind::Gate { service: of.name.clone(), gate, members, within };
+            sequence.group(vec![Draft::new(format!("{} healthy", of.name), kind, vec![Reason::Follows])]);
+        }
     }
     any
 }

@@ -75,8 +75,14 @@ pub enum StepKind {
     Barrier,
     /// Puts back a setting that an interrupted run left changed.
     Undo { host: HostName, record: String, service: ServiceName, setting: Name },
-    /// Repairs a cluster-level setting.
-    Repair { service: ServiceName, setting: Name, value: serde_json::Value },
+    /// Sets a setting: of a service, or of one instance.
+    Repair {
+        service: ServiceName,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        instance: Option<InstanceId>,
+        setting: Name,
+        value: serde_json::Value,
+    },
     /// Changes one instance.
     Roll(Roll),
     /// Rolls `take` of these instances, in an order that is only known then. Before each batch, of at most `budget`

@@ -62,10 +62,18 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn at(&self, members: Vec<InstanceId>) -> ServiceObservation {
-        let settled: BTreeSet<&Name> = self.service.module.settled.iter().map(|rule| &rule.setting).collect();
+        let module = &self.service.module;
+        let live = |each: bool| module.live.iter().filter(move |live| live.each == each).map(|live| &live.setting);
+        let settled: BTreeSet<&Name> = module.settled.iter().map(|rule| &rule.setting).chain(live(false)).collect();
+        let mine: BTreeSet<&Name> = live(true).collect();
         let name = &self.service.name;
         let healthy = Question::Service { service: name.clone(), gate: GateKind::Healthy, members: members.clone() };
-        let ready = join_all(members.into_iter().map(|id| async move {
+        let asked = members.iter().flat_map(|id| mine.iter().map(move |setting| (id.clone(), *setting)));
+        let own = join_all(asked.map(|(id, setting)| async move {
+            let value = self.within(self.services.read_own_setting(&id, setting)).await;
+            (id, setting.clone(), value.unwrap_or_else(Err))
+        }));
+        let ready = join_all(members.clone().into_iter().map(|id| async move {
             let version = version(self.service, self.hosts, &id);
             let verdict = self.ask(Question::Serves { instance: id.clone(), version }).await;
             (id, verdict)
@@ -75,8 +83,13 @@ impl Look<'_> {
             (setting.clone(), value.unwrap_or_else(Err))
         }));
         let lines = self.within(self.services.status(name));
-        let (ready, healthy, settings, lines) = tokio::join!(ready, self.ask(healthy), settings, lines);
+        let (ready, healthy, settings, own, lines) = tokio::join!(ready, self.ask(healthy), settings, own, lines);
+        let mut each: BTreeMap<InstanceId, BTreeMap<Name, _>> = BTreeMap::new();
+        for (id, setting, value) in own {
+            each.entry(id).or_default().insert(setting, value);
+        }
         ServiceObservation {
+            own: each,
             ready: ready.into_iter().collect(),
             healthy: Some(healthy),
             settings: settings.into_iter().collect(),

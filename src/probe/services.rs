@@ -150,16 +150,22 @@ impl Services for Prober {
 
     async fn read_setting(&self, service: &ServiceName, setting: &Name) -> Result<Value, String> {
         let (setting, scope) = self.setting(service, setting)?;
-        let judged = scope.judge(&setting.read.probe).await;
-        let context = judged.context.filter(|_| judged.verdict.holds).ok_or_else(|| judged.verdict.says.clone())?;
-        let value = context.eval(&setting.read.value.0);
-        value.map_err(|error| printable(&format!("{}; no value can be read from that: {error}", judged.said), ERROR))
+        read(setting, &scope).await
     }
 
     async fn write_setting(&self, service: &ServiceName, setting: &Name, value: &Value) -> Result<(), String> {
-        let (setting, mut scope) = self.setting(service, setting)?;
-        scope.names.insert("value".to_owned(), value.clone());
-        held(scope.judge(&setting.write).await.verdict)
+        let (setting, scope) = self.setting(service, setting)?;
+        write(setting, scope, value).await
+    }
+
+    async fn read_own_setting(&self, instance: &InstanceId, setting: &Name) -> Result<Value, String> {
+        let (declared, scope) = self.about(instance)?;
+        read(known(declared, setting)?, &scope).await
+    }
+
+    async fn write_own_setting(&self, instance: &InstanceId, setting: &Name, value: &Value) -> Result<(), String> {
+        let (declared, scope) = self.about(instance)?;
+        write(known(declared, setting)?, scope, value).await
     }
 
     async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String> {
@@ -181,6 +187,23 @@ impl Services for Prober {
         let lines = service.module.status.iter().map(|line| status_line(&scope, line));
         futures::future::join_all(lines).await
     }
+}
+
+fn known<'a>(instance: &'a DesiredInstance, setting: &Name) -> Result<&'a Setting, String> {
+    let module = &instance.module;
+    module.settings.get(setting).ok_or_else(|| format!("module {} has no setting `{setting}`", module.name.value))
+}
+
+async fn read(setting: &Setting, scope: &Scope<'_>) -> Result<Value, String> {
+    let judged = scope.judge(&setting.read.probe).await;
+    let context = judged.context.filter(|_| judged.verdict.holds).ok_or_else(|| judged.verdict.says.clone())?;
+    let value = context.eval(&setting.read.value.0);
+    value.map_err(|error| printable(&format!("{}; no value can be read from that: {error}", judged.said), ERROR))
+}
+
+async fn write(setting: &Setting, mut scope: Scope<'_>, value: &Value) -> Result<(), String> {
+    scope.names.insert("value".to_owned(), value.clone());
+    held(scope.judge(&setting.write).await.verdict)
 }
 
 fn held(verdict: Verdict) -> Result<(), String> {

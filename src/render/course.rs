@@ -297,9 +297,10 @@ fn other<'a>(kind: &'a StepKind, step: &'a Step) -> Option<Entry<'a>> {
             let head = format!("put {setting} of {service} back as it was");
             bare(What::Setting, head, Some(service), format!("recorded on {host} by an interrupted run"))
         }
-        StepKind::Repair { service, setting, value } => {
-            let head = format!("set {setting} of {service} to {}", printable(&value.to_string(), 200));
-            bare(What::Setting, head, Some(service), "no finished rollout leaves it as it is".to_owned())
+        StepKind::Repair { service, instance, setting, value } => {
+            let of = instance.as_ref().map_or_else(|| service.to_string(), ToString::to_string);
+            let head = format!("set {setting} of {of} to {}", printable(&value.to_string(), 200));
+            bare(What::Setting, head, Some(service), "while it runs: it is not as it should be".to_owned())
         }
         _ => return None,
     };

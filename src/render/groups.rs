@@ -68,7 +68,7 @@ fn of_round<'a, L: Line>(
     for change in changes {
         let lines = line(told::told(change, &diffs));
         match (change, change.instance(), change.host()) {
-            (Change::NotHealthy { service, .. } | Change::Setting { service, .. }, ..) => {
+            (Change::NotHealthy { service, .. } | Change::Setting { service, instance: None, .. }, ..) => {
                 services.entry(service).or_default().extend(lines);
             }
             (_, Some(instance), _) => instances.entry(instance).or_default().extend(lines),

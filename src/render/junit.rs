@@ -37,7 +37,7 @@ fn hosts(shown: &Shown<'_>) -> Vec<Case> {
     for change in &shown.plan.changes {
         match (change, change.host()) {
             (Change::Unobserved { host, why }, _) => _ = unseen.insert(host, why),
-            (Change::NotHealthy { .. } | Change::Setting { .. }, _) | (_, None) => {}
+            (Change::NotHealthy { .. } | Change::Setting { instance: None, .. }, _) | (_, None) => {}
             (_, Some(host)) => {
                 let of = change.instance().map_or_else(String::new, |id| format!("{id}: "));
                 let Told { sign, what, .. } = told::told(change, &none);
@@ -80,7 +80,7 @@ fn services(plan: &Plan) -> Vec<Case> {
             let verdict = Verdict::Failed { kind, message, help: String::new() };
             Some(Case::new(format!("{service} is healthy"), verdict))
         }
-        Change::Setting { service, setting, observed, repair } => {
+        Change::Setting { service, instance: None, setting, observed, repair } => {
             let text = |value: &serde_json::Value| printable(&value.to_string(), LONGEST);
             let verdict = Verdict::Skipped(format!("{} -> {}", text(observed), text(repair)));
             Some(Case::new(format!("{setting} of {service}"), verdict))

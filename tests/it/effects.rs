@@ -63,8 +63,14 @@ fn effect(before: &DesiredInstance, after: &DesiredInstance) -> Option<String> {
             .filter_map(|files| files.get(**name as &String))
             .any(|(_, change)| *change == OnChange::Reload)
     };
+    let live = after.module.live.iter().any(|live| {
+        let value = |one: &DesiredInstance| one.context.eval(&live.value.0).expect("a value");
+        value(before) != value(after)
+    });
     let what = if before.restart_generation != after.restart_generation {
         "restart"
+    } else if live {
+        "live"
     } else if differ.iter().any(reload) {
         "reload"
     } else if differ.is_empty() {

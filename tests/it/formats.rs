@@ -115,7 +115,7 @@ fn hostile() -> Fleet {
         Change::Unobserved { host: instance.host.clone(), why: HOSTILE.to_owned() },
         Change::NotReady { instance: instance.clone(), says: HOSTILE.to_owned() },
         Change::NotHealthy { service: service.clone(), says: HOSTILE.to_owned() },
-        Change::Setting { service, setting: name("s"), observed: setting.clone(), repair: setting },
+        Change::Setting { service, instance: None, setting: name("s"), observed: setting.clone(), repair: setting },
         Change::Orphan { host: instance.host.clone(), role: HOSTILE.to_owned(), running: true },
         Change::Debris { host: instance.host.clone(), paths: vec![HOSTILE.to_owned()] },
         Change::SoftwareDamaged {

@@ -15,6 +15,7 @@ mod adopt;
 mod artifact;
 mod canary;
 mod curator;
+mod effects;
 mod faults;
 mod hostile;
 mod import;

@@ -5,6 +5,7 @@ mod cluster;
 mod connection;
 mod import;
 mod job;
+mod live;
 mod module;
 mod page;
 mod phases;

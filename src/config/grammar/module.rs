@@ -6,6 +6,7 @@ use super::super::values::FromKdl;
 use super::connection::CONNECTION;
 use super::import::{ADOPT, IMPORT};
 use super::job::JOB;
+use super::live::LIVE;
 use super::phases::PHASES;
 use super::probe::{EXPR, LITERAL, PROBES, READS, TEMPLATE};
 use super::{Field, Spec};
@@ -47,6 +48,7 @@ static MODULE: Spec = Spec::word("module", "The module. The whole file is this o
         &ROLLING,
         &PHASES,
         &SETTLED,
+        &LIVE,
         &STATUS,
         &SINGLETON,
         &JOB,

@@ -6,6 +6,7 @@ mod connection;
 mod filters;
 mod import;
 mod job;
+mod live;
 mod params;
 mod phases;
 mod probe;
@@ -80,6 +81,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let quorum = expression(&mut body, "votes", "an expression that says which instances vote");
     let tier = one_text(&mut body, "tier", "a template for the tier's name").map(|text| scope.template(text, &[]));
     let settings = rolling::settings(body.many("setting"), &scope);
+    let live = body.one("live").map(|node| live::live(&node, &params, &settings, &scope)).unwrap_or_default();
     let gate = |body: &mut Body<'a>, name: &str| body.one(name).and_then(|node| probe::gate(&node, &scope));
     let phases = body.one("phases").and_then(|node| phases::phases(&node, &scope, &params));
     let module = Module {
@@ -111,6 +113,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         strategy: rolling::strategy(body.one("strategy")),
         rolling: rolling::rolling(body.one("rolling"), &scope, &settings),
         phases,
+        live,
         settled: body.one("settled").map(|node| rolling::settled(&node, &scope, &settings)).unwrap_or_default(),
         status: body.one("status").map(|node| rolling::status(&node, &scope)).unwrap_or_default(),
         singleton: body.one("singleton").and_then(|node| {

@@ -158,7 +158,15 @@ fn hook(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -> Option<Hook>
 
 /// The setting that a node names, when the module has it.
 fn known(node: &Node<'_>, settings: &Settings) -> Option<Name> {
-    let name = node.arg_as::<Name>("the name of a setting")?;
+    there(node, node.arg_as::<Name>("the name of a setting")?, settings)
+}
+
+/// The same where a property names it.
+pub(super) fn known_prop(node: &Node<'_>, settings: &Settings) -> Option<Name> {
+    there(node, node.need_prop::<Name>("setting")?, settings)
+}
+
+fn there(node: &Node<'_>, name: Spanned<Name>, settings: &Settings) -> Option<Name> {
     if settings.contains_key(&name.value) {
         return Some(name.value);
     }

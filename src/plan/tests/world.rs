@@ -71,6 +71,7 @@ pub(crate) fn module(module: &str) -> Module {
         templates: indexmap::IndexMap::default(),
         free_config: None,
         service_owned: vec!["keys".to_owned()],
+        live: Vec::new(),
         connection: None,
         process: None,
         ordinal: None,

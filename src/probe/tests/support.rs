@@ -77,6 +77,7 @@ pub(super) fn module() -> Module {
         templates: IndexMap::new(),
         free_config: None,
         service_owned: Vec::new(),
+        live: Vec::new(),
         connection: None,
         process: None,
         ordinal: None,

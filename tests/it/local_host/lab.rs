@@ -304,6 +304,7 @@ fn module() -> Module {
         templates: IndexMap::new(),
         free_config: None,
         service_owned: vec!["own.store".to_owned()],
+        live: Vec::new(),
         connection: None,
         process: None,
         ordinal: None,

@@ -73,6 +73,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         templates: indexmap::IndexMap::default(),
         free_config: None,
         service_owned: vec![],
+        live: Vec::new(),
         connection: None,
         process: None,
         ordinal: None,

@@ -3,6 +3,7 @@
 use super::DesiredProcess;
 use super::paths::Folders;
 use crate::model::{Limits, RoleId, sh_quote};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -54,8 +55,21 @@ pub(super) fn script(
     }
     // The environment of whoever started the supervisor is not the service's.
     _ = writeln!(text, "    become env -i{} \"$@\"\n}}", words(&variables(&process.env, folders)));
-    text.push_str(BODY);
+    text.push_str(&body(&limits.capabilities));
     text
+}
+
+/// Where the fixed part becomes the service's user.
+const AS_USER: &str = "--init-groups \"$@\"";
+
+/// The fixed part, for a service that keeps these rights of root as whoever it runs.
+fn body(capabilities: &[String]) -> Cow<'static, str> {
+    if capabilities.is_empty() {
+        return Cow::Borrowed(BODY);
+    }
+    let kept: Vec<String> = capabilities.iter().map(|name| format!("+{name}")).collect();
+    let kept = kept.join(",");
+    Cow::Owned(BODY.replace(AS_USER, &format!("--init-groups --inh-caps={kept} --ambient-caps={kept} \"$@\"")))
 }
 
 /// The whole environment of the service, each variable as one word.

@@ -252,13 +252,15 @@ pub struct Process {
     pub logs: Vec<Template>,
 }
 
-/// Resource limits of a process; `None` leaves what the supervisor has.
+/// What the kernel allows a process; `None` leaves what the supervisor has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Open files. Raised as far as the hard limit allows.
     pub nofile: Option<u64>,
     /// Processes and threads.
     pub nproc: Option<u64>,
+    /// Rights of root that it keeps as whoever it runs, in the kernel's words without `CAP_`: `net_raw`.
+    pub capabilities: Vec<String>,
 }
 
 /// Order of tiers inside one service; unnamed tiers come last.

@@ -86,6 +86,7 @@ pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>
     memory(input, safety);
     supervisors(input, safety);
     privileges(input, safety);
+    capabilities(input, safety);
 }
 
 /// Whether we may make what is missing: said before anything runs, not by the first step that fails.
@@ -105,6 +106,24 @@ fn privileges(input: &PlanInput<'_>, safety: &mut Safety) {
                         (`ssh sudo=#true`)";
             (message, help)
         };
+        safety.refuse(Refusal::PRIVILEGE, message, help);
+    }
+}
+
+/// Rights of root that a process keeps: only root can give them.
+fn capabilities(input: &PlanInput<'_>, safety: &mut Safety) {
+    for (id, instance) in &input.desired.instances {
+        let needed = instance.module.process.as_ref().map(|process| &process.limits.capabilities);
+        let Some(needed) = needed.filter(|needed| !needed.is_empty()) else { continue };
+        let Some(observed) = facts::observed(input, &id.host).filter(|observed| observed.uid != 0) else { continue };
+        let message = format!(
+            "{id} needs {} of the kernel, which only root can give, and {} is reached as user {}",
+            needed.join(" and "),
+            id.host,
+            observed.uid
+        );
+        let help = "reach the host as root (`ssh user=\"root\"`) or through sudo (`ssh sudo=#true`): the service itself \
+                    then runs as `user` of `cluster` and keeps these rights alone; or take the role off that host";
         safety.refuse(Refusal::PRIVILEGE, message, help);
     }
 }

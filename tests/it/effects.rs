@@ -16,6 +16,7 @@ cluster "effects" { supervisor "supervisord"; }
 versions {
     supervisord "4.3.0"; jdk "11.0.13"; zookeeper "3.4.13"; kafka "2.1.1"; elasticsearch "6.7.0"; kibana "6.7.0"
     redis "6.2.14"; nginx "1.22.1"; libevent "2.1.12"; memcached "1.6.18"; curator "5.6.0"
+    filebeat "6.7.0"; metricbeat "6.7.0"; heartbeat "6.7.0"; packetbeat "6.7.0"
 }
 secret "word" from="env" "WORD"
 secret "other" from="env" "OTHER"

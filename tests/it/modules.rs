@@ -27,6 +27,10 @@ versions {
     libevent "2.1.12"
     memcached "1.6.18"
     curator "5.6.0"
+    filebeat "6.7.0"
+    metricbeat "6.7.0"
+    heartbeat "6.7.0"
+    packetbeat "6.7.0"
 }
 hosts { "node[1-3]" address="10.0.0.[1-3]" { label disk="ssd"; }; }
 roles {
@@ -42,6 +46,14 @@ roles {
     nginx on="node3" { worker-processes 4; }
     memcached on="node[2-3]" { memory "128m"; idle "1m"; }
     curator on="node1" { delete-after 30; warm-after 2; merge-after 3; }
+    filebeat on="node[1-3]" {
+        paths "/var/log/a.log" "/srv/*/log/*.log"; logs app="/var/log/it's \"app\".log"; multiline "^[0-9]{4}-"
+        exclude-lines "^DBG"; fields env="test"; tags "a" "b"; modules "nginx"
+        config { queue.mem.events 2048; }
+    }
+    metricbeat on="node1" { output "elasticsearch"; }
+    heartbeat on="node2" { watch "elasticsearch" "kibana" "kafka" "zookeeper"; urls "http://10.0.0.9/x?a=b&c"; hosts "10.0.0.9:22"; }
+    packetbeat on="node3" { protocols http="80 8080" dns=53; output "elasticsearch"; index "net"; template #false; }
     redis on="node2" { max-memory "64m"; config { tcp-backlog 128; }; }
 }
 "#;
@@ -135,6 +147,10 @@ fn every_module_renders_what_it_did() {
         "kibana@node1",
         "nginx@node3",
         "memcached@node2",
+        "filebeat@node1",
+        "metricbeat@node1",
+        "heartbeat@node2",
+        "packetbeat@node3",
         "redis@node2",
     ] {
         let instance = desired.instances.values().find(|one| one.id.to_string() == name).expect(name);

@@ -1,7 +1,7 @@
 //! The language of modules.
 
 use super::super::module::Versions;
-use super::super::module::process::{Mode, Signal};
+use super::super::module::process::{Capability, Mode, Signal};
 use super::super::values::FromKdl;
 use super::connection::CONNECTION;
 use super::import::{ADOPT, IMPORT};
@@ -200,6 +200,8 @@ static PROCESS: Spec = Spec::word("process", "What runs. Without it the software
         Field::or("nofile", u64::WHAT, "the host's", "Open files."),
         Field::or("nproc", u64::WHAT, "the host's", "Processes."),
     ]]),
+    &Spec::word("capabilities", "Rights of root that it keeps as whoever it runs; where nobody can give them a plan is refused.")
+        .args(&[Field::several("NAME", Capability::WHAT, "In the kernel's words, without `CAP_`.")]),
     &Spec::word("log", "Logs that it writes beside what it prints.")
         .args(&[Field::several("PATH", TEMPLATE, "A file's path.")])
         .many(),

@@ -110,6 +110,20 @@ impl FromKdl for Signal {
     }
 }
 
+/// A capability of Linux, as programs that give them name it.
+pub(in super::super) struct Capability(String);
+
+impl FromKdl for Capability {
+    const WHAT: &'static str = "a capability such as \"net_raw\"";
+    fn from_kdl(raw: &Raw<'_>) -> Result<Self, Expected> {
+        // Those that a service has a reason to want. With most others it could make itself root.
+        const NAMES: [&str; 6] = ["net_raw", "net_admin", "net_bind_service", "sys_nice", "ipc_lock", "sys_ptrace"];
+        let pairs = NAMES.map(|name| (name, name));
+        let help = format!("{}: with most others a service could make itself root", NAMES.join(", "));
+        one_of(raw, &pairs).map(|name| Self(name.to_owned())).map_err(|_| Expected::new(Self::WHAT).help(help))
+    }
+}
+
 pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
     let mut body = node.body();
     let words = |child: &Node<'_>, what: &str| words(child, what, scope);
@@ -137,6 +151,14 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
     if let Some(child) = body.one("limits") {
         limits.nofile = child.prop::<u64>("nofile").map(|limit| limit.value);
         limits.nproc = child.prop::<u64>("nproc").map(|limit| limit.value);
+        child.finish();
+    }
+    if let Some(child) = body.one("capabilities") {
+        let names = child.args::<Capability>(0, "a capability");
+        limits.capabilities = names.into_iter().map(|name| name.value.0).collect();
+        if child.arg_count() == 0 {
+            child.arg::<Capability>(0, "a capability");
+        }
         child.finish();
     }
     let logs = body.many("log").iter().flat_map(|child| words(child, "the path of a log file")).collect();

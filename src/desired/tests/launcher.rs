@@ -183,7 +183,7 @@ fn a_second_one_is_not_started_beside_the_first() {
 #[test]
 fn limits_are_raised_as_far_as_allowed() {
     let mut sandbox = Sandbox::new("limits", &["/bin/sh", "-c", "ulimit -S -n; ulimit -H -n"]);
-    sandbox.limits = Limits { nofile: Some(1 << 40), nproc: Some(1 << 40) };
+    sandbox.limits = Limits { nofile: Some(1 << 40), nproc: Some(1 << 40), ..Limits::default() };
     assert_eq!(sandbox.run().0, 0);
     let console = sandbox.console();
     let limits: Vec<&str> = console.lines().collect();

@@ -200,8 +200,11 @@ static PROCESS: Spec = Spec::word("process", "What runs. Without it the software
         Field::or("nofile", u64::WHAT, "the host's", "Open files."),
         Field::or("nproc", u64::WHAT, "the host's", "Processes."),
     ]]),
-    &Spec::word("capabilities", "Rights of root that it keeps as whoever it runs; where nobody can give them a plan is refused.")
-        .args(&[Field::several("NAME", Capability::WHAT, "In the kernel's words, without `CAP_`.")]),
+    &Spec::word(
+        "capabilities",
+        "Rights of root that it keeps as whoever it runs; where nobody can give them a plan is refused.",
+    )
+    .args(&[Field::several("NAME", Capability::WHAT, "In the kernel's words, without `CAP_`.")]),
     &Spec::word("log", "Logs that it writes beside what it prints.")
         .args(&[Field::several("PATH", TEMPLATE, "A file's path.")])
         .many(),

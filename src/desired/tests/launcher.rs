@@ -241,3 +241,19 @@ fn the_service_is_the_declared_user_when_we_are_root() {
     assert_eq!(console, format!("nobody\n{}\n{tmp}\n", record["pid"]));
     assert_eq!(fs::metadata(sandbox.prefix.join("run/store.proc")).expect("record").uid(), 0);
 }
+
+#[test]
+fn rights_of_root_are_kept_by_whoever_it_runs_as() {
+    let mut sandbox = Sandbox::new("rights", &["/bin/sh", "-c", "grep CapEff /proc/self/status"]);
+    if std::os::unix::fs::MetadataExt::uid(&fs::metadata(&sandbox.prefix).expect("folder")) != 0 {
+        return; // Only root can give them; a plan is refused where we are not.
+    }
+    sandbox.limits.capabilities = vec!["net_raw".to_owned(), "net_admin".to_owned()];
+    sandbox.user = Some("nobody");
+    let nobody = Command::new("id").args(["-u", "nobody"]).output().expect("id").stdout;
+    let nobody: u32 = String::from_utf8_lossy(&nobody).trim().parse().expect("a number");
+    std::os::unix::fs::chown(sandbox.prefix.join("log/store"), Some(nobody), None).expect("root");
+    let (code, said) = sandbox.run();
+    let console = fs::read_to_string(sandbox.prefix.join("log/store/console.log")).unwrap_or_default();
+    assert!(code == 0 && console.contains("0000000000003000"), "{code} {said} {console}");
+}

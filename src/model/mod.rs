@@ -33,22 +33,13 @@ pub use digest::{BadDigest, Digest};
 pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;
 pub use module::{
-<<<<<<< HEAD
-    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Limits, Module, OnChange, Order, Param,
-    ParamType, Per, Process, Requirement, RequirementRow, Rolling, SafetyRule, Settled, Strategy,
+    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Module, OnChange, Order, Param,
+    ParamType, Per, Requirement, RequirementRow, Rolling, SafetyRule, Settled, Strategy,
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use phases::{Phase, Phases};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Live, Parse, Probe, ProbeKind, ProbeOn, Setting, StatusLine, Template};
-=======
-    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Module, OnChange, Order, Param,
-    ParamType, Per, Requirement, RequirementRow, Rolling, SafetyRule, Setting, Settled, Strategy,
-};
-pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
-pub use phases::{Phase, Phases};
-pub use probe::{Ask, Expr, Gate, HttpMethod, Parse, Probe, ProbeKind, ProbeOn, StatusLine, Template};
 pub use process::{Limits, Process};
->>>>>>> e26a9cd (Beats: tests of the stand-in, cases for each parameter and refusal, and why they are as they are)
 pub use quote::sh_quote;
 pub use secret::{Hidden, Secret, slow};
 pub use share::Share;

@@ -1,13 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
 use super::{
-<<<<<<< HEAD
-    Artifact, Connection, Expr, Gate, Import, Job, Live, ModuleName, Name, Phases, Plugins, Probe, Recognition,
-    Setting, Share, StatusLine, Template, Value, Version,
-=======
-    Artifact, Ask, Connection, Expr, Gate, Import, Job, ModuleName, Name, Phases, Plugins, Probe, Process, Recognition, Share,
-    StatusLine, Template, Value, Version,
->>>>>>> e26a9cd (Beats: tests of the stand-in, cases for each parameter and refusal, and why they are as they are)
+    Artifact, Connection, Expr, Gate, Import, Job, Live, ModuleName, Name, Phases, Plugins, Probe, Process,
+    Recognition, Setting, Share, StatusLine, Template, Value, Version,
 };
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;

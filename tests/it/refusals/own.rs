@@ -44,10 +44,6 @@ pub(super) fn cases() -> Vec<Case> {
             let host = at(inventory, "node1");
             (host.uid, host.prepared, host.closed) = (0, false, Some("/opt".to_owned()));
         }),
-        Case::new("rights that only root can give", Refusal::PRIVILEGE).when(|_, inventory| {
-            at(inventory, "node1").uid = 1000;
-            restart_pending(inventory, "packetbeat", "node1");
-        }),
         Case::new("a host without systemd", Refusal::SUPERVISOR).declaring(&systemd),
         Case::new("units without root", Refusal::SUPERVISOR).declaring(&systemd).when(|_, inventory| {
             for seen in inventory.hosts.values_mut() {

@@ -8,7 +8,7 @@ use super::load;
 use super::plan;
 use super::terminal::Terminal;
 use crate::apply;
-use crate::plan::{Outcome, rehearsal_on};
+use crate::plan::{Outcome, PlanInput, needs, rehearsal_on};
 use crate::render;
 
 /// Looks, asks, and says which gate would hold a rollout that restarts everything.
@@ -28,7 +28,10 @@ pub(crate) async fn gates(
     let asked = apply::gates(&desired, &inventory, &world, &options).await;
     let gates = render::gates(&desired, &rehearsal, &asked);
     terminal.print(&match format {
-        Plain::Text => gates.text(terminal.colour(), terminal.width()),
+        Plain::Text => {
+            let table = needs(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
+            gates.text(terminal.colour(), terminal.width()) + &render::needs(&table, terminal.colour())
+        }
         Plain::Json => gates.json(),
     });
     Ok(match gates.outcome {

@@ -8,15 +8,15 @@ use super::render::Renderer;
 use super::supervisor::Supervisors;
 use super::{
     Acceptance, Adopts, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs,
-    Software, files, generations, jobs, launch, systemd,
+    Need, Software, files, generations, jobs, launch, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
 use crate::expr::{Context, Memo, Shared, Watched};
 use crate::lock::Lock;
 use crate::model::{
-    Cluster, Declared, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, RoleId, Secret,
-    ServiceName, SupervisorKind, Template, Value,
+    Cluster, Declared, Digest, HostName, InstanceId, Module, ModuleName, Name, NeedKind, ParamType, Process, RoleId,
+    Secret, ServiceName, SupervisorKind, Template, Value,
 };
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -112,6 +112,8 @@ struct Rendered {
     files: Arc<[DesiredFile]>,
     process: Arc<DesiredProcess>,
     memory: u64,
+    needs: Arc<[Need]>,
+    free_disk: u64,
     content_generation: Digest,
     restart_generation: Digest,
 }
@@ -130,6 +132,7 @@ struct Layer {
     files: Vec<Memo<Option<DesiredFile>>>,
     process: Memo<Defined>,
     memory: Memo<u64>,
+    needs: Memo<(Arc<[Need]>, u64)>,
 }
 
 impl Layer {
@@ -142,6 +145,7 @@ impl Layer {
             files: draft.module.files.iter().map(|_| Memo::default()).collect(),
             process: Memo::default(),
             memory: Memo::default(),
+            needs: Memo::default(),
         }
     }
 
@@ -171,6 +175,8 @@ impl Layer {
             params: Arc::clone(&draft.common.params),
             ports: Arc::clone(&self.ports),
             memory: made.memory,
+            needs: made.needs,
+            free_disk: made.free_disk,
             context: watched.plain(&self.context),
             software: Arc::clone(&draft.common.software),
             files: made.files,
@@ -201,6 +207,7 @@ impl Layer {
             }),
             None => Some(0),
         };
+        let needs = remembered(&mut self.needs, watched, |_| needs(draft, &mut renderer));
         let mut files = files::render(draft, watched, &mut self.files, &mut renderer);
         let (process, definition) = remembered(&mut self.process, watched, |_| {
             let process = process(cluster, draft, spec, &mut renderer)?;
@@ -226,8 +233,35 @@ impl Layer {
             same.extend(definition);
             restart_generation = generations::of(&same, &draft.common.software).1;
         }
-        Some(Rendered { files: files.into(), process, memory: memory?, content_generation, restart_generation })
+        let (memory, (needs, free_disk)) = (memory?, needs?);
+        Some(Rendered {
+            files: files.into(),
+            process,
+            memory,
+            needs,
+            free_disk,
+            content_generation,
+            restart_generation,
+        })
     }
+}
+
+/// What it needs of its host. The limits of its process are needs, too: a sandbox service may do with less.
+fn needs(draft: &Draft<'_>, renderer: &mut Renderer<'_>) -> Option<(Arc<[Need]>, u64)> {
+    let host = &draft.module.host;
+    let mut needs = Vec::new();
+    for need in &host.needs {
+        if renderer.holds(need.when.as_ref())? {
+            needs.push(Need { kind: need.kind.clone(), wish: need.wish });
+        }
+    }
+    let limits = draft.module.process.as_ref().and_then(|process| process.limits.nofile);
+    needs.extend(limits.map(|least| Need { kind: NeedKind::OpenFiles(least), wish: true }));
+    let free = match &host.free_disk {
+        Some(expr) => renderer.number(expr).and_then(|bytes| u64::try_from(bytes).ok())?,
+        None => 0,
+    };
+    Some((needs.into(), free))
 }
 
 fn missing_secrets(draft: &Draft<'_>, secrets: &IndexMap<String, Secret>, found: &mut Diagnostics) {

@@ -26,8 +26,8 @@ pub use job::DesiredJob;
 
 use crate::expr::Context;
 use crate::model::{
-    Declared, Digest, Hidden, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, Secret, ServiceName,
-    SshOptions, SupervisorKind, Transport, Value, Version,
+    Declared, Digest, Hidden, HostName, InstanceId, Module, ModuleName, Name, NeedKind, OnChange, Rollout, Secret,
+    ServiceName, SshOptions, SupervisorKind, Transport, Value, Version,
 };
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -283,6 +283,10 @@ pub struct DesiredInstance {
     pub ports: Arc<BTreeMap<Name, u16>>,
     /// Memory it takes, in bytes; 0 when the module does not say.
     pub memory: u64,
+    /// What it needs of its host beside that.
+    pub needs: Arc<[Need]>,
+    /// Bytes that must be left on the disk when everything is unpacked.
+    pub free_disk: u64,
     /// The documented context of templates and expressions for this instance. Secrets are in it by name only.
     pub context: Context,
     /// Folder names in [`DesiredHost::software`]; its own first.
@@ -305,6 +309,15 @@ pub struct DesiredInstance {
     pub content_generation: Digest,
     /// Hash of what a running process can't take up without a restart.
     pub restart_generation: Digest,
+}
+
+/// Something that an instance needs of its host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// What.
+    pub kind: NeedKind,
+    /// Whether a host without it is only worth a warning.
+    pub wish: bool,
 }
 
 /// What a process started by hand is recognised by, besides the ports that it listens to.

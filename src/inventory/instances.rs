@@ -189,6 +189,7 @@ pub(super) fn instance(
         adoption: None,
         held: facts.held.get(role).cloned(),
         has_data: facts.data.contains(role),
+        found: BTreeSet::new(),
         software: facts.uses.get(role).cloned().unwrap_or_default(),
         on_trial: facts.trial.get(role).is_some_and(|on| facts.current.get(role) == Some(on)),
         previous: facts.previous.get(role).map(|generation| Previous {

@@ -3,6 +3,7 @@
 
 mod answer;
 mod durations;
+mod facts;
 mod folders;
 mod instances;
 mod life;
@@ -15,6 +16,7 @@ mod strangers;
 
 pub use answer::{ANSWER_LIMIT, BadAnswer};
 pub use durations::{Durations, Typical};
+pub use facts::HostFacts;
 pub use folders::{Owner, asides, below, folders, is_debris};
 pub use life::{life_request, parse_life};
 pub use parse::parse;
@@ -99,6 +101,9 @@ pub struct HostObservation {
     pub ssh_client: bool,
     /// Undo records in `run/undo/`, by file name.
     pub undo: BTreeMap<String, UndoRecord>,
+    /// What it offers, as far as somebody there needs it.
+    #[serde(default, skip_serializing_if = "HostFacts::is_empty")]
+    pub facts: HostFacts,
     /// Left by an interrupted run: paths below the prefix that are never used again (half-unpacked software, temporary files).
     pub debris: Vec<String>,
 }
@@ -148,6 +153,9 @@ pub struct InstanceObservation {
     /// generation's folder (written with the generation, like `manifest`; what is collected looks there too).
     #[serde(default)]
     pub software: Vec<String>,
+    /// What of the module's `find` is in its data folder.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub found: BTreeSet<Name>,
     /// What `current` named before it was switched last, unless it was switched back.
     #[serde(default)]
     pub previous: Option<Previous>,

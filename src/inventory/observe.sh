@@ -6,6 +6,8 @@ export LC_ALL TZ
 nl='
 '
 # What is said goes out in few pieces: each of them would wake the server and the controller.
+# Roles that run.
+lives=
 out=
 say() { out=$out"$*$nl"; }
 flush() {
@@ -145,6 +147,7 @@ process() {
     while IFS= read -r part; do line="$line $part"; done 2>/dev/null <"/proc/$pid/stat"
     # The second field is a name in parentheses, in which anything may be.
     say "kernel $role ${line##*)}"
+    lives="$lives $role"
     [ "$systemd" ] || return 0
     # Where systemd keeps it; other hierarchies name their controllers.
     while IFS=: read -r _ name path; do

@@ -36,11 +36,13 @@ pub fn parse(
     let mut strangers = Strangers::default();
     let mut owners = BTreeMap::new();
     let mut service_uid = None;
+    let mut found = super::facts::FoundIn::new();
     for section in &sections {
         match section.name {
             "machine" => service_uid = machine(section, &mut seen, &mut facts, &MACHINE)?,
             "software" => software(section, &mut seen)?,
             "instances" => facts.take(section)?,
+            "needs" => (seen.facts, found) = super::facts::facts(section)?,
             "strangers" => strangers.take(section)?,
             "files" => {
                 let (stats, files) = files(section)?;
@@ -68,23 +70,25 @@ pub fn parse(
     seen.init.units = facts.files.iter().filter_map(unit).collect();
     seen.init.script = facts.files.get(BOOT_SCRIPT).map(|file| file.sha256);
     for one in instances {
-        let mut found = instance(&facts, host, one.id.role.as_str(), Some(one), &seen)?;
+        let role = one.id.role.as_str();
+        let mut seen_of = instance(&facts, host, role, Some(one), &seen)?;
+        seen_of.found = found.remove(role).unwrap_or_default();
         if one.adopts.is_some() {
             for (path, file) in strangers.identities(one) {
-                found.files.entry(path).or_insert(file);
+                seen_of.files.entry(path).or_insert(file);
             }
             let user = if seen.uid == 0 { service_uid.unwrap_or(seen.uid) } else { seen.uid };
             let (stranger, mut adoption) = strangers.of(host, one, &seen, facts.uptime, user);
-            match stranger.filter(|_| !matches!(found.process, ProcessObservation::Running(_))) {
-                Some(stranger) => found.process = ProcessObservation::Running(stranger),
+            match stranger.filter(|_| !matches!(seen_of.process, ProcessObservation::Running(_))) {
+                Some(stranger) => seen_of.process = ProcessObservation::Running(stranger),
                 // Its own process has its ports.
-                None if matches!(found.process, ProcessObservation::Running(_)) => adoption.taken.clear(),
+                None if matches!(seen_of.process, ProcessObservation::Running(_)) => adoption.taken.clear(),
                 None => {}
             }
-            found.has_data |= adoption.keeps.is_some();
-            found.adoption = Some(adoption);
+            seen_of.has_data |= adoption.keeps.is_some();
+            seen_of.adoption = Some(adoption);
         }
-        seen.instances.insert(one.id.role.to_string(), found);
+        seen.instances.insert(one.id.role.to_string(), seen_of);
     }
     for role in facts.roles.clone() {
         if !seen.instances.contains_key(&role) {

@@ -1,7 +1,7 @@
 //! The one request by which a host is observed: a POSIX shell script, made of what is wanted there.
 
 use super::folders::{asides, below, folders};
-use super::strangers;
+use super::{facts, strangers};
 use crate::desired::{DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
 use crate::model::{OnChange, sh_quote};
 use std::fmt::Write as _;
@@ -72,7 +72,7 @@ pub fn request(host: &DesiredHost, instances: &[Arc<DesiredInstance>], verify: b
     call(&["boot", UNIT_FOLDER, &host.boot_unit()])?;
     call(&["records"])?;
     call(&["debris"].into_iter().chain(places.aside.iter().map(String::as_str)).collect::<Vec<_>>())?;
-    Ok(around(host, &script, &strangers::calls(instances)))
+    Ok(around(host, &script, &[facts::calls(host, instances), strangers::calls(instances)].concat()))
 }
 
 /// Where wanted files are, relative to the prefix.
@@ -122,7 +122,7 @@ impl Places {
 }
 
 /// The calls, done below the prefix; the machine alone when there is none yet.
-fn around(host: &DesiredHost, calls: &str, strangers: &str) -> String {
+fn around(host: &DesiredHost, calls: &str, machine: &str) -> String {
     let (prefix, user) = (sh_quote(&host.prefix), sh_quote(host.user.as_deref().unwrap_or_default()));
     let supervisor = host.supervisord();
     let (pidfile, config) = (sh_quote(&supervisor.pidfile), sh_quote(&supervisor.config));
@@ -132,7 +132,7 @@ fn around(host: &DesiredHost, calls: &str, strangers: &str) -> String {
         script,
         "say '[observation 1]'\nmachine {user}\nplace {prefix}\n\
          if cd {prefix} 2>/dev/null; then\n{calls}supervisor {pidfile} {config}\n\
-         elif [ -e {prefix} ]; then say '[blocked]'\nfi\n{strangers}say '[end]'\nflush\n"
+         elif [ -e {prefix} ]; then say '[blocked]'\nfi\n{machine}say '[end]'\nflush\n"
     );
     script
 }

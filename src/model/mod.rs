@@ -10,6 +10,7 @@ mod import;
 mod job;
 mod module;
 mod names;
+mod needs;
 mod phases;
 mod probe;
 mod process;
@@ -18,6 +19,7 @@ mod secret;
 mod share;
 mod ssh;
 mod supervisor;
+mod upgrade;
 mod value;
 mod version;
 
@@ -33,10 +35,11 @@ pub use digest::{BadDigest, Digest};
 pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;
 pub use module::{
-    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, HostNeeds, Module, OnChange, Order, Param,
+    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, Module, OnChange, Order, Param,
     ParamType, Per, Requirement, RequirementRow, Rolling, SafetyRule, Settled, Strategy,
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
+pub use needs::{HostNeed, HostNeeds, NeedKind};
 pub use phases::{Phase, Phases};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Live, Parse, Probe, ProbeKind, ProbeOn, Setting, StatusLine, Template};
 pub use process::{Limits, Process};
@@ -45,5 +48,6 @@ pub use secret::{Hidden, Secret, slow};
 pub use share::Share;
 pub use ssh::SshOptions;
 pub use supervisor::SupervisorKind;
+pub use upgrade::{Find, Upgrade, UpgradeStep};
 pub use value::{SecretRef, Value};
 pub use version::{BadVersion, Version};

@@ -1,8 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
 use super::{
-    Artifact, Connection, Expr, Gate, Import, Job, Live, ModuleName, Name, Phases, Plugins, Probe, Process,
-    Recognition, Setting, Share, StatusLine, Template, Value, Version,
+    Artifact, Connection, Expr, Gate, HostNeeds, Import, Job, Live, ModuleName, Name, Phases, Plugins, Probe, Process,
+    Recognition, Setting, Share, StatusLine, Template, Upgrade, Value, Version,
 };
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
@@ -51,6 +51,8 @@ pub struct Module {
     pub compat: Vec<CompatRule>,
     /// What the host must offer.
     pub host: HostNeeds,
+    /// What is known of ways from one version to another.
+    pub upgrade: Upgrade,
     /// Cluster-level settings that can be read and written through the service.
     pub settings: IndexMap<Name, Setting>,
     /// This instance serves.
@@ -246,15 +248,6 @@ pub struct CompatRule {
     pub must: Expr,
     /// Why, for people.
     pub says: Template,
-}
-
-/// What the host must offer.
-#[derive(Debug, Clone, Default)]
-pub struct HostNeeds {
-    /// Memory in bytes that an instance takes, an expression.
-    pub memory: Option<Expr>,
-    /// Kernel settings: name, smallest value, condition.
-    pub sysctl: Vec<(String, u64, Option<Expr>)>,
 }
 
 /// Something done around the restart of an instance.

@@ -75,6 +75,8 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
         }
     }
     stops::judge(input, &well, &steps, &mut safety);
+    report.needs = super::needs(input);
+    super::needs::judge(&report.needs, &steps, &mut safety);
     unread(input, &changes, &mut safety);
     let (refusals, warnings) = safety.finish(input);
     let summary = summary::count(input, &changes, &later, &steps);

@@ -1,5 +1,6 @@
 //! Why a plan is as it is: what was left out, what waits, what stands in the way. Beside the plan, never part of it.
 
+use super::HostNeed;
 use crate::inventory::Held;
 use crate::model::{HostName, InstanceId, Name, ServiceName};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct PlanReport {
     /// The notes, sorted by what they are about.
     pub notes: Vec<Note>,
+    /// What instances need of their hosts, and what those have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<HostNeed>,
 }
 
 /// One thing that the plan does not do, or does later.

@@ -5,13 +5,16 @@ use super::facts::{self, Facts};
 use super::rounds;
 use super::safety::Safety;
 use super::{PlanInput, Refusal};
-use crate::model::{InstanceId, ModuleName};
+use crate::desired::Place;
+use crate::model::{InstanceId, ModuleName, Name, UpgradeStep, Version};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All rules about versions.
 pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
     conflicts(input, all, safety);
     downgrades(input, all, safety);
+    steps(input, all, safety);
 }
 
 /// Whether an instance is asked for.
@@ -44,5 +47,67 @@ fn downgrades(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safe
             let place = input.desired.declared.places.get(&facts.id().role);
             safety.refuse_at(Refusal::DOWNGRADE, message, help, place);
         }
+    }
+}
+
+/// Ways that the module says are none, with the instances that would go them.
+fn steps(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    let mut told: BTreeMap<(Name, String, String), Vec<&Facts<'_>>> = BTreeMap::new();
+    for facts in all.values().filter(|facts| asked(input, facts)) {
+        let Some((from, to)) = &facts.upgrade else { continue };
+        let module = &facts.wanted.module;
+        for step in &module.upgrade.steps {
+            if let Some(says) = stands_against(facts, step, from, to) {
+                let help = help(module.name.as_str(), step, to);
+                told.entry((module.rule(step.name.as_str()), says, help)).or_default().push(facts);
+            }
+        }
+    }
+    for ((name, says, help), facts) in told {
+        let ids: Vec<String> = facts.iter().map(|facts| facts.id().to_string()).collect();
+        let place = facts.first().and_then(|facts| input.desired.declared.places.get(&facts.id().role));
+        safety.refuse_at(name.as_str(), format!("{}: {says}", ids.join(", ")), &help, place);
+    }
+}
+
+/// What a step says, when it stands against a way; what can't be told stands against it.
+fn stands_against(facts: &Facts<'_>, step: &UpgradeStep, from: &Version, to: &Version) -> Option<String> {
+    let seen = |name: &Name| facts.found.is_some_and(|found| found.found.contains(name));
+    let finds = facts.wanted.module.upgrade.finds.iter();
+    let found: Map<String, Value> =
+        finds.map(|find| (find.name.as_str().replace(['-', '.'], "_"), Value::Bool(seen(&find.name)))).collect();
+    let names = json!({ "from": from.as_str(), "to": to.as_str(), "found": found, "was": was(facts) });
+    let context = facts.wanted.context.with(&names);
+    match context.eval_bool(&step.when.0) {
+        Ok(false) => None,
+        Ok(true) => {
+            let plain = |_| format!("there is no way from {from} to {to}");
+            Some(context.render(&step.says.0).unwrap_or_else(plain))
+        }
+        Err(error) => Some(format!("whether it can go from {from} to {to} can't be told: {error}")),
+    }
+}
+
+/// The texts of the files of the current generation, by path, as far as they may be shown.
+fn was(facts: &Facts<'_>) -> Map<String, Value> {
+    let Some(found) = facts.found else { return Map::new() };
+    let same = |path: &str| {
+        let is = |place: &Place| matches!(place, Place::Generation(own) if own == path);
+        facts.wanted.files.iter().find(|file| is(&file.place) && !file.secret)
+    };
+    let text = |(path, file): (&String, &crate::inventory::FileObservation)| {
+        let declared = || same(path).filter(|own| own.sha256 == file.sha256).map(|own| own.content.to_string());
+        Some((path.clone(), Value::String(file.content.clone().or_else(declared)?)))
+    };
+    found.files.iter().filter_map(text).collect()
+}
+
+fn help(module: &str, step: &UpgradeStep, to: &Version) -> String {
+    match (&step.help, &step.through) {
+        (Some(help), _) => help.clone(),
+        (None, Some(through)) => {
+            format!("declare `{module}` {through} (its newest release), apply that, and then go on to {to}")
+        }
+        (None, None) => "declare the version that it runs, or one that there is a way to".to_owned(),
     }
 }

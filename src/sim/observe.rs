@@ -4,11 +4,11 @@ use super::machine::{BY_HAND, INIT, Instance, Machine};
 use crate::desired::{DesiredInstance, Place};
 use crate::host::Wanted;
 use crate::inventory::{
-    FileObservation, HostObservation, InitObservation, InstanceObservation, Previous, ProcessObservation, Running,
-    SupervisorObservation,
+    FileObservation, HostFacts, HostObservation, InitObservation, InstanceObservation, Previous, ProcessObservation,
+    Running, SupervisorObservation,
 };
 use crate::model::{Digest, SupervisorKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything about one machine.
 pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
@@ -34,6 +34,7 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
             version: None,
         },
         init: init(machine),
+        facts: HostFacts::default(),
         undo: machine.undo.clone(),
         debris: machine.debris.iter().cloned().collect(),
     }
@@ -85,6 +86,7 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
         adoption: None,
         held: one.held.clone(),
         has_data: one.has_data,
+        found: BTreeSet::new(),
         software: current.map(|generation| generation.software.clone()).unwrap_or_default(),
         applied: BTreeMap::new(),
         on_trial: one.trial.is_some() && one.trial == one.current,

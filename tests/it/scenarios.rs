@@ -106,6 +106,7 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
                 held: None,
                 previous: None,
                 has_data: true,
+                found: BTreeSet::new(),
                 software: one.software.to_vec(),
             };
             host.instances.insert(one.id.role.to_string(), observed);

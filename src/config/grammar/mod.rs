@@ -7,6 +7,7 @@ mod import;
 mod job;
 mod live;
 mod module;
+mod needs;
 mod page;
 mod phases;
 mod probe;

@@ -38,7 +38,8 @@ static MODULE: Spec = Spec::word("module", "The module. The whole file is this o
         &ORDER,
         &AFTER,
         &COMPAT,
-        &HOST,
+        &super::needs::HOST,
+        &super::needs::UPGRADE,
         &SETTING,
         &READY,
         &HEALTHY,
@@ -242,17 +243,6 @@ static COMPAT: Spec = Spec::word("compat", "A rule about the versions of two mod
         Field::need("says", TEMPLATE, "What is told when it does not."),
     ]])
     .many();
-
-static HOST: Spec = Spec::word("host", "What an instance needs of its host.").block(&[
-    &Spec::word("memory", "How much memory it takes.").args(&[Field::need("EXPR", EXPR, "Bytes.")]),
-    &Spec::word("sysctl", "A kernel setting.")
-        .args(&[Field::need("NAME", String::WHAT, "Its name.")])
-        .props(&[&[
-            Field::need("at-least", u64::WHAT, "Its least value."),
-            Field::or("when", EXPR, "always", "Whether the instance needs it."),
-        ]])
-        .many(),
-]);
 
 static SETTING: Spec = Spec::word("setting", "A cluster-level setting behind the service's API.")
     .args(&[Field::need("NAME", Name::WHAT, "Its name here.")])

@@ -7,12 +7,14 @@ mod filters;
 mod import;
 mod job;
 mod live;
+mod needs;
 mod params;
 mod phases;
 mod probe;
 pub(super) mod process;
 mod rolling;
 mod scope;
+mod upgrade;
 
 pub(super) use scope::templates;
 
@@ -22,8 +24,8 @@ use super::report::{duplicate, suggest};
 use super::values::{FromKdl, Raw};
 use crate::diag::{Code, Diag, Spanned};
 use crate::model::{
-    CompatRule, Expr, FileSpec, FreeFormat, FreeSyntax, HostNeeds, Module, ModuleName, Name, Order, Requirement,
-    RequirementRow, Template, Version,
+    CompatRule, FileSpec, FreeFormat, FreeSyntax, Module, ModuleName, Name, Order, Requirement, RequirementRow,
+    Template, Version,
 };
 use indexmap::IndexMap;
 use scope::{Scope, names};
@@ -104,7 +106,8 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         order: body.one("order").map(|node| order(&node)).unwrap_or_default(),
         after: after(&body.many("after"), given.modules),
         compat: compat(&body.many("compat"), given.modules, &scope),
-        host: body.one("host").map(|node| host(&node, &scope)).unwrap_or_default(),
+        host: body.one("host").map(|node| needs::host(&node, &scope)).unwrap_or_default(),
+        upgrade: body.one("upgrade").map(|node| upgrade::upgrade(&node, &scope)).unwrap_or_default(),
         ready: gate(&mut body, "ready"),
         healthy: gate(&mut body, "healthy"),
         converged: gate(&mut body, "converged"),
@@ -262,21 +265,4 @@ fn compat(nodes: &[Node<'_>], modules: &[&str], scope: &Scope<'_>) -> Vec<Compat
         }
     }
     rules
-}
-
-fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
-    let mut body = node.body();
-    let memory = one_text(&mut body, "memory", "an expression for the bytes that an instance takes");
-    let mut sysctl: Vec<(String, u64, Option<Expr>)> = Vec::new();
-    for child in body.many("sysctl") {
-        let name = child.arg::<String>(0, "the name of a kernel setting");
-        let least = child.need_prop::<u64>("at-least");
-        let when = child.prop::<String>("when").map(|text| scope.expr(text, &[]));
-        child.finish();
-        if let (Some(name), Some(least)) = (name, least) {
-            sysctl.push((name.value, least.value, when));
-        }
-    }
-    node.finish();
-    HostNeeds { memory: memory.map(|text| scope.expr(text, &[])), sysctl }
 }

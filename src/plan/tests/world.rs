@@ -1,5 +1,9 @@
 //! Small clusters for tests: declared in Rust, and observed as if they had been converged.
 
+mod seen;
+
+pub(crate) use seen::{at, kill, not_ready, of, process};
+
 use super::machine::desired_host;
 use crate::desired::{
     Desired, DesiredFile, DesiredInstance, DesiredProcess, DesiredService, Inputs, Part, Place, Software,
@@ -102,6 +106,7 @@ pub(crate) fn module(module: &str) -> Module {
         status: vec![],
         singleton: None,
         jobs: indexmap::IndexMap::default(),
+        upgrade: crate::model::Upgrade::default(),
     }
 }
 
@@ -256,6 +261,8 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
         params: Arc::default(),
         ports: Arc::new(BTreeMap::from([(name("port"), spec.port)])),
         memory: spec.memory,
+        needs: Arc::new([]),
+        free_disk: 0,
         context: crate::expr::Context::new(&serde_json::Value::Null),
         software: [software.folder.clone()].into(),
         content_generation: digest(&|file| matches!(file.place, Place::Generation(_))),
@@ -281,9 +288,8 @@ fn instance(spec: &RoleSpec, at: &HostName, software: &Software, number: usize) 
 /// Hosts with nothing on them.
 pub(crate) fn empty(desired: &Desired) -> Inventory {
     let seen = |at: &HostName| {
-        let (boot_id, memory) = ("boot".to_owned(), 1 << 40);
-        let observed = HostObservation { boot_id, memory, user_exists: true, ..HostObservation::default() };
-        (at.clone(), Seen::Seen(observed))
+        let (boot_id, memory, user_exists) = ("boot".to_owned(), 1 << 40, true);
+        (at.clone(), Seen::Seen(HostObservation { boot_id, memory, user_exists, ..HostObservation::default() }))
     };
     Inventory { hosts: desired.hosts.keys().map(seen).collect(), ..Inventory::default() }
 }
@@ -338,38 +344,4 @@ fn running(instance: &DesiredInstance) -> InstanceObservation {
         software: instance.software.to_vec(),
         ..InstanceObservation::default()
     }
-}
-
-/// The observation of a host, to be changed.
-pub(crate) fn at<'a>(inventory: &'a mut Inventory, host: &str) -> &'a mut HostObservation {
-    match inventory.hosts.iter_mut().find(|(name, _)| name.as_str() == host) {
-        Some((_, Seen::Seen(seen))) => seen,
-        _ => panic!("{host} is observed"),
-    }
-}
-
-/// The observation of an instance, to be changed.
-pub(crate) fn of<'a>(inventory: &'a mut Inventory, instance: &str) -> &'a mut InstanceObservation {
-    at(inventory, id(instance).host.as_str()).instances.get_mut(id(instance).role.as_str()).expect("an instance")
-}
-
-/// The process of an instance, to be changed.
-pub(crate) fn process<'a>(inventory: &'a mut Inventory, instance: &str) -> &'a mut Running {
-    match &mut of(inventory, instance).process {
-        ProcessObservation::Running(running) => running,
-        _ => panic!("{instance} runs"),
-    }
-}
-
-/// Says that an instance does not serve.
-pub(crate) fn not_ready(inventory: &mut Inventory, instance: &str) {
-    let ready = inventory.services.values_mut().filter_map(|service| service.ready.get_mut(&id(instance)));
-    ready.for_each(|verdict| *verdict = Verdict { holds: false, unknown: false, says: "refused".to_owned() });
-}
-
-/// Makes an instance one that died.
-pub(crate) fn kill(inventory: &mut Inventory, instance: &str) {
-    let restart_generation = Some(process(inventory, instance).restart_generation);
-    of(inventory, instance).process = ProcessObservation::Dead { restart_generation };
-    inventory.services.values_mut().for_each(|service| drop(service.ready.remove(&id(instance))));
 }

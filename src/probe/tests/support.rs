@@ -108,6 +108,7 @@ pub(super) fn module() -> Module {
         status: Vec::new(),
         singleton: None,
         jobs: IndexMap::default(),
+        upgrade: crate::model::Upgrade::default(),
     }
 }
 
@@ -168,6 +169,8 @@ fn instance(id: &InstanceId, module: &Arc<Module>, port: u16, expected: usize) -
         params: Arc::default(),
         ports: Arc::new([(name("client-port"), port)].into()),
         memory: 0,
+        needs: Arc::new([]),
+        free_disk: 0,
         context: crate::expr::Context::new(&serde_json::json!({
             "instance": {"name": id.to_string()}, "version": "1.2.3",
             "service": {"name": "store", "expected": expected},

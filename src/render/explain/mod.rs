@@ -101,7 +101,7 @@ fn spoken_to(page: &mut Page, module: &Module) {
 }
 
 fn requires(page: &mut Page, module: &Module) {
-    if !module.requires.is_empty() || !module.compat.is_empty() {
+    if !module.requires.is_empty() || !module.compat.is_empty() || !module.upgrade.steps.is_empty() {
         page.head("Works with");
     }
     for need in &module.requires {
@@ -111,6 +111,13 @@ fn requires(page: &mut Page, module: &Module) {
         for row in &need.rows {
             page.line(2, &format!("{} {}", need.module.value, requirement(row)));
         }
+    }
+    for step in &module.upgrade.steps {
+        let through = step.through.as_ref().map_or_else(String::new, |through| format!("; through {through}"));
+        page.line(
+            2,
+            &format!("no way from one version to another when {}{through} ({})", inline(&step.when), step.name),
+        );
     }
     for rule in &module.compat {
         page.line(2, &format!("{}, when {} ({})", rule.with.value, inline(&rule.must), rule.name));
@@ -186,9 +193,10 @@ fn process(page: &mut Page, module: &Module) {
             page.line(2, &format!("reads its files again on {signal}"));
         }
     }
-    for (name, least, when) in &module.host.sysctl {
-        let when = when.as_ref().map_or_else(String::new, |when| format!(", when {}", inline(when)));
-        page.line(2, &format!("needs {name} of at least {least} on the host{when}"));
+    for need in &module.host.needs {
+        let when = need.when.as_ref().map_or_else(String::new, |when| format!(", when {}", inline(when)));
+        let verb = if need.wish { "wishes" } else { "needs" };
+        page.line(2, &format!("{verb} {} {} on the host{when}", need.kind.name(), need.kind.wants()));
     }
     if let Some(memory) = &module.host.memory {
         page.line(2, &format!("takes {} bytes of memory", inline(memory)));

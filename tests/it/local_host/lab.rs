@@ -195,6 +195,8 @@ impl Lab {
             params: Arc::default(),
             ports: Arc::default(),
             memory: 0,
+            needs: Arc::new([]),
+            free_disk: 0,
             context: es_cluster::expr::Context::new(&serde_json::json!({})),
             software: self.host.software.keys().cloned().collect(),
             content_generation: Digest::of(parts.join("\n").as_bytes()),
@@ -335,5 +337,6 @@ fn module() -> Module {
         status: Vec::new(),
         singleton: None,
         jobs: IndexMap::default(),
+        upgrade: Upgrade::default(),
     }
 }

@@ -105,6 +105,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         status: vec![],
         singleton: None,
         jobs: indexmap::IndexMap::default(),
+        upgrade: es_cluster::model::Upgrade::default(),
     }
 }
 
@@ -252,6 +253,8 @@ fn instance(
         params: Arc::default(),
         ports: Arc::new(BTreeMap::from([(Name::new("port").expect("name"), port)])),
         memory: 0,
+        needs: Arc::new([]),
+        free_disk: 0,
         context: es_cluster::expr::Context::new(&serde_json::Value::Null),
         software: folders.into(),
         content_generation: digest(&|file| matches!(file.place, Place::Generation(_))),

@@ -3,7 +3,7 @@
 use super::cases::{Case, Platform, at, of, only, restart_pending};
 use es_cluster::desired::Desired;
 use es_cluster::diag::Spanned;
-use es_cluster::inventory::{Adoption, Inventory, Seen, Unseen, Verdict};
+use es_cluster::inventory::{Adoption, Inventory, ProcessObservation, Seen, Unseen, Verdict};
 use es_cluster::model::ModuleName;
 use es_cluster::plan::{Again, PlanOptions, Refusal};
 use std::sync::Arc;
@@ -66,6 +66,15 @@ pub(super) fn cases() -> Vec<Case> {
             .having(&Platform::default().role("redis", "databases 3;"))
             .asking(again(Again::Restart { since: 0 }, "redis")),
         Case::new("a reload of what knows none", Refusal::NO_RELOAD).asking(again(Again::Reload, "kafka")),
+        Case::new("a port that somebody has", "port-taken").when(|_, inventory| {
+            of(inventory, "redis", "node1").process = ProcessObservation::Absent;
+            at(inventory, "node1").facts.taken = [6379].into();
+        }),
+        Case::new("no room for what is unpacked", "disk").when(|_, inventory| {
+            let host = at(inventory, "node1");
+            host.software.clear();
+            host.facts.free = Some(1 << 20);
+        }),
         adopted("a port of somebody", Refusal::ADOPTION, Adoption { taken: [6379].into(), ..adoption() }),
         adopted("data that is not there", Refusal::ADOPTION, Adoption { keeps: None, ..adoption() }),
         adopted("data of somebody", Refusal::ADOPTION, Adoption { keeps: Some(false), ..adoption() }),

@@ -7,8 +7,8 @@ use es_cluster::config::{self, Files as _};
 use es_cluster::desired::Place;
 use es_cluster::diag::Sources;
 use es_cluster::expr;
-use es_cluster::inventory::Verdict;
-use es_cluster::model::{Module, ParamType, Per, Requirement, Strategy, Value};
+use es_cluster::inventory::{HostFacts, Verdict};
+use es_cluster::model::{Module, NeedKind, ParamType, Per, Requirement, Strategy, Value};
 use es_cluster::plan::Refusal;
 use serde_json::json;
 use std::sync::{Arc, LazyLock};
@@ -121,6 +121,8 @@ fn running(module: &Arc<Module>, found: &mut Found) {
     let name = module.name.as_str().to_owned();
     ports(module, found);
     identities(module, found);
+    upgrades(module, found);
+    needs(module, found);
     for rule in &module.safe_to_stop {
         let called = format!("{name}.{}", rule.name);
         let (role, rule_name) = (name.clone(), rule.name.clone());
@@ -185,6 +187,62 @@ fn running(module: &Arc<Module>, found: &mut Found) {
             .asking(move |desired| only(&target, desired));
         add(found, case);
     }
+}
+
+/// Ways between versions: which ones, `cases.json` says.
+fn upgrades(module: &Arc<Module>, found: &mut Found) {
+    let cases = std::fs::read_to_string(super::folder().join("cases.json")).expect("cases");
+    let cases: serde_json::Value = serde_json::from_str(&cases).expect("cases");
+    for step in &module.upgrade.steps {
+        let name = module.name.as_str().to_owned();
+        let called = format!("{name}.{}", step.name);
+        let given = &cases[&called];
+        let (Some(from), Some(to)) = (given["from"].as_str(), given["to"].as_str()) else {
+            found.push((called, None));
+            continue;
+        };
+        let platform = |version: &str, key: &str| {
+            Platform::default().version(&name, version).role(&name, given[key].as_str().unwrap_or_default())
+        };
+        let finds: Vec<String> =
+            given["finds"].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect();
+        let case = Case::new(&called, &called).having(&platform(from, "had")).declaring(&platform(to, "role"));
+        let role = name.clone();
+        let case = case.when(move |_, inventory| {
+            let there = finds.iter().map(|one| es_cluster::model::Name::new(one).expect("a name"));
+            of(inventory, &role, "node2").found = there.collect();
+        });
+        add(found, case);
+    }
+}
+
+/// What the host must offer: nothing of it is there, and an instance would restart.
+fn needs(module: &Arc<Module>, found: &mut Found) {
+    for need in &module.host.needs {
+        let (role, kind) = (module.name.as_str().to_owned(), need.kind.clone());
+        let case = Case::new(format!("{role} needs {}", kind.name()), kind.name()).when(move |_, inventory| {
+            restart_pending(inventory, &role, "node1");
+            let host = at(inventory, "node1");
+            (host.uid, host.facts) = (1000, nothing(&kind));
+        });
+        add(found, Case { passes: need.wish, ..case });
+    }
+}
+
+/// A host that has none of it.
+fn nothing(kind: &NeedKind) -> HostFacts {
+    let mut facts = HostFacts::default();
+    match kind {
+        NeedKind::Sysctl { name, at_least, .. } => {
+            facts.sysctl = [(name.clone(), at_least.map_or(u64::MAX, |_| 0))].into();
+        }
+        NeedKind::OpenFiles(_) => facts.open_files = Some(64),
+        NeedKind::NoSwap => facts.swap = Some(true),
+        NeedKind::NoHugePages => facts.huge_pages = Some(true),
+        NeedKind::Command(name) => facts.commands = [(name.clone(), false)].into(),
+        NeedKind::RawSockets => facts.raw_sockets = Some(false),
+    }
+    facts
 }
 
 /// A port that another one has already.

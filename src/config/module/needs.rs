@@ -1,0 +1,68 @@
+//! `host { … }`: what an instance needs of its host.
+
+use super::super::cluster::choice;
+use super::super::reader::Node;
+use super::one_text;
+use super::scope::Scope;
+use crate::diag::{Code, Diag};
+use crate::model::{HostNeed, HostNeeds, NeedKind, is_name};
+
+pub(super) fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
+    let mut body = node.body();
+    let memory = one_text(&mut body, "memory", "an expression for the bytes that an instance takes");
+    let free = one_text(&mut body, "free-disk", "an expression for the bytes that must be left");
+    let mut needs = Vec::new();
+    let mut add = |child: &Node<'_>, kind: Option<NeedKind>| {
+        let when = child.prop::<String>("when").map(|text| scope.expr(text, &[]));
+        let wish = child.flag("wish");
+        child.finish();
+        needs.extend(kind.map(|kind| HostNeed { kind, when, wish }));
+    };
+    for child in body.many("sysctl") {
+        let kind = sysctl(&child);
+        add(&child, kind);
+    }
+    for child in body.many("open-files") {
+        let kind = child.need_prop::<u64>("at-least").map(|least| NeedKind::OpenFiles(least.value));
+        add(&child, kind);
+    }
+    if let Some(child) = body.one("swap") {
+        let kind = choice(&child, &[("off", ())]).map(|()| NeedKind::NoSwap);
+        add(&child, kind);
+    }
+    if let Some(child) = body.one("huge-pages") {
+        let kind = choice(&child, &[("not-always", ())]).map(|()| NeedKind::NoHugePages);
+        add(&child, kind);
+    }
+    for child in body.many("command") {
+        let kind = named(&child, "the name of a program").map(NeedKind::Command);
+        add(&child, kind);
+    }
+    if let Some(child) = body.one("raw-sockets") {
+        add(&child, Some(NeedKind::RawSockets));
+    }
+    node.finish();
+    let expr = |text: Option<_>| text.map(|text| scope.expr(text, &[]));
+    HostNeeds { memory: expr(memory), free_disk: expr(free), needs }
+}
+
+/// A name that may stand in a path and in a waiver.
+fn named(child: &Node<'_>, what: &str) -> Option<String> {
+    let name = child.arg::<String>(0, what)?;
+    if is_name(&name.value) && !name.value.contains("..") {
+        return Some(name.value);
+    }
+    let diag = Diag::at(Code::BadName, name.span, format!("`{}` is not {what}", name.value));
+    child.cx.report(diag.label("expected small letters, digits, `.`, `-` and `_`"));
+    None
+}
+
+fn sysctl(child: &Node<'_>) -> Option<NeedKind> {
+    let name = named(child, "the name of a kernel setting");
+    let at_least = child.prop::<u64>("at-least").map(|value| value.value);
+    let at_most = child.prop::<u64>("at-most").map(|value| value.value);
+    if at_least.is_none() && at_most.is_none() {
+        child.need_prop::<u64>("at-least");
+    }
+    Some(NeedKind::Sysctl { name: name?, at_least, at_most })
+}

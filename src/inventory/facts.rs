@@ -74,7 +74,7 @@ pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> S
     for kind in kinds {
         match kind {
             NeedKind::Sysctl { name, .. } => {
-                call(&["need_sysctl", name, &format!("/proc/sys/{}", name.replace('.', "/"))])
+                call(&["need_sysctl", name, &format!("/proc/sys/{}", name.replace('.', "/"))]);
             }
             NeedKind::OpenFiles(_) => call(&["need_openfiles"]),
             NeedKind::NoSwap => call(&["need_swap"]),
@@ -83,7 +83,9 @@ pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> S
             NeedKind::RawSockets => call(&["need_capabilities"]),
         }
     }
-    instances.iter().for_each(|one| calls.push_str(&finds(one)));
+    for one in instances {
+        calls.push_str(&finds(one));
+    }
     let mut call = |words: &[&str]| calls.push_str(&line(words));
     let software: Vec<&str> = host.software.keys().map(String::as_str).collect();
     call(&[&["need_room", host.prefix.as_str()], software.as_slice()].concat());

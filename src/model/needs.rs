@@ -64,10 +64,9 @@ impl NeedKind {
     /// What is wanted, in a few words.
     pub fn wants(&self) -> String {
         match self {
-            Self::Sysctl { at_least: Some(least), .. } => format!("at least {least}"),
+            Self::Sysctl { at_least: Some(least), .. } | Self::OpenFiles(least) => format!("at least {least}"),
             Self::Sysctl { at_most: Some(most), .. } => format!("at most {most}"),
             Self::Sysctl { .. } => "set".to_owned(),
-            Self::OpenFiles(least) => format!("at least {least}"),
             Self::NoSwap => "off".to_owned(),
             Self::NoHugePages => "madvise or never".to_owned(),
             Self::Command(_) => "there".to_owned(),

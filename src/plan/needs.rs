@@ -55,10 +55,12 @@ impl NeedState {
     }
 }
 
+/// State, name, what is wanted, what there is.
+type Told = (NeedState, String, String, String);
+
 /// The table, worst first.
 pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
-    let mut rows: BTreeMap<(NeedState, String, String, String), (BTreeSet<RoleId>, BTreeSet<HostName>)> =
-        BTreeMap::new();
+    let mut rows: BTreeMap<Told, (BTreeSet<RoleId>, BTreeSet<HostName>)> = BTreeMap::new();
     for (host, instances) in input.desired.by_host() {
         let Some(seen) = facts::observed(input, host) else { continue };
         let Some(declared) = input.desired.hosts.get(host) else { continue };

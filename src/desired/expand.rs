@@ -8,15 +8,15 @@ use super::render::Renderer;
 use super::supervisor::Supervisors;
 use super::{
     Acceptance, Adopts, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs,
-    Need, Software, files, generations, jobs, launch, systemd,
+    Need, Software, files, generations, jobs, launch, needs, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
 use crate::expr::{Context, Memo, Shared, Watched};
 use crate::lock::Lock;
 use crate::model::{
-    Cluster, Declared, Digest, HostName, InstanceId, Module, ModuleName, Name, NeedKind, ParamType, Process, RoleId,
-    Secret, ServiceName, SupervisorKind, Template, Value,
+    Cluster, Declared, Digest, HostName, InstanceId, Module, ModuleName, Name, ParamType, Process, RoleId, Secret,
+    ServiceName, SupervisorKind, Template, Value,
 };
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -207,7 +207,7 @@ impl Layer {
             }),
             None => Some(0),
         };
-        let needs = remembered(&mut self.needs, watched, |_| needs(draft, &mut renderer));
+        let needs = remembered(&mut self.needs, watched, |_| needs::needs(draft, &mut renderer));
         let mut files = files::render(draft, watched, &mut self.files, &mut renderer);
         let (process, definition) = remembered(&mut self.process, watched, |_| {
             let process = process(cluster, draft, spec, &mut renderer)?;
@@ -244,24 +244,6 @@ impl Layer {
             restart_generation,
         })
     }
-}
-
-/// What it needs of its host. The limits of its process are needs, too: a sandbox service may do with less.
-fn needs(draft: &Draft<'_>, renderer: &mut Renderer<'_>) -> Option<(Arc<[Need]>, u64)> {
-    let host = &draft.module.host;
-    let mut needs = Vec::new();
-    for need in &host.needs {
-        if renderer.holds(need.when.as_ref())? {
-            needs.push(Need { kind: need.kind.clone(), wish: need.wish });
-        }
-    }
-    let limits = draft.module.process.as_ref().and_then(|process| process.limits.nofile);
-    needs.extend(limits.map(|least| Need { kind: NeedKind::OpenFiles(least), wish: true }));
-    let free = match &host.free_disk {
-        Some(expr) => renderer.number(expr).and_then(|bytes| u64::try_from(bytes).ok())?,
-        None => 0,
-    };
-    Some((needs.into(), free))
 }
 
 fn missing_secrets(draft: &Draft<'_>, secrets: &IndexMap<String, Secret>, found: &mut Diagnostics) {

@@ -12,6 +12,7 @@ mod job;
 mod jobs;
 mod keys;
 mod launch;
+mod needs;
 mod paths;
 mod render;
 mod software;
@@ -23,11 +24,12 @@ mod tests;
 pub use anew::{Anew, Between, phase_of_file};
 pub use expand::expand;
 pub use job::DesiredJob;
+pub use needs::Need;
 
 use crate::expr::Context;
 use crate::model::{
-    Declared, Digest, Hidden, HostName, InstanceId, Module, ModuleName, Name, NeedKind, OnChange, Rollout, Secret,
-    ServiceName, SshOptions, SupervisorKind, Transport, Value, Version,
+    Declared, Digest, Hidden, HostName, InstanceId, Module, ModuleName, Name, OnChange, Rollout, Secret, ServiceName,
+    SshOptions, SupervisorKind, Transport, Value, Version,
 };
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -309,15 +311,6 @@ pub struct DesiredInstance {
     pub content_generation: Digest,
     /// Hash of what a running process can't take up without a restart.
     pub restart_generation: Digest,
-}
-
-/// Something that an instance needs of its host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Need {
-    /// What.
-    pub kind: NeedKind,
-    /// Whether a host without it is only worth a warning.
-    pub wish: bool,
 }
 
 /// What a process started by hand is recognised by, besides the ports that it listens to.

@@ -2,6 +2,7 @@
 
 use super::fold;
 use super::style::{Style, Tone};
+use super::text::Pen;
 use crate::inventory::printable;
 use crate::plan::{HostNeed, NeedState};
 use std::fmt::Write as _;
@@ -14,20 +15,20 @@ pub fn needs(rows: &[HostNeed], colour: bool) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    format!("host needs\n{}", table(rows.iter(), Style { colour }))
+    format!("host needs\n{}", table(rows.iter(), Style { colour }, usize::MAX))
 }
 
 /// What a plan shows of it: what is not as it should be. How many others are is said once.
-pub(super) fn missing(rows: &[HostNeed], style: Style) -> String {
+pub(super) fn missing(rows: &[HostNeed], pen: &Pen) -> String {
     let missing = || rows.iter().filter(|row| row.state != NeedState::Pass);
     if missing().next().is_none() {
         return String::new();
     }
     let passed = rows.len() - missing().count();
-    format!("host needs: {passed} more are there\n{}", table(missing(), style))
+    format!("host needs: {passed} more are there\n{}", table(missing(), pen.style, pen.width))
 }
 
-fn table<'a>(rows: impl Iterator<Item = &'a HostNeed>, style: Style) -> String {
+fn table<'a>(rows: impl Iterator<Item = &'a HostNeed>, style: Style, within: usize) -> String {
     let rows: Vec<(NeedState, [String; 4])> = rows
         .map(|row| {
             let cells = [&row.need, &row.wants, &row.has].map(|cell| printable(cell, LONGEST));
@@ -46,7 +47,10 @@ fn table<'a>(rows: impl Iterator<Item = &'a HostNeed>, style: Style) -> String {
         };
         let word = style.paint(tone, &format!("{:<7}", state.word()));
         let [first, second, third] = widths;
-        _ = writeln!(text, "  {word}  {need:<first$}  {wants:<second$}  {has:<third$}  {hosts}");
+        let line = format!("  {word}  {need:<first$}  {wants:<second$}  {has:<third$}");
+        // Where a line is too short for it, who it is about stands in the next one.
+        let long = 19 + first + second + third + hosts.chars().count() > within;
+        _ = if long { writeln!(text, "{}\n      {hosts}", line.trim_end()) } else { writeln!(text, "{line}  {hosts}") };
     }
     text
 }

@@ -12,7 +12,7 @@ const LONGEST: usize = 200;
 
 /// Notes, then warnings, then refusals: the weightiest last, where people look.
 pub(super) fn section(plan: &Plan, report: &PlanReport, pen: &Pen) -> String {
-    let mut text = super::needs::missing(&report.needs, pen.style);
+    let mut text = super::needs::missing(&report.needs, pen);
     for note in sentences(report) {
         text.push_str(&labelled("note:", Tone::Quiet, &note, pen));
     }

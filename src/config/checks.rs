@@ -98,7 +98,11 @@ fn secrets(cluster: &Cluster, role: &Role, cx: &Cx) {
 
 /// A file that asks for a reload needs a process that knows how.
 fn reload(_role: &Role, module: &Module, cx: &Cx) {
-    let Some(process) = module.process.as_ref().filter(|process| process.reload_signal.is_none()) else { return };
+    let Some(process) =
+        module.process.as_ref().filter(|process| process.reload_signal.is_none() && process.reload_command.is_empty())
+    else {
+        return;
+    };
     let wants = |file: &&crate::model::FileSpec| file.on_change == crate::model::OnChange::Reload;
     if let Some(file) = module.files.iter().find(wants) {
         let message = format!("`{}` asks for a reload, and the process has no signal for it", file.path.0.value);

@@ -66,6 +66,7 @@ fn uses_number(module: &Module) -> bool {
         let content = match &file.content {
             FileContent::Inline(template) => Some(template),
             FileContent::TemplateFile(name) => module.templates.get(name),
+            FileContent::Given(_) => None,
         };
         content.is_some_and(|template| template.0.contains(ORDINAL)) || file.path.0.contains(ORDINAL)
     });

@@ -9,6 +9,7 @@ mod body;
 mod checks;
 mod cluster;
 mod files;
+mod given;
 mod grammar;
 mod hosts;
 mod ids;
@@ -190,6 +191,7 @@ fn read(
         finished.push(draft.finish(module.as_deref(), whole, &hosts, &names));
     }
     let attached = attached::read(&mut finished, &library, &tree, files, cx);
+    let given = given::read(files, &tree, &mut finished, &library.read, cx);
     let head = head?;
     let cluster = Cluster {
         name: head.name?,
@@ -218,6 +220,7 @@ fn read(
     let modules: IndexMap<_, _> = modules.into_iter().filter(|(name, _)| in_use.contains(name)).collect();
     let warnings = checked.warnings;
     let texts = tree.texts.iter().map(|(_, bytes)| bytes.as_slice());
+    let texts = texts.chain(given.iter().map(|(_, bytes)| bytes.as_slice()));
     let file_digest = Digest::of_parts(texts.chain(attached.values().map(String::as_bytes)));
     Some(Loaded { cluster, modules, warnings, declared, file_digest, modules_digest: library.digest(&in_use) })
 }

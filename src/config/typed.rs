@@ -26,6 +26,7 @@ pub(super) fn what(kind: &ParamType) -> String {
         ParamType::Map => "properties such as key=\"value\"".to_owned(),
         ParamType::Secret => "the name of a declared secret".to_owned(),
         ParamType::File => "the path of a file".to_owned(),
+        ParamType::Files => "paths of files beside this one, or of folders with a `/` at the end".to_owned(),
     }
 }
 
@@ -45,6 +46,7 @@ fn example(kind: &ParamType) -> String {
         }
         ParamType::Version => "\"1.2.3\"".to_owned(),
         ParamType::Map => "key=\"value\"".to_owned(),
+        ParamType::Files => "\"rules/\"".to_owned(),
     }
 }
 
@@ -74,7 +76,7 @@ pub(super) fn value(raw: &Raw<'_>, kind: &ParamType) -> Result<Value, Expected> 
             .map(Value::Int)
             .ok_or_else(|| super::values::whole(raw, what(kind))),
         // The path; its text is put into its place when everything is read.
-        ParamType::Text | ParamType::File => String::from_kdl(raw).map(Value::Text),
+        ParamType::Text | ParamType::File | ParamType::Files => String::from_kdl(raw).map(Value::Text),
         ParamType::List(words) if words.is_empty() => String::from_kdl(raw).map(Value::Text),
         ParamType::Enum(words) | ParamType::List(words) => word(raw, words, wrong),
         ParamType::Version => Version::from_kdl(raw).map(|version| Value::Text(version.as_str().to_owned())),
@@ -127,7 +129,7 @@ pub(super) fn from_node(node: &Node<'_>, kind: &ParamType) -> Option<Spanned<Val
             }
             Some(Spanned::new(Value::Map(map), node.span()))
         }
-        ParamType::List(_) => {
+        ParamType::List(_) | ParamType::Files => {
             let given = node.arg_count();
             let items = node.args_with(&name, |raw| value(raw, kind));
             if given == 0 {

@@ -172,7 +172,7 @@ pub(super) fn named_modules(module: &Module) -> BTreeSet<String> {
     let contents = contents.chain(module.jobs.values().flat_map(|job| job.files.values()));
     let inline = contents.filter_map(|content| match content {
         FileContent::Inline(template) => Some(template),
-        FileContent::TemplateFile(_) => None,
+        FileContent::TemplateFile(_) | FileContent::Given(_) => None,
     });
     let process = module.process.iter().flat_map(|process| {
         process

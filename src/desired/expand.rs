@@ -266,13 +266,14 @@ fn process(
     let mut words =
         |templates: &[Template]| -> Vec<Option<String>> { templates.iter().map(|word| renderer.text(word)).collect() };
     let (command, first_start, logs) = (words(&spec.command), words(&spec.first_start), words(&spec.logs));
-    let check = words(&spec.check);
+    let (check, reload_command) = (words(&spec.check), words(&spec.reload_command));
     if !command.first().is_some_and(|word| word.as_ref().is_none_or(|program| program.starts_with('/'))) {
         let span = spec.command.first().map_or(draft.module.name.span, |word| word.0.span);
         renderer.report(Diag::at(Code::RenderFailed, span, "the first word of a command is an absolute path"));
     }
     let whole = |words: Vec<Option<String>>| words.into_iter().collect::<Option<Vec<String>>>();
     let (command, first_start, logs, check) = (whole(command), whole(first_start), whole(logs), whole(check));
+    let reload_command = whole(reload_command);
     let mut env = BTreeMap::new();
     for (name, template) in &spec.env {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -287,6 +288,7 @@ fn process(
     }
     let (command, first_start, logs, check) = (command?, first_start?, logs?, check?);
     let check = launch::alone(&check, &env, &draft.common.folders);
+    let reload_command = launch::alone(&reload_command?, &env, &draft.common.folders);
     let mut all = vec![launch::console(&draft.common.folders)];
     all.extend(logs);
     // Where systemd supervises, what the launcher says is in the journal.
@@ -302,6 +304,7 @@ fn process(
         stop_signal: spec.stop_signal.clone(),
         stop_within: spec.stop_within,
         reload_signal: spec.reload_signal.clone(),
+        reload_command,
         logs: all,
     })
 }

@@ -6,7 +6,7 @@ use super::render::{Rendered, Renderer, Sealed};
 use super::{DesiredFile, Place, free};
 use crate::diag::{Code, Diag};
 use crate::expr::{Memo, Watched};
-use crate::model::{Digest, FileContent, FileSpec, Hidden, OnChange, Template};
+use crate::model::{Digest, FileContent, FileSpec, Hidden, Name, OnChange, Template, Value};
 use std::collections::BTreeMap;
 
 /// Permission bits of a file that holds a secret.
@@ -21,6 +21,12 @@ pub(super) fn render(
 ) -> Vec<DesiredFile> {
     let mut files: BTreeMap<Place, DesiredFile> = BTreeMap::new();
     for (spec, memo) in draft.module.files.iter().zip(memos) {
+        if let FileContent::Given(param) = &spec.content {
+            let wanted = renderer.holds(spec.when.as_ref()) == Some(true);
+            let folder = renderer.text(&spec.path).filter(|_| wanted);
+            files.extend(folder.into_iter().flat_map(|folder| given(draft, spec, param, &folder)));
+            continue;
+        }
         let file = remembered(memo, watched, |_| {
             let wanted = renderer.holds(spec.when.as_ref())?;
             if wanted { file(draft, spec, renderer).map(Some) } else { Some(None) }
@@ -87,6 +93,19 @@ fn file(draft: &Draft<'_>, spec: &FileSpec, renderer: &mut Renderer<'_>) -> Opti
     })
 }
 
+/// The operator's own files, as they are.
+fn given(draft: &Draft<'_>, spec: &FileSpec, param: &Name, folder: &str) -> Vec<(Place, DesiredFile)> {
+    let Some(Value::Map(texts)) = draft.common.params.get(param) else { return Vec::new() };
+    let one = |(name, text): (&String, &Value)| {
+        let (Value::Text(text), path) = (text, format!("{folder}/{name}")) else { return None };
+        let mut file = fixed(&path, text.clone(), spec.mode);
+        file.place = place(draft, &path).ok()?;
+        file.on_change = spec.on_change;
+        Some((file.place.clone(), file))
+    };
+    texts.iter().filter_map(one).collect()
+}
+
 fn place(draft: &Draft<'_>, path: &str) -> Result<Place, &'static str> {
     if path.starts_with('/') {
         return draft.common.folders.placed(path).map(|()| Place::Absolute(path.to_owned()));
@@ -105,5 +124,7 @@ fn content<'t>(draft: &'t Draft<'_>, spec: &'t FileSpec, renderer: &mut Renderer
             }
             template
         }
+        // Placed as they are, before anything is rendered.
+        FileContent::Given(_) => None,
     }
 }

@@ -110,6 +110,7 @@ fn file(draft: &Draft<'_>, name: &str, content: &FileContent, renderer: &mut Ren
         FileContent::Inline(template) => template,
         // That it is there was seen when the module was read.
         FileContent::TemplateFile(name) => draft.module.templates.get(name)?,
+        FileContent::Given(_) => return None,
     };
     let Rendered { text, sealed } = renderer.file(template)?;
     let digest = |sealed: &Sealed| Digest::keyed(&sealed.key, text.as_bytes());

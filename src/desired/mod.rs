@@ -391,6 +391,15 @@ pub struct DesiredProcess {
     pub stop_within: Duration,
     /// Signal for a reload.
     pub reload_signal: Option<String>,
+    /// A command for a reload, with its environment, in place of a signal; none when empty.
+    pub reload_command: Vec<String>,
     /// Log files, absolute: their last lines explain a failure.
     pub logs: Vec<String>,
+}
+
+impl DesiredProcess {
+    /// Whether it can read its files again without a restart.
+    pub const fn reloads(&self) -> bool {
+        self.reload_signal.is_some() || !self.reload_command.is_empty()
+    }
 }

@@ -135,6 +135,7 @@ impl<'a> Common<'a> {
         let template = match &file.content {
             FileContent::Inline(template) => Some(template),
             FileContent::TemplateFile(name) => module.templates.get(name),
+            FileContent::Given(_) => None,
         }?;
         let config = remembered(&mut self.config, &watched, |_| renderer.text(template))?;
         Some(Supervisord {

@@ -120,7 +120,7 @@ pub(crate) fn param_line(module: &Module, name: &Name, value: &str, unit: &str) 
             (Value::Text(word.clone()), quoted(word))
         }
         ParamType::Text | ParamType::Path | ParamType::Version => (Value::Text(value.to_owned()), quoted(value)),
-        ParamType::List(_) | ParamType::Map | ParamType::Secret | ParamType::File => return None,
+        ParamType::List(_) | ParamType::Map | ParamType::Secret | ParamType::File | ParamType::Files => return None,
     };
     let same = param.default.as_ref() == Some(&parsed);
     Some((!same).then(|| (name.to_string(), format!("{name} {text}"))))

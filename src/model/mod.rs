@@ -11,6 +11,7 @@ mod job;
 mod module;
 mod names;
 mod needs;
+mod param;
 mod phases;
 mod probe;
 mod process;
@@ -35,11 +36,12 @@ pub use digest::{BadDigest, Digest};
 pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;
 pub use module::{
-    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, Module, OnChange, Order, Param, ParamType, Per,
-    Requirement, RequirementRow, Rolling, SafetyRule, Settled, Strategy,
+    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, Module, OnChange, Order, Per, Requirement,
+    RequirementRow, Rolling, SafetyRule, Settled, Strategy,
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use needs::{HostNeed, HostNeeds, NeedKind};
+pub use param::{Param, ParamType};
 pub use phases::{Phase, Phases};
 pub use probe::{Ask, Expr, Gate, HttpMethod, Live, Parse, Probe, ProbeKind, ProbeOn, Setting, StatusLine, Template};
 pub use process::{Limits, Process};

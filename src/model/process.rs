@@ -23,6 +23,8 @@ pub struct Process {
     pub stop_within: Duration,
     /// Signal that makes the process read its files again.
     pub reload_signal: Option<String>,
+    /// Words of a command that has it read its files again, in place of a signal, templates; none when empty.
+    pub reload_command: Vec<Template>,
     /// Resource limits.
     pub limits: Limits,
     /// Log files below `dirs.log`, whose last lines explain a failure; templates.

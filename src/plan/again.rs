@@ -27,7 +27,7 @@ pub(super) fn ask(input: &PlanInput<'_>, facts: &mut Facts<'_>) {
     let Some(running) = facts.running().filter(|_| selected && idle) else { return };
     let need = match asked {
         Again::Restart { since } if running.uptime >= since => Need::Restart,
-        Again::Reload if facts.wanted.process.reload_signal.is_some() => Need::Reload,
+        Again::Reload if facts.wanted.process.reloads() => Need::Reload,
         _ => return,
     };
     (facts.need, facts.asked) = (need, true);
@@ -47,7 +47,7 @@ pub(super) fn refuse(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>
         let message = format!("{differ}: not as declared; this would change more than was asked for");
         safety.refuse(Refusal::DIFFERS, message, "look at `esplan`, and apply that first with `esapply --only TARGET`");
     }
-    let without = names(&|facts| facts.wanted.process.reload_signal.is_none());
+    let without = names(&|facts| !facts.wanted.process.reloads());
     if asked == Again::Reload && !without.is_empty() {
         let message = format!("{without}: the module knows no reload");
         safety.refuse(Refusal::NO_RELOAD, message, "name what has one, or restart it: `esapply restart TARGET`");

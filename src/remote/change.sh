@@ -163,6 +163,16 @@ tested() {
     die "it refuses them: $(printf '%s\n' "$said" | tail -n 10 | head -c 2048)"
 }
 
+# told USER WORD…: a command of the service's, as its user; its last words when it fails
+told() {
+    user=$1
+    shift
+    if [ -n "$user" ] && is_root; then
+        set -- setpriv "--reuid=$user" "--regid=$(id -g -- "$user")" --init-groups "$@"
+    fi
+    said=$("$@" 2>&1 </dev/null) || die "$(printf '%s\n' "$said" | tail -n 10 | head -c 2048 | tr '\n' ' ')"
+}
+
 # carry ROLE GENERATION FILE…: what the service wrote itself goes along from the current generation
 carry() {
     to="conf/$1/$2" from="conf/$1/current"

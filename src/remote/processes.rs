@@ -2,7 +2,7 @@
 //! its current generation says; who stops it is whoever watches it now. So one operation moves it from one supervisor to
 //! the other, and a rollback moves it back.
 
-use super::machine::{Calls, Machine, Socket};
+use super::machine::{Calls, Machine, Socket, service_user};
 use super::systemd::UnitState;
 use super::{Script, Transport, supervisord};
 use crate::desired::{DesiredHost, DesiredInstance};
@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep};
 
 /// A look, a signal, a small file.
 pub(super) const SHORT: Duration = Duration::from_secs(30);
+/// A command that tells a service to read its files again.
+const RELOAD_WITHIN: Duration = Duration::from_mins(2);
 /// From the supervisor's word to the launcher's record: some milliseconds, longer under load.
 const START_WITHIN: Duration = Duration::from_mins(1);
 /// How often a process is looked up while it starts or ends.
@@ -172,16 +174,22 @@ impl<T: Transport> Machine<T> {
     /// Sends the reload signal and records that it was sent.
     pub(super) async fn reload(&self, host: &DesiredHost, instance: &DesiredInstance) -> Result<(), HostError> {
         let role = instance.id.role.as_str();
-        let Some(signal) = instance.process.reload_signal.as_deref() else {
-            return Err(self.error(Failure::Stop, format!("the module of {role} has no reload signal")));
-        };
+        let process = &instance.process;
+        if !process.reloads() {
+            return Err(self.error(Failure::Stop, format!("the module of {role} knows no reload")));
+        }
         if self.recorded(&host.prefix, instance).await?.is_none() {
             return Err(self.error(Failure::Stop, format!("{role} does not run, so it can't reload")));
         }
         let what = format!("reloading {role}");
-        // By its record: that works for one without a supervisor, too, and never hits another process.
-        let calls = Calls::one("signal", [role, signal]);
-        self.change(&what, &host.prefix, &calls, Vec::new(), SHORT).await?;
+        if let Some(signal) = process.reload_signal.as_deref() {
+            // By its record: that works for one without a supervisor, too, and never hits another process.
+            let calls = Calls::one("signal", [role, signal]);
+            self.change(&what, &host.prefix, &calls, Vec::new(), SHORT).await?;
+        } else {
+            let words = [service_user(host)].into_iter().chain(process.reload_command.iter().map(String::as_str));
+            self.change(&what, &host.prefix, &Calls::one("told", words), Vec::new(), RELOAD_WITHIN).await?;
+        }
         let calls = Calls::one("reloaded", [role]);
         self.change(&what, &host.prefix, &calls, Vec::new(), SHORT).await.map(|_| ())
     }

@@ -31,6 +31,8 @@ versions {
     metricbeat "6.7.0"
     heartbeat "6.7.0"
     packetbeat "6.7.0"
+    elastalert "2.2.3"
+    sdc "3.7.2"
 }
 hosts { "node[1-3]" address="10.0.0.[1-3]" { label disk="ssd"; }; }
 roles {
@@ -45,6 +47,8 @@ roles {
     kibana on="node1"
     nginx on="node3" { worker-processes 4; }
     memcached on="node[2-3]" { memory "128m"; idle "1m"; }
+    elastalert on="node2" { rules "fixtures/effects/rules/"; }
+    sdc on="node3" { pipelines "fixtures/effects/pipelines/"; heap "512m"; }
     curator on="node1" { delete-after 30; warm-after 2; merge-after 3; }
     filebeat on="node[1-3]" {
         paths "/var/log/a.log" "/srv/*/log/*.log"; logs app="/var/log/it's \"app\".log"; multiline "^[0-9]{4}-"
@@ -151,6 +155,8 @@ fn every_module_renders_what_it_did() {
         "metricbeat@node1",
         "heartbeat@node2",
         "packetbeat@node3",
+        "elastalert@node2",
+        "sdc@node3",
         "redis@node2",
     ] {
         let instance = desired.instances.values().find(|one| one.id.to_string() == name).expect(name);

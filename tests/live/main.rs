@@ -12,6 +12,7 @@
 )]
 
 mod adopt;
+mod alerts;
 mod artifact;
 mod canary;
 mod curator;
@@ -30,6 +31,7 @@ mod page;
 mod pipeline;
 mod platform;
 mod reference;
+mod sdc;
 mod secrets;
 mod secured;
 mod ssh;

@@ -78,7 +78,7 @@ static PARAMS: Spec = Spec::word("params", "What a role may set.").block(&[&Spec
 .props(&[&[
     Field::need(
         "type",
-        "`bool`, `duration`, `enum`, `file`, `int`, `list`, `map`, `path`, `port`, `secret`, `size`, `text` or `version`",
+        "`bool`, `duration`, `enum`, `file`, `files`, `int`, `list`, `map`, `path`, `port`, `secret`, `size`, `text` or `version`",
         "What its value is.",
     ),
     Field::or(
@@ -157,6 +157,12 @@ static FILES: Spec = Spec::word("files", "What is rendered.").block(&[&Spec::any
 .props(&[&[
     Field::or("template", "a file in the module's folder", "`content` is given", "Its template."),
     Field::or("content", TEMPLATE, "`template` is given", "Its text."),
+    Field::or(
+        "from",
+        "a parameter of type `files`",
+        "one of the two",
+        "The path is a folder, and has these files as they are.",
+    ),
     Field::need("on-change", "`restart`, `reload` or `nothing`", "What a change of it asks for."),
     Field::or("mode", Mode::WHAT, "0640", "Its permission bits."),
     Field::or("identity", bool::WHAT, "#false", "It says who the instance is: another one on the host is refused."),
@@ -192,11 +198,9 @@ static PROCESS: Spec = Spec::word("process", "What runs. Without it the software
         .many(),
     &Spec::word("stop", "How it is stopped; never by force.")
         .props(&[&SIGNAL, &[Field::or("within", Duration::WHAT, "2m", "How long it may take.")]]),
-    &Spec::word("reload", "How it takes up files with on-change=\"reload\".").props(&[&[Field::need(
-        "signal",
-        Signal::WHAT,
-        "The signal.",
-    )]]),
+    &Spec::word("reload", "How it takes up files with on-change=\"reload\".")
+        .args(&[Field::several("WORD", TEMPLATE, "A command that tells it to, in place of a signal.")])
+        .props(&[&[Field::or("signal", Signal::WHAT, "a command is given", "The signal.")]]),
     &Spec::word("limits", "What the kernel allows it.").props(&[&[
         Field::or("nofile", u64::WHAT, "the host's", "Open files."),
         Field::or("nproc", u64::WHAT, "the host's", "Processes."),

@@ -11,8 +11,10 @@ use crate::model::{Name, Param, ParamType, Value};
 use indexmap::IndexMap;
 use kdl::KdlValue;
 
-const TYPES: &[&str] =
-    &["bool", "duration", "enum", "file", "int", "list", "map", "path", "port", "secret", "size", "text", "version"];
+const TYPES: &[&str] = &[
+    "bool", "duration", "enum", "file", "files", "int", "list", "map", "path", "port", "secret", "size", "text",
+    "version",
+];
 
 pub(super) fn read(node: &Node<'_>) -> IndexMap<Name, Param> {
     let mut params: IndexMap<Name, Param> = IndexMap::new();
@@ -99,6 +101,7 @@ fn param(node: &Node<'_>) -> Option<Param> {
         "duration" => ParamType::Duration,
         "enum" => ParamType::Enum(list),
         "file" => ParamType::File,
+        "files" => ParamType::Files,
         "int" => ParamType::Int { min: min.map(|min| min.value), max: max.map(|max| max.value) },
         "list" => ParamType::List(list),
         "map" => ParamType::Map,
@@ -127,7 +130,8 @@ fn param(node: &Node<'_>) -> Option<Param> {
     }
     let default = node.prop_with("default", |raw| default(raw, &param_type)).map(|value| value.value);
     // A map that nobody fills is an empty one, so it needs no default to say so.
-    let empty = || (param_type == ParamType::Map && !optional).then(|| Value::Map(IndexMap::new()));
+    let empty =
+        || (matches!(param_type, ParamType::Map | ParamType::Files) && !optional).then(|| Value::Map(IndexMap::new()));
     let default = default.or_else(empty);
     Some(Param { kind: param_type, default, optional, doc, span: node.span() })
 }
@@ -143,6 +147,7 @@ fn default(raw: &Raw<'_>, kind: &ParamType) -> Result<Value, Expected> {
             };
             text.split_whitespace().map(word).collect::<Result<_, _>>().map(Value::List)
         }
+        ParamType::Files => Err(Expected::new("absent: there are no files unless a role names them")),
         ParamType::Map => Err(Expected::new("absent: a map is empty unless a role fills it")),
         ParamType::Secret => Err(Expected::new("absent: a secret has no default").help("use optional=#true")),
         ParamType::File => Err(Expected::new("absent: a file has no default").help("use optional=#true")),

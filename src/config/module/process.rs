@@ -6,7 +6,7 @@ use super::super::report::duplicate;
 use super::super::values::{Expected, FromKdl, Raw};
 use super::scope::Scope;
 use crate::diag::{Code, Diag, Span, Spanned};
-use crate::model::{FileContent, FileSpec, Limits, OnChange, Process, Template};
+use crate::model::{FileContent, FileSpec, Limits, Name, OnChange, Process, Template};
 use indexmap::IndexMap;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ pub(super) fn files(node: &Node<'_>, scope: &Scope<'_>) -> Vec<FileSpec> {
 fn file(node: &Node<'_>, path: Spanned<String>, scope: &Scope<'_>) -> Option<FileSpec> {
     let template = node.prop::<String>("template");
     let content = node.prop::<String>("content");
+    let from = node.prop::<Name>("from").filter(|from| scope.has_files(from));
     let changes = [("restart", OnChange::Restart), ("reload", OnChange::Reload), ("nothing", OnChange::Nothing)];
     if !node.has_prop("on-change") {
         let diag =
@@ -61,6 +62,7 @@ fn file(node: &Node<'_>, path: Spanned<String>, scope: &Scope<'_>) -> Option<Fil
         );
     }
     let content = match (template, content) {
+        (None, None) if node.has_prop("from") => FileContent::Given(from?.value),
         (Some(template), None) => {
             if !scope.has_file(&template) {
                 return None;
@@ -142,11 +144,15 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
         }
         child.finish();
     }
-    let reload_signal = body.one("reload").and_then(|child| {
-        let signal = child.need_prop::<Signal>("signal");
-        child.finish();
-        signal.map(|signal| signal.value.0)
-    });
+    let (mut reload_signal, mut reload_command) = (None, Vec::new());
+    if let Some(child) = body.one("reload") {
+        if child.arg_count() > 0 && !child.has_prop("signal") {
+            reload_command = words(&child, "a word of the command");
+        } else {
+            reload_signal = child.need_prop::<Signal>("signal").map(|signal| signal.value.0);
+            child.finish();
+        }
+    }
     let mut limits = Limits::default();
     if let Some(child) = body.one("limits") {
         limits.nofile = child.prop::<u64>("nofile").map(|limit| limit.value);
@@ -170,7 +176,19 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
         node.cx.report(diag);
         return None;
     };
-    Some(Process { command, control, first_start, check, env, stop_signal, stop_within, reload_signal, limits, logs })
+    Some(Process {
+        command,
+        control,
+        first_start,
+        check,
+        env,
+        stop_signal,
+        stop_within,
+        reload_signal,
+        reload_command,
+        limits,
+        logs,
+    })
 }
 
 /// The words of a command.

@@ -38,6 +38,7 @@ pub(super) struct Scope<'a> {
     files: BTreeSet<String>,
     ports: BTreeSet<String>,
     port_params: Vec<String>,
+    file_params: Vec<String>,
 }
 
 /// A parameter's name as templates see it.
@@ -67,6 +68,11 @@ impl<'a> Scope<'a> {
             instance,
             loose,
             files: files.keys().cloned().collect(),
+            file_params: params
+                .iter()
+                .filter(|(_, param)| param.kind == crate::model::ParamType::Files)
+                .map(|(name, _)| name.as_str().to_owned())
+                .collect(),
             ports: params.keys().map(|name| name.as_str().to_owned()).collect(),
             port_params,
         }
@@ -147,6 +153,18 @@ impl<'a> Scope<'a> {
         let known: Vec<&str> = self.files.iter().map(String::as_str).collect();
         let message = format!("there is no template `{}` in the module's folder", name.value);
         self.cx.report(suggest(Diag::at(Code::Unresolved, name.span, message), &name.value, &known, "no such file"));
+        false
+    }
+
+    /// Whether a parameter has the operator's files.
+    pub(super) fn has_files(&self, name: &Spanned<Name>) -> bool {
+        let known: Vec<&str> = self.file_params.iter().map(String::as_str).collect();
+        if self.loose || known.contains(&name.as_str()) {
+            return true;
+        }
+        let message = format!("there is no parameter `{}` of type files", name.value);
+        let diag = Diag::at(Code::Unresolved, name.span, message);
+        self.cx.report(suggest(diag, name.as_str(), &known, "expected a parameter of type files"));
         false
     }
 

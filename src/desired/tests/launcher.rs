@@ -34,6 +34,7 @@ impl Sandbox {
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(1),
             reload_signal: None,
+            reload_command: Vec::new(),
             logs: Vec::new(),
         };
         Self { prefix, process, limits: Limits::default(), user: None }

@@ -186,6 +186,7 @@ fn instance(id: &InstanceId, module: &Arc<Module>, port: u16, expected: usize) -
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::ZERO,
             reload_signal: None,
+            reload_command: Vec::new(),
             logs: Vec::new(),
         }),
         unit: String::new(),

@@ -155,6 +155,9 @@ fn files(page: &mut Page, module: &Module) {
         {
             notes.push(format!("from {name}"));
         }
+        if let FileContent::Given(param) = &file.content {
+            notes.push(format!("a folder with the files of {param}"));
+        }
         if file.identity {
             notes.push("identifies the data beside it: written once, never replaced".to_owned());
         }
@@ -191,6 +194,10 @@ fn process(page: &mut Page, module: &Module) {
         );
         if let Some(signal) = &process.reload_signal {
             page.line(2, &format!("reads its files again on {signal}"));
+        }
+        if !process.reload_command.is_empty() {
+            let words: Vec<&str> = process.reload_command.iter().map(|word| word.0.as_str()).collect();
+            page.line(2, &format!("is told to read its files again by {}", words.join(" ")));
         }
     }
     for need in &module.host.needs {

@@ -25,6 +25,7 @@ pub(super) fn kind(kind: &ParamType) -> String {
         ParamType::Map => "map".to_owned(),
         ParamType::Secret => "secret".to_owned(),
         ParamType::File => "file".to_owned(),
+        ParamType::Files => "files".to_owned(),
     }
 }
 

@@ -210,6 +210,7 @@ impl Lab {
                 stop_signal: "TERM".to_owned(),
                 stop_within: Duration::from_secs(20),
                 reload_signal: Some("HUP".to_owned()),
+                reload_command: Vec::new(),
                 logs: vec![format!("{prefix}/log/{role}/own.log")],
             }),
             unit: format!("es_cluster-lab:node1:{role}.service"),

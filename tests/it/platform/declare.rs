@@ -268,6 +268,7 @@ fn instance(
             stop_signal: "TERM".to_owned(),
             stop_within: Duration::from_secs(30),
             reload_signal: Some("HUP".to_owned()),
+            reload_command: Vec::new(),
             logs: vec![],
         }),
         files: files.into(),

@@ -146,7 +146,8 @@ fn running(module: &Arc<Module>, found: &mut Found) {
         .when(move |_, inventory| restart_pending(inventory, &role, "node1"))
         .asking(move |_| without(&lost))
         .about(move |refusal| refusal.message.starts_with(&starts));
-    if !matches!(module.strategy, Strategy::Recreate { on_version_only: false }) {
+    // Of what only one may run of, none but the one that is lost would be stopped.
+    if module.singleton.is_none() && !matches!(module.strategy, Strategy::Recreate { on_version_only: false }) {
         add(found, case);
     }
     if module.quorum.is_some() {

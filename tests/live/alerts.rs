@@ -1,4 +1,4 @@
-//! Real ElastAlert on a real Elasticsearch: a document that matches makes an alert, a rule is taken up without a restart, and
+//! Real `ElastAlert` on a real Elasticsearch: a document that matches makes an alert, a rule is taken up without a restart, and
 //! there is never a second one.
 
 use crate::lab::{Lab, until};
@@ -47,7 +47,7 @@ fn a_document_that_matches_makes_an_alert_and_a_rule_is_taken_up_without_a_resta
     lab.esapply(&[]).expect(0);
     lab.esplan(&["--detailed-exitcode"]).expect(0);
     index(&lab, "boom");
-    until("the alert", Duration::from_secs(60), || said(&lab, "Alert for boom"));
+    until("the alert", Duration::from_mins(1), || said(&lab, "Alert for boom"));
     assert!(lab.esplan(&["status"]).expect(0).text().contains("rules ran at "), "by its own records");
     // A rule is a file: shown as one, and no restart.
     let pid = lab.pid("elastalert", "node2");
@@ -57,7 +57,7 @@ fn a_document_that_matches_makes_an_alert_and_a_rule_is_taken_up_without_a_resta
     lab.esapply(&[]).expect(0);
     assert_eq!(lab.pid("elastalert", "node2"), pid, "it goes on");
     index(&lab, "crash");
-    until("the alert of the new rule", Duration::from_secs(60), || said(&lab, "Alert for later"));
+    until("the alert of the new rule", Duration::from_mins(1), || said(&lab, "Alert for later"));
     lab.esplan(&["--detailed-exitcode"]).expect(0);
     // Never two, and not one beside another.
     lab.edit("elastalert on=\"node2\"", "elastalert on=\"node[1-2]\"");

@@ -1,4 +1,4 @@
-//! Pipelines as desired state, on a stand-in for StreamSets Data Collector that really reads Kafka and writes Elasticsearch.
+//! Pipelines as desired state, on a stand-in for `StreamSets` Data Collector that really reads Kafka and writes Elasticsearch.
 
 use crate::lab::{Lab, until};
 use crate::look::{http, json};

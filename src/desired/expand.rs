@@ -7,8 +7,8 @@ use super::draft::{self, Draft, Modules, remembered};
 use super::render::Renderer;
 use super::supervisor::Supervisors;
 use super::{
-    Acceptance, Adopts, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs,
-    Need, Software, files, generations, jobs, launch, needs, systemd,
+    Acceptance, Desired, DesiredFile, DesiredHost, DesiredInstance, DesiredProcess, DesiredService, Inputs, Need,
+    Software, adopts, files, generations, jobs, launch, needs, systemd,
 };
 use crate::config::Loaded;
 use crate::diag::{Code, Diag, Diagnostics};
@@ -99,13 +99,6 @@ fn accepted(cluster: &Cluster) -> BTreeMap<InstanceId, BTreeMap<String, Acceptan
     all
 }
 
-/// What a process of an instance is recognised by that somebody started by hand.
-fn adopts(draft: &Draft<'_>) -> Option<Adopts> {
-    let said = draft.role.adopt_on(&draft.id.host)?;
-    let known = draft.module.adopt.as_ref()?;
-    Some(Adopts { words: known.words.clone(), data: said.data.clone() })
-}
-
 /// What is rendered for an instance.
 #[derive(Clone)]
 struct Rendered {
@@ -183,7 +176,7 @@ impl Layer {
             process: made.process,
             unit: format!("{}:{}.service", units(cluster, &draft.id.host), draft.id.role),
             data_dir: folders.data.clone(),
-            adopts: adopts(draft),
+            adopts: adopts::adopts(draft),
             log_dir: folders.log.clone(),
             conf_dir: folders.conf.clone(),
             content_generation: made.content_generation,

@@ -1,5 +1,6 @@
 //! What should be: every instance with its rendered files, software, process and generations. Pure.
 
+mod adopts;
 mod anew;
 mod boot;
 mod context;
@@ -21,6 +22,7 @@ mod systemd;
 #[cfg(test)]
 mod tests;
 
+pub use adopts::Adopts;
 pub use anew::{Anew, Between, phase_of_file};
 pub use expand::expand;
 pub use job::DesiredJob;
@@ -311,15 +313,6 @@ pub struct DesiredInstance {
     pub content_generation: Digest,
     /// Hash of what a running process can't take up without a restart.
     pub restart_generation: Digest,
-}
-
-/// What a process started by hand is recognised by, besides the ports that it listens to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Adopts {
-    /// Texts that are all in its command line.
-    pub words: Vec<String>,
-    /// The folder that its data is in, which stays there: the data folder below the prefix is a link to it.
-    pub data: Option<String>,
 }
 
 /// Where a rendered file is placed.

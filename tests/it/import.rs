@@ -24,6 +24,11 @@ fn the_example_becomes_a_file_that_validates() {
     insta::assert_snapshot!("legacy", did.stdout);
     let did = run(folder.path(), "esplan", &["import", &legacy(), "--out", "cluster.kdl"]);
     assert_eq!(did.code, 0, "{did:?}");
+    // What the folder can't tell is marked, and is a mistake until somebody has written it.
+    let did = run(folder.path(), "esplan", &["validate"]);
+    assert!(did.code == 1 && did.stderr.contains("`elastalert` has no version"), "{did:?}");
+    let path = folder.path().join("cluster.kdl");
+    fs::write(&path, completed(&fs::read_to_string(&path).expect("the file"))).expect("written");
     let did = run(folder.path(), "esplan", &["validate"]);
     assert_eq!(did.code, 0, "{}", did.stderr);
     let did = run(folder.path(), "esplan", &["fmt", "--check"]);
@@ -53,12 +58,18 @@ fn a_hostile_folder_is_told_and_not_followed() {
     assert!(did.code == 1 && did.stderr.contains("no folder `conf`"), "{did:?}");
 }
 
+/// The version that no archive in the folder tells, as an operator would add it.
+fn completed(text: &str) -> String {
+    assert!(text.contains("// TODO install/ has no archive of elastalert"), "{text}");
+    text.replacen("versions {\n", "versions {\n    elastalert \"2.2.3\"\n", 1)
+}
+
 /// The file that the example becomes.
 fn imported() -> String {
     let folder = folder("");
     let did = run(folder.path(), "esplan", &["import", &legacy()]);
     assert_eq!(did.code, 0, "{did:?}");
-    did.stdout
+    completed(&did.stdout)
 }
 
 /// On hosts that boot with systemd and have nothing of ours: everything is put in place and started, each service after

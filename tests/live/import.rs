@@ -4,7 +4,7 @@ use crate::lab::Lab;
 use std::path::Path;
 
 /// What an operator writes into an imported file, since no folder of scripts says it: here, where the hosts are, that there
-/// is no systemd on them, and a Java that can be had.
+/// is no systemd on them, a Java that can be had, and the version that no archive tells.
 fn completed(text: &str) -> String {
     let mut text = text.replace("cluster \"legacy\"", "cluster \"{cluster}\"");
     for number in 1..=4 {
@@ -14,7 +14,7 @@ fn completed(text: &str) -> String {
     }
     for (from, to) in [
         ("supervisor \"systemd\"", "supervisor \"supervisord\""),
-        ("versions {", "versions {\n    supervisord \"4.3.0\""),
+        ("versions {", "versions {\n    supervisord \"4.3.0\"\n    elastalert \"2.2.3\""),
         ("jdk \"8.0.202\"", "jdk \"11.0.13\""),
     ] {
         assert!(text.contains(from), "{from} is not in\n{text}");
@@ -45,6 +45,6 @@ fn the_plan_of_imported_scripts_is_what_an_operator_expects() {
         let found = told[at..].find(begins).unwrap_or_else(|| panic!("{begins} is not there, or too early:\n{told}"));
         at += found;
     }
-    assert!(told.contains("14 to start") && !told.contains("to restart"), "{told}");
+    assert!(told.contains("29 to start") && !told.contains("to restart"), "{told}");
     assert!((1..=4).all(|number| !lab.prefix(&format!("node{number}")).exists()), "nothing was written on a host");
 }

@@ -13,7 +13,7 @@ cluster "{cluster}" { supervisor "supervisord"; }
 versions { supervisord "4.3.0"; redis "6.2.14"; }
 rollout { canary 1 soak="1s"; }
 hosts { "node[1-2]" address="{network}.[1-2]" transport="local"; }
-roles { redis on="node[1-2]" { max-memory "16m"; }; }
+roles { redis on="node[1-2]" { databases 16; }; }
 "#;
 
 /// One command or script of a job.
@@ -205,7 +205,7 @@ fn the_pipelines_of_the_documentation_work_as_they_stand() {
     runner.clean();
 
     // A change, on the other forge.
-    lab.edit("max-memory \"16m\"", "max-memory \"17m\"");
+    lab.edit("databases 16", "databases 17");
     let gitlab = pipeline("gitlab.yml");
     let (plan, apply) = (scripts(&gitlab["plan"]), scripts(&gitlab["apply"]));
     let kept: Vec<String> = list(&gitlab["plan"]["artifacts"]["paths"]).iter().map(text).collect();
@@ -227,13 +227,13 @@ fn the_pipelines_of_the_documentation_work_as_they_stand() {
     runner.clean();
 
     // Whoever wants to hear of problems alone hears how it ended.
-    lab.edit("max-memory \"17m\"", "max-memory \"18m\"");
+    lab.edit("databases 17", "databases 18");
     let ran = lab.esapply(&["--quiet"]).expect(0);
     assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count()), ("", 1), "{}", ran.text());
     assert!(ran.stderr.starts_with("done: "), "{}", ran.stderr);
 
     // A mistake in the file is an annotation at its place, and nothing is planned.
-    lab.edit("max-memory", "max-memry");
+    lab.edit("databases 18", "databses 18");
     let job = runner.run(&steps(&github["jobs"]["plan"]));
     assert_eq!(job.code, 1, "{job:?}");
     assert!(job.stdout.contains("::error file=cluster.kdl,line=6,"), "{}", job.stdout);

@@ -50,7 +50,7 @@ impl Run<'_> {
     }
 
     /// Changes a setting: the record first.
-    async fn set(
+    pub(crate) async fn set(
         &self,
         step: &StepId,
         instance: &Arc<DesiredInstance>,
@@ -82,7 +82,12 @@ impl Run<'_> {
     }
 
     /// Puts a setting back when nobody else wants it changed any more.
-    async fn restore(&self, step: &StepId, instance: &Arc<DesiredInstance>, setting: &Name) -> Result<(), Trouble> {
+    pub(crate) async fn restore(
+        &self,
+        step: &StepId,
+        instance: &Arc<DesiredInstance>,
+        setting: &Name,
+    ) -> Result<(), Trouble> {
         if self.mutated(Mutation::RestoreForgotten) {
             return Ok(());
         }
@@ -145,7 +150,12 @@ impl Run<'_> {
         }
     }
 
-    async fn read_setting(&self, step: &StepId, service: &ServiceName, setting: &Name) -> Result<Value, Trouble> {
+    pub(crate) async fn read_setting(
+        &self,
+        step: &StepId,
+        service: &ServiceName,
+        setting: &Name,
+    ) -> Result<Value, Trouble> {
         let mut read = None;
         self.patiently(step, service, &format!("answering for setting {setting}"), async || {
             read = Some(self.platform.services().read_setting(service, setting).await?);

@@ -9,6 +9,7 @@ mod gate;
 mod gates;
 mod hooks;
 mod journal;
+mod leaving;
 mod mutation;
 mod outcome;
 mod pick;

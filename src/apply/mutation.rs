@@ -38,6 +38,8 @@ pub enum Mutation {
     StaleIgnored,
     /// What must hold before a phase of a change is not asked.
     BeforeIgnored,
+    /// What an instance keeps is not moved away before it leaves.
+    DrainSkipped,
     /// What the independent check has against a plan is ignored.
     CheckIgnored,
 }

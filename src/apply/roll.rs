@@ -59,6 +59,11 @@ impl Run<'_> {
             if let Err(trouble) = self.check_repair(step, roll, &instance, action).await {
                 return Err(self.fell(step, roll, &instance, &Action::CheckSafe, begun, trouble).await);
             }
+            if matches!(action, Action::IfLeads)
+                && !self.platform.services().ask(&Question::GoesLast(roll.instance.clone())).await.holds
+            {
+                return Ok(());
+            }
             begun |= disturbs(action);
             let work = self.act(step, roll, &instance, action);
             if let Err(trouble) = self.recorded(host, &step.id, &subject, action.name(), work).await {
@@ -109,6 +114,10 @@ impl Run<'_> {
         let host = self.desired_host(&roll.instance.host)?;
         let one = Arc::clone(instance);
         match action {
+            Action::IfLeads => Ok(()),
+            Action::Drain { within } => self.drain(step, instance, *within).await,
+            Action::Withdraw => self.operate(&Op::Withdraw { host, instance: one }).await,
+            Action::PutBack => self.undrain(step, instance).await,
             Action::CheckSafe => self.check_safe(step, roll, instance).await,
             Action::BeforeStop => self.hooks(&step.id, instance, HookTime::BeforeStop).await,
             Action::Stop { within } => {
@@ -312,9 +321,13 @@ const fn disturbs(action: &Action) -> bool {
         Action::Stop { .. }
         | Action::StopUnsupervised { .. }
         | Action::Switch { .. }
+        | Action::Withdraw
         | Action::Start { .. }
         | Action::Reload => true,
-        Action::CheckSafe
+        Action::IfLeads
+        | Action::Drain { .. }
+        | Action::PutBack
+        | Action::CheckSafe
         | Action::BeforeStop
         | Action::AwaitReady { .. }
         | Action::AfterReady

@@ -109,12 +109,14 @@ impl<'a> Run<'a> {
         }
         let hosts: BTreeMap<_, _> =
             desired.hosts.iter().map(|(name, host)| (name.clone(), Arc::new(host.clone()))).collect();
-        let instances: BTreeMap<_, _> =
+        let mut instances: BTreeMap<_, _> =
             desired.instances.iter().map(|(id, one)| (id.clone(), Arc::new(one.clone()))).collect();
         let mut by_host: BTreeMap<HostName, Vec<Arc<DesiredInstance>>> = BTreeMap::new();
         for instance in instances.values() {
             by_host.entry(instance.id.host.clone()).or_default().push(Arc::clone(instance));
         }
+        let leaving = desired.leaving.iter().map(|(id, one)| (id.clone(), Arc::new(one.clone())));
+        instances.extend(leaving);
         Self {
             plan,
             desired,

@@ -10,7 +10,7 @@ use crate::desired::DesiredInstance;
 use crate::host::{Life, Question};
 use crate::inventory::{ProcessObservation, Verdict};
 use crate::model::{HostName, InstanceId, Per};
-use crate::plan::{Refusal, Roll, Step, Wave};
+use crate::plan::{Action, GateKind, Refusal, Roll, Step, Wave};
 use futures::future::join_all;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -69,7 +69,13 @@ impl Run<'_> {
         // What is not well is not disturbed: the gate could only fail afterwards. Another one of the same batch may be down.
         let rolls = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && instance.module.healthy.is_some();
         if rolls && self.state().disturbed.iter().all(|other| !self.is_mate(other, instance)) {
-            let verdict = services.ask(&super::roll::healthy(roll)).await;
+            // Whoever is about to stop is still there.
+            let mut members = roll.members.to_vec();
+            if !members.contains(&instance.id) {
+                members.push(instance.id.clone());
+            }
+            let (service, gate) = (roll.service.clone(), GateKind::Healthy);
+            let verdict = services.ask(&Question::Service { service, gate, members }).await;
             if !verdict.holds {
                 return unsafe_(format!("{} is not healthy: {}", roll.service, verdict.says));
             }
@@ -80,10 +86,14 @@ impl Run<'_> {
         {
             return unsafe_(format!("{other} is about to stop"));
         }
+        // What leaves without being drained keeps the last copy of something, and that was taken on.
+        let taken_on = step.wave == Some(Wave::Leave)
+            && !roll.actions.iter().any(|action| matches!(action, Action::Drain { .. } | Action::Start { .. }));
         for rule in instance
             .module
             .safe_to_stop
             .iter()
+            .filter(|rule| rule.passes || !taken_on)
             .filter(|rule| !self.waived(instance.module.rule(rule.name.as_str()).as_str()))
         {
             let question = Question::Safe { instance: instance.id.clone(), rule: rule.name.clone() };

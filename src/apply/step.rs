@@ -82,6 +82,10 @@ impl Run<'_> {
                 let keep = desired.software.keys().cloned().collect();
                 self.on_host(step, subject, host, "collect", &Op::Collect { host: desired, keep }).await
             }
+            StepKind::Purge { host, role } => {
+                let op = Op::Purge { host: self.desired_host(host)?, role: role.clone() };
+                self.on_host(step, subject, host, "purge", &op).await
+            }
             StepKind::Undo { host, record, service, setting } => {
                 self.look(host).await?;
                 let work = self.undo_left(&step.id, host, record, service, setting);
@@ -205,6 +209,7 @@ impl Run<'_> {
             | StepKind::Supervise { host }
             | StepKind::Retire { host }
             | StepKind::Undo { host, .. }
+            | StepKind::Purge { host, .. }
             | StepKind::Collect { host } => [host.clone()].into(),
             StepKind::Render { instance, .. } => [instance.host.clone()].into(),
             StepKind::Barrier => BTreeSet::new(),
@@ -212,7 +217,8 @@ impl Run<'_> {
             StepKind::PickNext { candidates, .. } => candidates.iter().flat_map(of_roll).collect(),
             StepKind::Repair { service, .. } | StepKind::Gate { service, .. } | StepKind::Before { service, .. } => {
                 let members = self.desired.services.get(service).into_iter().flat_map(|service| &service.instances);
-                members.map(|member| member.host.clone()).collect()
+                let leaving = self.desired.leaving_of(service).map(|one| &one.id);
+                members.chain(leaving).map(|member| member.host.clone()).collect()
             }
         };
         // A host that could not be observed takes no part.
@@ -263,6 +269,7 @@ fn subject(step: &Step) -> Option<Subject> {
         | StepKind::Supervise { host }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
+        | StepKind::Purge { host, .. }
         | StepKind::Collect { host } => Some(Subject::Host(host.clone())),
         StepKind::Barrier => None,
         StepKind::Render { instance, .. } => Some(Subject::Instance(instance.clone())),

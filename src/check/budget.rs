@@ -212,16 +212,19 @@ impl<'a> Down<'a> {
             if self.ids.remove(id) {
                 self.tally.remove(id);
             }
-        } else if stops(roll) && !roll.actions.iter().any(|action| matches!(action, Action::Start { .. })) {
+        } else if stops(roll)
+            && !super::leaving::is_last(roll)
+            && !roll.actions.iter().any(|action| matches!(action, Action::Start { .. }))
+        {
             self.is_down(id);
         }
     }
 }
 
 /// Whether an instance serves as far as it was observed.
-fn serves(reading: &Reading<'_>, id: &InstanceId) -> bool {
+pub(super) fn serves(reading: &Reading<'_>, id: &InstanceId) -> bool {
     let runs = scope::instance(reading, id).is_some_and(|seen| matches!(seen.process, ProcessObservation::Running(_)));
-    let service = reading.desired.instances.get(id).and_then(|wanted| reading.inventory.services.get(&wanted.service));
+    let service = reading.desired.instance(id).and_then(|wanted| reading.inventory.services.get(&wanted.service));
     let refuses = service.and_then(|service| service.ready.get(id)).is_some_and(|verdict| !verdict.holds);
     runs && !refuses
 }
@@ -230,8 +233,8 @@ fn stops(roll: &Roll) -> bool {
     roll.actions.iter().any(|action| matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. }))
 }
 
-/// In a later phase of a change everything serves, whatever it was before.
+/// In a later phase of a change everything serves, whatever it was before. What leaves is judged by itself.
 fn stops_one_that_serves(reading: &Reading<'_>, step: &Step, roll: &Roll) -> bool {
     let later = super::phases::round_of(reading, step, &roll.service).is_some_and(|round| round > 0);
-    stops(roll) && (later || serves(reading, &roll.instance))
+    stops(roll) && step.wave != Some(Wave::Leave) && (later || serves(reading, &roll.instance))
 }

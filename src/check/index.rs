@@ -93,6 +93,7 @@ fn stages(step: &Step) -> bool {
         | StepKind::PickNext { .. }
         | StepKind::Gate { .. }
         | StepKind::Before { .. }
+        | StepKind::Purge { .. }
         | StepKind::Collect { .. } => false,
     }
 }

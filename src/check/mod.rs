@@ -7,6 +7,7 @@
 
 mod budget;
 mod index;
+mod leaving;
 mod order;
 mod outside;
 mod phases;
@@ -82,6 +83,16 @@ pub enum Violation {
     NotMarked { step: String, instance: InstanceId },
     #[error("`{step}` may begin before {service} was asked what must hold before its phase")]
     NotAskedBefore { step: String, service: ServiceName },
+    #[error("`{step}` lets {instance} go, which is declared or was not seen")]
+    LeavesDeclared { step: String, instance: InstanceId },
+    #[error("`{step}` may let {instance} go before its service has come to what is declared")]
+    LeavesTooEarly { step: String, instance: InstanceId },
+    #[error("`{step}` withdraws {instance}, which runs")]
+    WithdrawsRunning { step: String, instance: InstanceId },
+    #[error("`{step}` lets {instance} go without moving away what it keeps")]
+    NotDrained { step: String, instance: InstanceId },
+    #[error("`{step}` deletes data of {instance}, which may be in use")]
+    PurgesInUse { step: String, instance: InstanceId },
     #[error("the plan is of format {format}")]
     BadFormat { format: u32 },
 }
@@ -105,6 +116,7 @@ pub fn check(plan: &Plan, desired: &Desired, inventory: &Inventory) -> Vec<Viola
     budget::judge(&reading, &mut found);
     outside::judge(&reading, &mut found);
     phases::judge(&reading, &mut found);
+    leaving::judge(&reading, &mut found);
     found.sort();
     found.dedup();
     found
@@ -123,7 +135,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// An instance as a step should leave it: in a change that needs several phases, as its phase does.
     fn declared(&self, step: &Step, id: &InstanceId) -> Option<&DesiredInstance> {
-        let last = self.desired.instances.get(id)?;
+        let last = self.desired.instance(id)?;
         let round = phases::round_of(self, step, &last.service);
         round.and_then(|round| self.rounds.list().get(round)?.desired.instances.get(id)).or(Some(last))
     }
@@ -150,6 +162,7 @@ fn rolls(step: &Step) -> &[Roll] {
         | StepKind::Repair { .. }
         | StepKind::Gate { .. }
         | StepKind::Before { .. }
+        | StepKind::Purge { .. }
         | StepKind::Collect { .. } => &[],
     }
 }

@@ -13,7 +13,8 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     for (number, step) in steps.iter().enumerate() {
         for roll in super::rolls(step) {
             one(reading, number, step, roll, found);
-            if !roll.actions.iter().any(is_stop) {
+            // One that hands leadership over is stopped for that only when it has it.
+            if !roll.actions.iter().any(is_stop) || matches!(roll.actions.first(), Some(Action::IfLeads)) {
                 continue;
             }
             // The rest of a role has the candidates of its canary: what the canary took is not taken again.
@@ -37,7 +38,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
 
 /// What somebody else has started is ended only where it is declared that it may be, and when it is the one that was seen.
 fn another(reading: &Reading<'_>, step: &str, roll: &Roll, found: &mut Vec<Violation>) {
-    let declared = reading.desired.instances.get(&roll.instance).is_some_and(|one| one.adopts.is_some());
+    let declared = reading.desired.instance(&roll.instance).is_some_and(|one| one.adopts.is_some());
     let host = scope::observed(reading, &roll.instance.host);
     let seen = host.and_then(|host| host.instances.get(roll.instance.role.as_str())).map(|one| &one.process);
     let seen = match seen {
@@ -65,7 +66,8 @@ fn one(reading: &Reading<'_>, number: usize, step: &Step, roll: &Roll, found: &m
     let start = place(|action| matches!(action, Action::Start { .. }));
     let ready = place(|action| matches!(action, Action::AwaitReady { .. }));
     let reload = place(|action| matches!(action, Action::Reload));
-    if stop.is_some() && start < stop && !starts_later(reading, number, &roll.instance) {
+    let last = super::leaving::is_last(roll);
+    if stop.is_some() && start < stop && !last && !starts_later(reading, number, &roll.instance) {
         found.push(Violation::NeverStarts { step: id.clone(), instance: instance.clone() });
     }
     if start.or(reload).is_some_and(|begun| ready.is_none_or(|ready| ready < begun)) {
@@ -73,7 +75,8 @@ fn one(reading: &Reading<'_>, number: usize, step: &Step, roll: &Roll, found: &m
     }
     another(reading, &id, roll, found);
     let safe = place(|action| matches!(action, Action::CheckSafe));
-    let asks = step.wave != Some(Wave::Repair) && step.wave != Some(Wave::Recreate);
+    let alone = last && (roll.members.is_empty() || !super::budget::serves(reading, &roll.instance));
+    let asks = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && !alone;
     if asks && stop.is_some() && safe.is_none_or(|safe| Some(safe) > stop) {
         found.push(Violation::NotAskedSafe { step: id.clone(), instance: instance.clone() });
     }

@@ -25,7 +25,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
             Violation::NoFingerprint { step, host }
         }));
         for roll in super::rolls(step) {
-            let declared = reading.desired.instances.get(&roll.instance);
+            let declared = reading.desired.instance(&roll.instance);
             if declared.is_some_and(|declared| declared.service != roll.service) {
                 found.push(Violation::UnknownService { step: step.id.0.clone(), service: roll.service.clone() });
             }
@@ -71,6 +71,7 @@ fn host_of(step: &Step) -> Option<&HostName> {
         | StepKind::Supervise { host }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
+        | StepKind::Purge { host, .. }
         | StepKind::Collect { host } => Some(host),
         StepKind::Render { .. }
         | StepKind::Barrier
@@ -97,6 +98,7 @@ fn service_of(step: &Step) -> Option<&ServiceName> {
         | StepKind::Barrier
         | StepKind::Roll(_)
         | StepKind::PickNext { .. }
+        | StepKind::Purge { .. }
         | StepKind::Collect { .. } => None,
     }
 }

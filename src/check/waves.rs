@@ -12,9 +12,16 @@ fn disturbs(step: &Step) -> bool {
         | Action::Switch { .. }
         | Action::Start { .. }
         | Action::Reload
+        | Action::Drain { .. }
+        | Action::Withdraw
+        | Action::PutBack
         | Action::BeforeStop
         | Action::AfterReady => true,
-        Action::CheckSafe | Action::AwaitReady { .. } | Action::AwaitHealthy { .. } | Action::Soak { .. } => false,
+        Action::IfLeads
+        | Action::CheckSafe
+        | Action::AwaitReady { .. }
+        | Action::AwaitHealthy { .. }
+        | Action::Soak { .. } => false,
     })
 }
 
@@ -40,13 +47,15 @@ fn ends(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     for (number, step) in steps.iter().enumerate() {
         let rolling = match &step.kind {
             StepKind::Gate { service, gate: GateKind::Converged, .. } => reading.index.by_service.get(service),
-            StepKind::Retire { host } | StepKind::Collect { host } => reading.index.by_host.get(host),
+            StepKind::Retire { host } | StepKind::Collect { host } | StepKind::Purge { host, .. } => {
+                reading.index.by_host.get(host)
+            }
             _ => None,
         };
-        // The end of a phase is no end of the next one.
+        // The end of a phase is no end of the next one; and who leaves does so when the others have come to theirs.
         let same = |other: &&usize| {
-            matches!(step.kind, StepKind::Retire { .. } | StepKind::Collect { .. })
-                || steps.get(**other).is_some_and(|other| other.phase == step.phase)
+            !matches!(step.kind, StepKind::Gate { .. })
+                || steps.get(**other).is_some_and(|other| other.phase == step.phase && other.wave != Some(Wave::Leave))
         };
         let rolling = rolling.into_iter().flatten().filter(same);
         for other in rolling.filter(|other| !reading.order.is_before(**other, number)) {

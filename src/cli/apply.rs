@@ -64,12 +64,12 @@ impl Deref for Wish {
 
 impl Wish {
     /// What a plan of now is to have besides what differs: what has restarted in this run is not restarted again.
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> Result<Shape, CliError> {
         let asked = self.asked.map(|asked| match asked {
             Again::Restart { .. } => Again::Restart { since: self.began.elapsed().as_secs() },
             Again::Reload => asked,
         });
-        Shape { canary_only: self.run.canary_only, asked }
+        Ok(Shape { canary_only: self.run.canary_only, asked, purge: plan::purged(&self.purge)? })
     }
 }
 
@@ -93,10 +93,11 @@ async fn converge_once_or_again(args: &Wish, terminal: &Terminal) -> Result<(Exi
             "leave --observed away; it looks at the hosts itself",
         ));
     }
-    let shaped = args.run.canary_only || !args.plan.only.is_empty() || !args.plan.without.is_empty();
+    let shaped =
+        args.run.canary_only || !args.purge.is_empty() || !args.plan.only.is_empty() || !args.plan.without.is_empty();
     if args.saved.is_some() && (shaped || !args.plan.waive.is_empty()) {
         return Err(CliError::with_hint(
-            "a saved plan is applied exactly: --only, --without, --waive and --canary-only do not change it",
+            "a saved plan is applied exactly: --only, --without, --waive, --purge and --canary-only do not change it",
             "plan anew with them: esplan --out FILE",
         ));
     }
@@ -126,7 +127,7 @@ enum Step {
 /// One plan: made, shown, agreed to, applied.
 async fn once(args: &Wish, terminal: &Terminal) -> Result<Step, CliError> {
     let read = args.saved.as_ref().map(|path| saved::read(path).map(|saved| (path, saved))).transpose()?;
-    let mut planned = plan::make(&args.common, &args.plan, args.shape(), terminal).await?;
+    let mut planned = plan::make(&args.common, &args.plan, args.shape()?, terminal).await?;
     let mut made = None;
     if let Some((path, saved)) = read {
         saved::holds(path, &saved.plan, &planned)?;

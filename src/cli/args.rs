@@ -168,6 +168,9 @@ pub struct Esapply {
     /// Send no more than this a second to all hosts together, e.g. 500k, 10m (powers of 1024).
     #[arg(long, value_name = "SIZE", value_parser = rate)]
     pub limit_rate: Option<u64>,
+    /// Delete the data of a role that has left a host, e.g. kafka@node4. There is no way back.
+    #[arg(long, value_name = "ROLE@HOST")]
+    pub purge: Vec<String>,
     /// Something else than converging.
     #[command(subcommand)]
     pub command: Option<EsapplyCommand>,

@@ -73,8 +73,8 @@ pub(crate) fn open_cache() -> Result<Cache, CliError> {
 /// `esplan status`: every instance and a verdict per service.
 pub(crate) async fn status(common: &Common, at: &Look, format: Plain, terminal: &Terminal) -> Result<Exit, CliError> {
     let observed = at.observed.as_deref();
-    let (desired, _) = load::desired(common, observed).await?;
-    let (inventory, _) = plan::look(common, observed, false, &desired, &BTreeSet::new()).await?;
+    let (mut desired, _) = load::desired(common, observed).await?;
+    let (inventory, _) = plan::look(common, observed, false, &mut desired, &BTreeSet::new()).await?;
     let status = render::status(&desired, &inventory);
     terminal.print(&match format {
         Plain::Text => status.text(terminal.colour()),
@@ -111,8 +111,8 @@ pub(crate) async fn graph(common: &Common, format: Drawing, terminal: &Terminal)
 
 /// `esplan observe --out FILE`: a snapshot.
 pub(crate) async fn observe(common: &Common, out: &Path, verify: bool, terminal: &Terminal) -> Result<Exit, CliError> {
-    let (desired, _) = load::desired(common, None).await?;
-    let (mut inventory, world) = plan::look(common, None, verify, &desired, &BTreeSet::new()).await?;
+    let (mut desired, _) = load::desired(common, None).await?;
+    let (mut inventory, world) = plan::look(common, None, verify, &mut desired, &BTreeSet::new()).await?;
     if let Some(world) = &world {
         inventory.durations = earlier::took(&desired, &inventory, world).await;
         let running = probe::to_ask(&desired, &inventory);

@@ -8,11 +8,12 @@ use crate::config::{self, Files as _, Loaded, Reach};
 use crate::desired::{self, Desired};
 use crate::diag::{Diagnostics, Sources};
 use crate::lock::Lock;
-use crate::model::{Digest, Role, Secret, SecretSource};
+use crate::model::{Digest, Module, ModuleName, Role, Secret, SecretSource};
 use crate::render::Places;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Largest lock file, in bytes.
 const LOCK_LIMIT: u64 = 16 << 20;
@@ -90,6 +91,12 @@ pub(crate) fn read_lock(common: &Common, sources: &mut Sources) -> Result<(Lock,
         Some(lock) if mistakes.is_empty() => Ok((lock, digest)),
         _ => Err(CliError::from_diagnostics(mistakes, sources)),
     }
+}
+
+/// A module that no role uses, when it is there and has no mistake.
+pub(crate) fn module(common: &Common, name: &ModuleName) -> Option<Arc<Module>> {
+    let folder = modules_dir(common);
+    config::load_module(&DiskFiles, name.as_str(), &folder.to_string_lossy(), &mut Sources::new()).0
 }
 
 /// Everything: files, lock, secrets → desired state. What is planned from a snapshot needs no values of secrets: their marks

@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::world::World;
-use crate::desired::Desired;
+use crate::desired::{Desired, FindModule};
 use crate::host::{Platform as _, Wanted};
 use crate::inventory::{HostObservation, Inventory, Seen, Snapshot, Unseen};
 use crate::model::HostName;
@@ -32,6 +32,35 @@ pub(crate) async fn inventory(
     without: &BTreeSet<HostName>,
     verify: bool,
 ) -> Inventory {
+    let hosts = hosts(desired, world, without, verify).await;
+    let services = probe::services(desired, &hosts, &*world.services()).await;
+    Inventory { hosts, services, ..Inventory::default() }
+}
+
+/// The same, and takes what is there and not declared any more into `desired`. `find` reads a module that no role uses.
+pub(crate) async fn everything(
+    desired: &mut Desired,
+    world: &mut World,
+    (without, verify): (&BTreeSet<HostName>, bool),
+    find: FindModule<'_>,
+) -> Inventory {
+    let hosts = hosts(desired, world, without, verify).await;
+    let mut inventory = Inventory { hosts, ..Inventory::default() };
+    desired.let_go(&inventory, find);
+    if !desired.leaving.is_empty() {
+        world.speak_to(desired);
+    }
+    inventory.services = probe::services(desired, &inventory.hosts, &*world.services()).await;
+    inventory
+}
+
+/// Looks at hosts.
+async fn hosts(
+    desired: &Desired,
+    world: &World,
+    without: &BTreeSet<HostName>,
+    verify: bool,
+) -> BTreeMap<HostName, Seen<HostObservation>> {
     let limit = if verify { VERIFY_LIMIT } else { HOST_LIMIT };
     let by_host = desired.by_host();
     let by_host = &by_host;
@@ -47,10 +76,7 @@ pub(crate) async fn inventory(
         };
         (host.name.clone(), seen.map_or_else(|why| Seen::Unseen(Unseen { why }), Seen::Seen))
     });
-    let hosts: BTreeMap<HostName, Seen<HostObservation>> =
-        futures::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await;
-    let services = probe::services(desired, &hosts, &*world.services()).await;
-    Inventory { hosts, services, ..Inventory::default() }
+    futures::stream::iter(looks).buffer_unordered(AT_ONCE).collect().await
 }
 
 /// Reads a snapshot of `esplan observe`.

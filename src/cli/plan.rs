@@ -15,7 +15,7 @@ use crate::check::check;
 use crate::desired::Desired;
 use crate::host::Platform as _;
 use crate::inventory::Inventory;
-use crate::model::{Conflict, HostName, InstanceId, Name};
+use crate::model::{Conflict, HostName, InstanceId, ModuleName, Name, RoleId};
 use crate::plan::{Again, Outcome, Plan, PlanInput, PlanOptions, PlanReport, Target, plan};
 use crate::probe;
 use crate::render::{self, Format, Places, Shown, TextOptions};
@@ -108,13 +108,15 @@ pub(crate) async fn make(
     shape: Shape,
     terminal: &Terminal,
 ) -> Result<Planned, CliError> {
-    let (desired, warnings) = load::desired(common, flags.observed.as_deref()).await?;
+    let (mut desired, warnings) = load::desired(common, flags.observed.as_deref()).await?;
     for warning in &warnings {
         terminal.complain(&format!("warning: {warning}\n"));
     }
-    let options = options(flags, shape, &desired)?;
+    let without = selected(&[], &flags.without, &desired)?.without;
     let from = flags.observed.as_deref();
-    let (mut inventory, world) = look(common, from, flags.verify, &desired, &options.without).await?;
+    let (mut inventory, world) = look(common, from, flags.verify, &mut desired, &without).await?;
+    // What leaves can be named too, and who that is has just been seen.
+    let options = options(flags, shape, &desired)?;
     let (mut made, mut report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
     // Only what a plan would stop is asked what it keeps. A snapshot has been asked about everything.
     let stopped: BTreeSet<InstanceId> = made.stopped().into_iter().cloned().collect();
@@ -148,9 +150,10 @@ pub(crate) async fn look(
     common: &Common,
     observed: Option<&Path>,
     verify: bool,
-    desired: &Desired,
+    desired: &mut Desired,
     without: &BTreeSet<HostName>,
 ) -> Result<(Inventory, Option<World>), CliError> {
+    let find = |name: &ModuleName| load::module(common, name);
     if let Some(path) = observed {
         let snapshot = observe::snapshot(path)?;
         if snapshot.cluster != desired.cluster {
@@ -160,10 +163,11 @@ pub(crate) async fn look(
                 desired.cluster
             )));
         }
+        desired.let_go(&snapshot.inventory, &find);
         return Ok((snapshot.inventory, None));
     }
-    let world = world(common, desired)?;
-    let inventory = observe::inventory(desired, &world, without, verify).await;
+    let mut world = world(common, desired)?;
+    let inventory = observe::everything(desired, &mut world, (without, verify), &find).await;
     Ok((inventory, Some(world)))
 }
 
@@ -173,15 +177,24 @@ pub(crate) fn world(common: &Common, desired: &Desired) -> Result<World, CliErro
 }
 
 /// What only `esapply` can ask for.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Shape {
     pub(crate) canary_only: bool,
     pub(crate) asked: Option<Again>,
+    pub(crate) purge: BTreeSet<InstanceId>,
 }
 
 pub(crate) fn options(flags: &PlanFlags, shape: Shape, desired: &Desired) -> Result<PlanOptions, CliError> {
     let selected = selected(&flags.only, &flags.without, desired)?;
-    Ok(PlanOptions { canary_only: shape.canary_only, asked: shape.asked, waivers: waivers(&flags.waive)?, ..selected })
+    for id in &shape.purge {
+        if desired.instances.contains_key(id) || !desired.hosts.contains_key(&id.host) {
+            let message =
+                format!("--purge {id}: only data of what the file declares nowhere is deleted, on hosts of the file");
+            return Err(CliError::with_hint(message, "take the role off that host first, and apply"));
+        }
+    }
+    let (asked, purge) = (shape.asked, shape.purge);
+    Ok(PlanOptions { canary_only: shape.canary_only, asked, purge, waivers: waivers(&flags.waive)?, ..selected })
 }
 
 /// What `--only` and `--without` name.
@@ -203,6 +216,20 @@ pub(crate) fn selected(only: &[String], without: &[String], desired: &Desired) -
         options.without.insert(host);
     }
     Ok(options)
+}
+
+/// `ROLE@HOST`, each the data of a role that is gone.
+pub(crate) fn purged(texts: &[String]) -> Result<BTreeSet<InstanceId>, CliError> {
+    let read = |text: &String| {
+        let parts = text.split_once('@').map(|(role, host)| (RoleId::new(role), HostName::new(host)));
+        match parts {
+            Some((Ok(role), Ok(host))) => Ok(InstanceId::new(role, host)),
+            _ => {
+                Err(CliError::with_hint(format!("--purge `{text}` names no data"), "write ROLE@HOST, as the plan does"))
+            }
+        }
+    };
+    texts.iter().map(read).collect()
 }
 
 /// `NAME=reason`, each with a reason.

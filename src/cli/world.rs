@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// Everything outside, reached over the declared transports.
 pub(crate) struct World {
     hosts: BTreeMap<HostName, Arc<dyn Host>>,
+    dial: Arc<Tunnels>,
     services: Arc<dyn Services>,
     rate: Option<Arc<Rate>>,
 }
@@ -59,15 +60,25 @@ impl World {
             }
         }
         let dial = Arc::new(Tunnels::new(transports));
-        let mut services: Arc<dyn Services> = Arc::new(Prober::new(Arc::new(desired.clone()), dial));
+        let services = services(desired, &dial);
         let masker = Masker::of(&desired.secrets);
         if !masker.is_empty() {
-            services = Arc::new(MaskedServices::new(services, masker.clone()));
             let mask = |(name, host)| (name, Arc::new(MaskedHost::new(host, masker.clone())) as Arc<dyn Host>);
             hosts = hosts.into_iter().map(mask).collect();
         }
-        Ok(Self { hosts, services, rate: operator.map(|operator| operator.rate()) })
+        Ok(Self { hosts, dial, services, rate: operator.map(|operator| operator.rate()) })
     }
+
+    /// Speaks to these instances from now on, over the same ways.
+    pub(crate) fn speak_to(&mut self, desired: &Desired) {
+        self.services = services(desired, &self.dial);
+    }
+}
+
+fn services(desired: &Desired, dial: &Arc<Tunnels>) -> Arc<dyn Services> {
+    let services: Arc<dyn Services> = Arc::new(Prober::new(Arc::new(desired.clone()), dial.clone()));
+    let masker = Masker::of(&desired.secrets);
+    if masker.is_empty() { services } else { Arc::new(MaskedServices::new(services, masker)) }
 }
 
 fn unusable(error: &SettingsError) -> CliError {

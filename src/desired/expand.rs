@@ -19,7 +19,7 @@ use crate::model::{
     ServiceName, SupervisorKind, Template, Value,
 };
 use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Renders everything. `secrets` are the values of the declared secrets by name; a secret that is used and not given is
@@ -77,6 +77,7 @@ pub(super) fn whole(
         inputs,
         hosts,
         instances,
+        leaving: BTreeMap::new(),
         services,
         secrets: secrets.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect(),
         jobs,
@@ -353,6 +354,10 @@ fn hosts(
         let folders = used.map(|software| (software.folder.clone(), Arc::clone(software)));
         software.entry(&draft.id.host).or_default().extend(folders);
     }
+    let busy: BTreeSet<&HostName> = software.keys().copied().collect();
+    for name in cluster.hosts.keys() {
+        software.entry(name).or_default();
+    }
     let mut supervisors = Supervisors::new(cluster, modules, lock);
     let boot = cluster.boot.then(|| Order::of(drafts));
     let mut hosts = BTreeMap::new();
@@ -372,8 +377,9 @@ fn hosts(
             supervisor,
             units: units(cluster, name),
             boot: None,
+            idle: !busy.contains(name),
         };
-        desired.boot = boot.as_ref().map(|boot| boot.boot(&desired));
+        desired.boot = boot.as_ref().filter(|_| !desired.idle).map(|boot| boot.boot(&desired));
         hosts.insert(name.clone(), desired);
     }
     hosts

@@ -1,5 +1,6 @@
 //! What should be: every instance with its rendered files, software, process and generations. Pure.
 
+mod about;
 mod adopts;
 mod anew;
 mod boot;
@@ -13,6 +14,7 @@ mod job;
 mod jobs;
 mod keys;
 mod launch;
+mod leaving;
 mod needs;
 mod paths;
 mod render;
@@ -22,10 +24,12 @@ mod systemd;
 #[cfg(test)]
 mod tests;
 
+pub use about::About;
 pub use adopts::Adopts;
 pub use anew::{Anew, Between, phase_of_file};
 pub use expand::expand;
 pub use job::DesiredJob;
+pub use leaving::FindModule;
 pub use needs::Need;
 
 use crate::expr::Context;
@@ -47,11 +51,14 @@ pub struct Desired {
     pub rollout: Rollout,
     /// What the plan is made from.
     pub inputs: Inputs,
-    /// Hosts that have at least one role.
+    /// Hosts of the file. Those without a role are there for what may still be on them.
     pub hosts: BTreeMap<HostName, DesiredHost>,
     /// Every role on every of its hosts that has a process.
     pub instances: BTreeMap<InstanceId, DesiredInstance>,
-    /// Instances by service.
+    /// Instances that are there and not declared any more, as their own generations tell of them. Nothing until somebody has
+    /// looked ([`Desired::let_go`]).
+    pub leaving: BTreeMap<InstanceId, DesiredInstance>,
+    /// Instances by service. A service of which nothing is declared any more has none.
     pub services: BTreeMap<ServiceName, DesiredService>,
     /// The declared secrets by name.
     pub secrets: BTreeMap<String, Secret>,
@@ -122,6 +129,8 @@ pub struct DesiredHost {
     pub units: String,
     /// What starts its instances when it boots; `None`: nothing does.
     pub boot: Option<Boot>,
+    /// It has no role: nothing is made ready there.
+    pub idle: bool,
 }
 
 /// What supervises processes on a host.

@@ -6,7 +6,8 @@ use crate::model::RoleId;
 const MAX_PATH: usize = 255;
 
 /// What stands in a generation's folder beside rendered files, or is written by us.
-const OURS: [&str; 6] = ["launch", "manifest", "restart-generation", "software", "supervisor.conf", "systemd.service"];
+const OURS: [&str; 7] =
+    ["about.json", "launch", "manifest", "restart-generation", "software", "supervisor.conf", "systemd.service"];
 
 /// The folders of one instance, absolute.
 #[derive(Debug, Clone)]

@@ -2,13 +2,14 @@
 
 use super::text::Texts;
 use super::{Change, FileDiff, SupervisorChange, instance};
-use crate::desired::{DesiredHost, DesiredInstance, Part, Supervisor, UNIT_FOLDER};
+use crate::desired::{Desired, DesiredHost, DesiredInstance, Part, Supervisor, UNIT_FOLDER};
 use crate::inventory::{HostObservation, Inventory, ProcessObservation, Seen, SoftwareObservation};
-use crate::model::Digest;
+use crate::model::{Digest, InstanceId, RoleId};
 use std::collections::BTreeSet;
 
 /// Compares one host with its observation.
 pub(super) fn compare(
+    desired: &Desired,
     host: &DesiredHost,
     instances: &[&DesiredInstance],
     inventory: &Inventory,
@@ -18,6 +19,7 @@ pub(super) fn compare(
 ) {
     let observed = match inventory.hosts.get(&host.name) {
         Some(Seen::Seen(observed)) => observed,
+        Some(Seen::Unseen(_)) | None if host.idle => return,
         Some(Seen::Unseen(unseen)) => {
             changes.push(Change::Unobserved { host: host.name.clone(), why: unseen.why.clone() });
             return;
@@ -28,19 +30,34 @@ pub(super) fn compare(
             return;
         }
     };
-    folders(host, instances, observed, changes);
-    software(host, observed, changes);
+    if host.idle {
+        // What is left of a host that had roles.
+        let how = observed.supervisor.pid.map(|_| SupervisorChange::Superseded);
+        changes.extend(how.map(|how| Change::Supervisor { host: host.name.clone(), how }));
+    } else {
+        folders(host, instances, observed, changes);
+        software(host, observed, changes);
+    }
     left_behind(host, observed, changes);
     for wanted in instances {
         instance::compare(host, wanted, observed, inventory, texts, changes, diffs);
     }
     for (role, found) in &observed.instances {
-        let declared = instances.iter().any(|wanted| wanted.id.role.as_str() == role);
-        let running = matches!(found.process, ProcessObservation::Running(_));
-        if !declared {
-            changes.push(Change::Orphan { host: host.name.clone(), role: role.clone(), running });
+        if instances.iter().any(|wanted| wanted.id.role.as_str() == role) {
+            continue;
         }
+        let running = matches!(found.process, ProcessObservation::Running(_));
+        let id = RoleId::new(role).map(|role| InstanceId::new(role, host.name.clone()));
+        changes.push(match id.ok().and_then(|id| desired.leaving.get(&id)) {
+            Some(one) => {
+                let (instance, service, drained) = (one.id.clone(), one.service.clone(), found.drained && !running);
+                Change::Leaving { instance, service, running, drained }
+            }
+            None => Change::Orphan { host: host.name.clone(), role: role.clone(), running },
+        });
     }
+    let kept = observed.kept.iter().map(|role| Change::Kept { host: host.name.clone(), role: role.clone() });
+    changes.extend(kept);
 }
 
 fn folders(host: &DesiredHost, instances: &[&DesiredInstance], observed: &HostObservation, changes: &mut Vec<Change>) {

@@ -97,8 +97,12 @@ pub enum Change {
     },
     /// Left by an interrupted run.
     Debris { host: HostName, paths: Vec<String> },
-    /// An instance of ours that the file does not declare any more.
+    /// An instance that the file does not declare any more: it leaves. `drained` says that nothing is left on it.
+    Leaving { instance: InstanceId, service: ServiceName, running: bool, drained: bool },
+    /// An instance of ours that the file does not declare any more, and that is not known well enough to let it go.
     Orphan { host: HostName, role: String, running: bool },
+    /// Data of a role that nothing else is there of.
+    Kept { host: HostName, role: String },
 }
 
 /// Where a difference comes from.
@@ -148,7 +152,7 @@ pub fn diff(desired: &Desired, inventory: &Inventory) -> (Vec<Change>, Vec<FileD
     for host in desired.hosts.values() {
         let instances = by_host.get(&host.name).map_or(&[][..], Vec::as_slice);
         let before = changes.len();
-        host::compare(host, instances, inventory, &mut texts, &mut changes, &mut diffs);
+        host::compare(desired, host, instances, inventory, &mut texts, &mut changes, &mut diffs);
         changes.iter_mut().skip(before).for_each(|change| accept(desired, change));
     }
     for service in desired.services.values() {
@@ -179,6 +183,7 @@ impl Change {
             | Self::SoftwareDamaged { host, .. }
             | Self::UndoLeft { host, .. }
             | Self::Debris { host, .. }
+            | Self::Kept { host, .. }
             | Self::Orphan { host, .. } => Some(host),
             _ => self.instance().map(|instance| &instance.host),
         }
@@ -203,6 +208,7 @@ impl Change {
             | Self::Unasked { instance, .. }
             | Self::ReloadOwed { instance }
             | Self::Unproven { instance }
+            | Self::Leaving { instance, .. }
             | Self::Held { instance, .. } => Some(instance),
             Self::Setting { instance, .. } => instance.as_ref(),
             Self::Unobserved { .. }
@@ -214,6 +220,7 @@ impl Change {
             | Self::NotHealthy { .. }
             | Self::UndoLeft { .. }
             | Self::Debris { .. }
+            | Self::Kept { .. }
             | Self::Orphan { .. } => None,
         }
     }
@@ -226,6 +233,7 @@ impl Change {
                 | Self::Held { .. }
                 | Self::Accepted { .. }
                 | Self::NotHealthy { .. }
+                | Self::Kept { .. }
                 | Self::Orphan { .. }
         )
     }

@@ -146,6 +146,7 @@ fn parts(step: &Step) -> (Vec<Part<Kind>>, u32) {
         StepKind::Supervise { host } => like(host.as_str(), "supervise"),
         StepKind::Retire { host } => like(host.as_str(), "retire"),
         StepKind::Collect { host } => like(host.as_str(), "collect"),
+        StepKind::Purge { host, .. } => like(host.as_str(), "purge"),
         StepKind::Undo { host, .. } => like(host.as_str(), "undo"),
         StepKind::Barrier => Vec::new(),
         StepKind::Repair { service, .. } => like(service.as_str(), "repair"),

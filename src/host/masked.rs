@@ -69,6 +69,9 @@ impl Masker {
             for content in instance.files.values_mut().filter_map(|file| file.content.as_mut()) {
                 self.mask(content);
             }
+            if let Some(about) = &mut instance.about {
+                self.mask(about);
+            }
             if let Some(held) = &mut instance.held {
                 self.mask(&mut held.by);
                 self.mask(&mut held.why);
@@ -183,6 +186,14 @@ impl Services for MaskedServices {
 
     async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String> {
         self.services.call(instance, when, index).await.map_err(|why| self.masker.masked(why))
+    }
+
+    async fn left(&self, instance: &InstanceId) -> Result<Vec<serde_json::Value>, String> {
+        self.services.left(instance).await.map_err(|why| self.masker.masked(why))
+    }
+
+    async fn stuck(&self, instance: &InstanceId, left: &[serde_json::Value]) -> Option<String> {
+        self.services.stuck(instance, left).await.map(|why| self.masker.masked(why))
     }
 
     async fn status(&self, service: &ServiceName) -> Vec<String> {

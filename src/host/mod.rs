@@ -11,7 +11,7 @@ pub use masked::{MaskedHost, MaskedServices, Masker};
 use crate::desired::{DesiredHost, DesiredInstance, DesiredJob, Software};
 use crate::history::JournalText;
 use crate::inventory::{Found, Held, HostObservation, UndoRecord, Verdict};
-use crate::model::{Digest, HostName, InstanceId, Name, ServiceName, Version};
+use crate::model::{Digest, HostName, InstanceId, Name, RoleId, ServiceName, Version};
 use crate::plan::GateKind;
 use async_trait::async_trait;
 use std::collections::BTreeSet;
@@ -61,6 +61,12 @@ pub enum Op {
     Hold { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, held: Option<Held> },
     /// Removes generations beyond the newest 3, and software and artifacts that neither they nor `keep` use.
     Collect { host: Arc<DesiredHost>, keep: BTreeSet<String> },
+    /// Records that nothing is left on an instance that leaves.
+    Drained { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
+    /// Removes the configuration of an instance that leaves, its records, and whatever would start it. Never its data.
+    Withdraw { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
+    /// Deletes the data of a role that nothing else is there of.
+    Purge { host: Arc<DesiredHost>, role: RoleId },
     /// Appends one line to a journal below `log/history/` and syncs it.
     Record { host: Arc<DesiredHost>, run: String, line: String },
 }
@@ -84,6 +90,9 @@ impl Op {
             | Self::WriteUndo { host, .. }
             | Self::RemoveUndo { host, .. }
             | Self::Hold { host, .. }
+            | Self::Drained { host, .. }
+            | Self::Withdraw { host, .. }
+            | Self::Purge { host, .. }
             | Self::Collect { host, .. }
             | Self::Record { host, .. } => host,
         }
@@ -254,6 +263,10 @@ pub trait Services: Send + Sync {
     }
     /// Sends the request of the `index`-th hook of `before-stop` or `after-ready`.
     async fn call(&self, instance: &InstanceId, when: HookTime, index: usize) -> Result<(), String>;
+    /// What is left on an instance that leaves.
+    async fn left(&self, instance: &InstanceId) -> Result<Vec<serde_json::Value>, String>;
+    /// Why that does not get less, in words; nothing when the module does not know.
+    async fn stuck(&self, instance: &InstanceId, left: &[serde_json::Value]) -> Option<String>;
     /// Lines for `esplan status`.
     async fn status(&self, service: &ServiceName) -> Vec<String>;
 }

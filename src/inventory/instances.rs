@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Clock ticks in a second, as `/proc` counts them: a constant of the Linux ABI on the machines that we know.
 pub(super) const TICKS: u64 = 100;
 /// Files that are written with every generation and describe it.
-const RECORDS: [&str; 4] = ["manifest", "restart-generation", "secrets", "software"];
+const RECORDS: [&str; 5] = ["about.json", "manifest", "restart-generation", "secrets", "software"];
 /// Most files with secrets that a host may tell of.
 const SEALED: usize = 256;
 /// Folder in a generation that holds what is placed elsewhere when it is switched to.
@@ -30,6 +30,12 @@ pub(super) struct Facts {
     pub(super) reloaded: BTreeMap<String, BTreeMap<String, Digest>>,
     /// What the current generation was written with, where it is not the wanted one, by role.
     pub(super) applied: BTreeMap<String, BTreeMap<String, Digest>>,
+    /// What the current generation says of an instance that was not asked for, by role.
+    about: BTreeMap<String, String>,
+    /// Roles whose last drain was done to its end.
+    drained: BTreeSet<String>,
+    /// Roles of which only data is there.
+    pub(super) kept: BTreeSet<String>,
     /// Roles that have a folder.
     pub(super) roles: BTreeSet<String>,
     generations: BTreeMap<String, Vec<Digest>>,
@@ -79,6 +85,10 @@ impl Facts {
             let (key, rest) = line.split_once(' ').ok_or_else(|| section.garbage(line))?;
             let (role, value) = rest.split_once(' ').unwrap_or((rest, ""));
             if !is_name(role) {
+                // Somebody else's folder is no data of a role.
+                if key == "kept" {
+                    continue;
+                }
                 return Err(section.garbage(line));
             }
             let role = role.to_owned();
@@ -94,6 +104,9 @@ impl Facts {
                 "used" if !value.is_empty() => self.used.entry(role).or_default().push(value.to_owned()),
                 "uses" | "used" => {}
                 "data" => _ = self.data.insert(role),
+                "kept" => _ = self.kept.insert(role),
+                "drained" => _ = self.drained.insert(role),
+                "about" => _ = self.about.insert(role, value.to_owned()),
                 "sealed" => self.take_sealed(value).ok_or_else(|| section.garbage("sealed"))?,
                 "record" => self.take_record(&role, value, section, line)?,
                 "group" => self.groups.entry(role).or_default().push(value.to_owned()),
@@ -187,6 +200,8 @@ pub(super) fn instance(
         applied: facts.applied.get(role).cloned().unwrap_or_default(),
         process: process(facts, role, owed, seen, Some(&host.unit_of(role)))?,
         adoption: None,
+        about: facts.about.get(role).cloned(),
+        drained: facts.drained.contains(role),
         held: facts.held.get(role).cloned(),
         has_data: facts.data.contains(role),
         found: BTreeSet::new(),

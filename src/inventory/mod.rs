@@ -104,6 +104,9 @@ pub struct HostObservation {
     /// What it offers, as far as somebody there needs it.
     #[serde(default, skip_serializing_if = "HostFacts::is_empty")]
     pub facts: HostFacts,
+    /// Roles of which only data is left.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kept: BTreeSet<String>,
     /// Left by an interrupted run: paths below the prefix that are never used again (half-unpacked software, temporary files).
     pub debris: Vec<String>,
 }
@@ -145,6 +148,12 @@ pub struct InstanceObservation {
     /// What else was seen, when it may run already, started by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adoption: Option<Adoption>,
+    /// What its current generation says of it, when it was not asked for; see [`crate::desired::About`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Whether everything was moved away from it before it was stopped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drained: bool,
     /// Why it was stopped or rolled back on purpose.
     pub held: Option<Held>,
     /// Whether its data folder holds anything but files that we place there (an identity, for one).

@@ -183,6 +183,7 @@ instance() {
     has_data "$@" && say "data $role"
     process
     [ -r "run/$role.held" ] && held="$held $role"
+    [ -e "run/$role.drained" ] && say "drained $role"
     seen="$seen $role"
 }
 
@@ -207,6 +208,15 @@ orphans() {
         case " $seen " in *" $role "*) continue ;; esac
         [ -L "$folder/current" ] || [ -e "run/$role.proc" ] || continue
         instance "$role" "data/$role"
+        value=
+        [ -r "conf/$role/current/about.json" ] && { IFS= read -r value || :; } <"conf/$role/current/about.json"
+        case $value in '' | *[![:print:]]*) ;; *) say "about $role $value" ;; esac
+    done
+    for folder in data/*; do
+        role=${folder#data/}
+        safe "$role" && [ "$role" != "$1" ] && { [ -d "$folder" ] || [ -L "$folder" ]; } || continue
+        case " $seen " in *" $role "*) continue ;; esac
+        say "kept $role"
     done
 }
 

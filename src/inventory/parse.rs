@@ -90,6 +90,7 @@ pub fn parse(
         }
         seen.instances.insert(one.id.role.to_string(), seen_of);
     }
+    seen.kept = std::mem::take(&mut facts.kept);
     for role in facts.roles.clone() {
         if !seen.instances.contains_key(&role) {
             let found = instance(&facts, host, &role, None, &seen)?;

@@ -28,6 +28,7 @@ fn host() -> DesiredHost {
         }),
         units: "es_cluster-logs:node1".to_owned(),
         boot: None,
+        idle: false,
     }
 }
 

@@ -6,6 +6,7 @@ mod cluster;
 mod conflict;
 mod connection;
 mod digest;
+mod drain;
 mod import;
 mod job;
 mod module;
@@ -33,6 +34,7 @@ pub use cluster::{
 pub use conflict::{Conflict, Declared};
 pub use connection::{Auth, Connection, Login, Tls};
 pub use digest::{BadDigest, Digest};
+pub use drain::{Drain, Moved};
 pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;
 pub use module::{

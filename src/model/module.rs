@@ -1,8 +1,8 @@
 //! A module: everything the tool knows about one piece of software, as decoded from `modules/NAME.kdl`.
 
 use super::{
-    Artifact, Connection, Expr, Gate, HostNeeds, Import, Job, Live, ModuleName, Name, Param, Phases, Plugins, Probe,
-    Process, Recognition, Setting, Share, StatusLine, Template, Upgrade, Version,
+    Artifact, Connection, Drain, Expr, Gate, HostNeeds, Import, Job, Live, ModuleName, Name, Param, Phases, Plugins,
+    Probe, Process, Recognition, Setting, Share, StatusLine, Template, Upgrade, Version,
 };
 use crate::diag::{Span, Spanned};
 use indexmap::IndexMap;
@@ -65,12 +65,17 @@ pub struct Module {
     pub safe_to_stop: Vec<SafetyRule>,
     /// Which instances vote (an expression over an instance's context); more than half must stay up.
     pub quorum: Option<Expr>,
+    /// Voters know each other from their files alone: only one may join or leave at a time, and others don't follow a leader
+    /// that is not in their files.
+    pub by_file: bool,
     /// How instances are replaced.
     pub strategy: Strategy,
     /// Rules for a rolling change.
     pub rolling: Rolling,
     /// Changes that need several passes.
     pub phases: Option<Phases>,
+    /// How an instance leaves for good; without it it is only stopped.
+    pub drain: Option<Drain>,
     /// Parameters that the service takes while it runs.
     pub live: Vec<Live>,
     /// Cluster-level state that a finished rollout leaves behind; anything else is drift.

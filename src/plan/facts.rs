@@ -218,7 +218,12 @@ fn facts<'a>(input: &PlanInput<'a>, wanted: &'a DesiredInstance, changes: &[&Cha
     facts
 }
 
-fn state(input: &PlanInput<'_>, wanted: &DesiredInstance, seen: bool, found: Option<&InstanceObservation>) -> State {
+pub(super) fn state(
+    input: &PlanInput<'_>,
+    wanted: &DesiredInstance,
+    seen: bool,
+    found: Option<&InstanceObservation>,
+) -> State {
     if !seen {
         return State::Unseen;
     }

@@ -183,7 +183,8 @@ pub(super) fn relied_on(steps: &[Step], desired: &Desired, inventory: &Inventory
     let worked_on: BTreeSet<&HostName> = steps.iter().flat_map(|step| works_on(&step.kind)).collect();
     let services: BTreeSet<&ServiceName> = steps.iter().flat_map(|step| concerns(&step.kind)).collect();
     let mut members: BTreeMap<&HostName, BTreeSet<&RoleId>> = BTreeMap::new();
-    for one in desired.instances.values().filter(|one| services.contains(&one.service)) {
+    for one in desired.instances.values().chain(desired.leaving.values()).filter(|one| services.contains(&one.service))
+    {
         members.entry(&one.id.host).or_default().insert(&one.id.role);
     }
     let hosts: BTreeSet<&HostName> = worked_on.iter().copied().chain(members.keys().copied()).collect();
@@ -205,6 +206,7 @@ fn works_on(kind: &StepKind) -> Vec<&HostName> {
         | StepKind::Supervise { host }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
+        | StepKind::Purge { host, .. }
         | StepKind::Collect { host } => vec![host],
         StepKind::Render { instance, .. } => vec![&instance.host],
         StepKind::Roll(roll) => vec![&roll.instance.host],
@@ -229,6 +231,7 @@ fn concerns(kind: &StepKind) -> Vec<&ServiceName> {
         | StepKind::Supervise { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier
+        | StepKind::Purge { .. }
         | StepKind::Collect { .. } => Vec::new(),
     }
 }

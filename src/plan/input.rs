@@ -28,6 +28,8 @@ pub struct PlanOptions {
     pub canary_only: bool,
     /// Refusals that somebody takes on, by name, with the reason.
     pub waivers: BTreeMap<Name, String>,
+    /// Data of roles that are gone, to be deleted: each by its name.
+    pub purge: BTreeSet<InstanceId>,
     /// What is asked for although nothing differs.
     pub asked: Option<Again>,
 }
@@ -63,14 +65,15 @@ impl Target {
     /// # Errors
     /// When nothing in the cluster has that name.
     pub fn parse(text: &str, desired: &Desired) -> Result<Self, UnknownTarget> {
-        let mut instances = desired.instances.values();
+        let mut instances = desired.instances.values().chain(desired.leaving.values());
         if text == "all" {
             return Ok(Self::All);
         }
-        if let Some(found) = desired.instances.keys().find(|id| id.to_string() == text) {
+        if let Some(found) = desired.instances.keys().chain(desired.leaving.keys()).find(|id| id.to_string() == text) {
             return Ok(Self::Instance(found.clone()));
         }
-        if let Some(found) = desired.instances.keys().find(|id| id.role.as_str() == text) {
+        if let Some(found) = desired.instances.keys().chain(desired.leaving.keys()).find(|id| id.role.as_str() == text)
+        {
             return Ok(Self::Role(found.role.clone()));
         }
         if let Some(found) = instances.find(|one| one.service.as_str() == text || one.module.name.as_str() == text) {

@@ -66,6 +66,7 @@ fn lists(step: &mut Step) -> Vec<&mut Members> {
         | StepKind::Retire { .. }
         | StepKind::Undo { .. }
         | StepKind::Repair { .. }
+        | StepKind::Purge { .. }
         | StepKind::Collect { .. } => Vec::new(),
     }
 }

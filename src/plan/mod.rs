@@ -7,6 +7,7 @@ mod again;
 mod facts;
 mod fingerprint;
 mod input;
+mod leaving;
 mod members;
 mod needs;
 mod planner;

@@ -10,7 +10,8 @@ use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::whole::{Before, Whole};
 use super::{
-    FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, again, members, recreate, settings, stops, summary,
+    FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, again, leaving, members, recreate, settings, stops,
+    summary,
 };
 use crate::desired::DesiredService;
 use crate::diff::{self, Change};
@@ -48,6 +49,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
         if on.is_none() {
             report.notes.extend(notes(now, &differs, &all));
             safety::judge(now, &all, &mut safety);
+            leaving::judge(now, &all, &mut safety);
             super::singleton::judge(now, &mut safety);
             again::refuse(now, &all, &mut safety);
             well = stops::well(now, &all);
@@ -65,7 +67,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
             before = Some(Before { round, inventory, ended });
         }
     }
-    let mut steps = whole.finish(input, &changes);
+    let mut steps = whole.finish(input, &changes, &mut safety);
     let disturbed: BTreeSet<&ServiceName> = summary::restarted(&steps).map(|roll| &roll.service).collect();
     for service in input.desired.services.keys() {
         let disturbed = disturbed.contains(service);
@@ -173,6 +175,7 @@ fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, F
             Change::Held { instance, held } => {
                 notes.push(Note::Held { instance: instance.clone(), held: held.clone() });
             }
+            Change::Kept { host, role } => notes.push(Note::Kept { host: host.clone(), role: role.clone() }),
             Change::Orphan { host, role, running } => {
                 notes.push(Note::Orphan { host: host.clone(), role: role.clone(), running: *running });
             }
@@ -242,13 +245,17 @@ impl Planner<'_, '_> {
         // What disturbs is thought of first, so that only what it needs is staged before it.
         let mut disturbing = Sequence::of(self.round);
         let asked: BTreeSet<ServiceName> = self.early_settings(&mut disturbing);
-        let partial = match self.canary_hosts() {
+        let (partial, mut up) = match self.canary_hosts() {
             None => self.services(&[Pass::EachRole], &asked, &mut disturbing, safety, notes),
             Some(hosts) => {
                 let passes = [Pass::CanaryHosts(hosts.clone()), Pass::OtherHosts(hosts)];
                 self.services(&passes, &asked, &mut disturbing, safety, notes)
             }
         };
+        if self.only.is_none() {
+            let order = self.order();
+            leaving::leave(self.input, &order, &partial, &mut up, &mut disturbing, (safety, notes));
+        }
         let whole = self.input.desired.services.values().filter(|of| !partial.contains(&of.name) && self.ends(of));
         (disturbing, whole.map(|of| of.name.clone()).collect())
     }
@@ -307,7 +314,7 @@ impl Planner<'_, '_> {
         sequence: &mut Sequence,
         safety: &mut Safety,
         notes: &mut Vec<Note>,
-    ) -> BTreeSet<ServiceName> {
+    ) -> (BTreeSet<ServiceName>, BTreeMap<ServiceName, BTreeSet<InstanceId>>) {
         let mut up: BTreeMap<ServiceName, BTreeSet<InstanceId>> = BTreeMap::new();
         let mut partial: BTreeSet<ServiceName> = BTreeSet::new();
         let mut worked: BTreeSet<ServiceName> = touched.clone();
@@ -347,6 +354,9 @@ impl Planner<'_, '_> {
                 if let Some(between) = self.round.phases.get(name).filter(|_| index == 0) {
                     service.before(between.phase);
                 }
+                if index == 0 && self.only.is_none() && service.work().next().is_some() {
+                    leaving::hand_over(self.input, desired, &service.up, (service.sequence, service.safety));
+                }
                 let mut did = index == 0 && service.start();
                 did |= self.owed_settings(&mut service, &mut owed);
                 service.stages = self.changing.of(name).collect();
@@ -364,7 +374,7 @@ impl Planner<'_, '_> {
                 up.insert(name.clone(), service.up);
             }
         }
-        partial
+        (partial, up)
     }
 
     /// Settings of a service that could not be asked, as soon as something of it is up.
@@ -386,6 +396,6 @@ impl Planner<'_, '_> {
 
     fn initially_up(&self, service: &DesiredService) -> BTreeSet<InstanceId> {
         let up = facts::of_service(self.all, service).filter(|facts| facts.state == State::Up);
-        up.map(|facts| facts.id().clone()).collect()
+        up.map(|facts| facts.id().clone()).chain(leaving::up(self.input, &service.name)).collect()
     }
 }

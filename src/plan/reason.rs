@@ -49,6 +49,10 @@ pub enum Reason {
     NotSettled,
     /// All instances of the service are replaced together.
     Recreate,
+    /// The file does not declare it any more.
+    Undeclared,
+    /// It leads, and those that stay will not know it.
+    Leads,
     /// Somebody asked for it on the command line.
     Asked,
     /// The step before it demands it.
@@ -109,6 +113,14 @@ impl Refusal {
     pub const DIFFERS: &str = "differs";
     /// What is to be reloaded knows no reload.
     pub const NO_RELOAD: &str = "no-reload";
+    /// Nothing would remain that could take what an instance keeps.
+    pub const LAST_COPY: &str = "last-copy";
+    /// An instance that leaves does not run, so that nothing can be moved away from it.
+    pub const UNDRAINED: &str = "undrained";
+    /// Members that know each other from their files alone join or leave one at a time.
+    pub const MEMBERSHIP: &str = "membership";
+    /// A service changes its version while an instance leaves it.
+    pub const LEAVES_UPGRADE: &str = "leaves-upgrade";
     /// Two versions of a service that can't be mixed would run together.
     pub const MIXED_VERSIONS: &str = "mixed-versions";
 
@@ -131,6 +143,10 @@ impl Refusal {
         Self::DIFFERS,
         Self::NO_RELOAD,
         Self::MIXED_VERSIONS,
+        Self::LAST_COPY,
+        Self::UNDRAINED,
+        Self::MEMBERSHIP,
+        Self::LEAVES_UPGRADE,
     ];
 
     /// One of the names above, as a name.
@@ -154,6 +170,12 @@ pub struct Warning {
     pub message: String,
 }
 
+/// Whether there are none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 /// Counts for the first and last line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -172,6 +194,9 @@ pub struct Summary {
     pub restarts: usize,
     /// Instances that are reloaded.
     pub reloads: usize,
+    /// Instances that leave for good.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub leaves: usize,
     /// Files that are written.
     pub files: usize,
 }

@@ -38,7 +38,12 @@ pub enum Note {
     WaitsFor { service: ServiceName, on: ServiceName },
     /// The next phase of a change is left for another run: the one before it does not come to its end in this one.
     PhaseLeft { service: ServiceName, phase: Name },
-    /// An instance of ours that the file does not declare any more. Nothing is done to it.
+    /// It leaves later: its service does not come to what is declared in this run.
+    LeavesLater { instance: InstanceId, service: ServiceName },
+    /// Data of a role that nothing else is there of. It stays until somebody names it.
+    Kept { host: HostName, role: String },
+    /// An instance of ours that the file does not declare any more, and that does not say enough of itself. Nothing is done
+    /// to it.
     Orphan { host: HostName, role: String, running: bool },
     /// Artifacts are fetched there, and these hosts pass none on: `told` by the file, or for want of an SSH client.
     PassesNothingOn { hosts: Vec<HostName>, told: bool },

@@ -91,7 +91,7 @@ pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>
 
 /// Whether we may make what is missing: said before anything runs, not by the first step that fails.
 fn privileges(input: &PlanInput<'_>, safety: &mut Safety) {
-    for host in input.desired.hosts.values() {
+    for host in input.desired.hosts.values().filter(|host| !host.idle) {
         let Some(observed) = facts::observed(input, &host.name) else { continue };
         let Some(folder) = observed.closed.as_ref().filter(|_| !observed.prepared) else { continue };
         let (name, prefix) = (&host.name, &host.prefix);
@@ -130,7 +130,7 @@ fn capabilities(input: &PlanInput<'_>, safety: &mut Safety) {
 
 /// Whether the declared supervisor can be had, and what starts at boot.
 fn supervisors(input: &PlanInput<'_>, safety: &mut Safety) {
-    for host in input.desired.hosts.values() {
+    for host in input.desired.hosts.values().filter(|host| !host.idle) {
         let Some(observed) = facts::observed(input, &host.name) else { continue };
         let (name, by_us) = (&host.name, observed.uid);
         match &host.supervisor {
@@ -169,7 +169,8 @@ fn unobserved(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safe
     let asked = |facts: &&Facts<'_>| input.options.selects(facts.id(), &facts.wanted.service);
     let services: BTreeSet<_> = all.values().filter(asked).map(|facts| &facts.wanted.service).collect();
     let by_host = facts::by_host(all);
-    for host in input.desired.hosts.keys().filter(|host| !input.options.without.contains(*host)) {
+    let busy = input.desired.hosts.values().filter(|host| !host.idle).map(|host| &host.name);
+    for host in busy.filter(|host| !input.options.without.contains(*host)) {
         let why = match input.inventory.hosts.get(host) {
             Some(Seen::Seen(_)) => continue,
             Some(Seen::Unseen(unseen)) => unseen.why.as_str(),

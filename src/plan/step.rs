@@ -1,7 +1,7 @@
 //! Steps: what is done, to what, after what.
 
 use super::{Members, Reason};
-use crate::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use crate::model::{Digest, HostName, InstanceId, Name, RoleId, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub enum Wave {
     Rest,
     /// All are stopped before the first one starts, because they can't be mixed: the stops.
     Recreate,
+    /// Instances that are not declared any more.
+    Leave,
 }
 
 /// What a step does.
@@ -116,6 +118,8 @@ pub enum StepKind {
     },
     /// Removes generations, software and artifacts that nothing uses any more.
     Collect { host: HostName },
+    /// Deletes the data of a role that nothing else is there of, because somebody has named it.
+    Purge { host: HostName, role: RoleId },
 }
 
 impl StepKind {
@@ -151,6 +155,14 @@ pub struct Roll {
 #[serde(rename_all = "kebab-case", tag = "do")]
 #[expect(missing_docs, reason = "the line of a variant says what its fields are")]
 pub enum Action {
+    /// Ends the roll, unless the instance leads now.
+    IfLeads,
+    /// Moves away what the instance keeps, and waits until nothing is left there.
+    Drain {
+        #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
+        within: Duration,
+    },
     /// Asks the module's `safe-to-stop` rules and the quorum, just before.
     CheckSafe,
     /// Runs the module's `before-stop` hooks, saving what they change.
@@ -171,6 +183,10 @@ pub enum Action {
         #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,
     },
+    /// Removes its configuration and whatever would start it. Its data stays where it is.
+    Withdraw,
+    /// Puts back the settings that were changed to drain it.
+    PutBack,
     /// Writes placed files and renames `current`.
     Switch { from: Option<Digest>, to: Digest },
     /// Starts the process; `first` adds the arguments of a very first start.
@@ -203,6 +219,10 @@ impl Action {
     /// Its name in journals and events.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::IfLeads => "if it leads",
+            Self::Drain { .. } => "drain",
+            Self::Withdraw => "withdraw",
+            Self::PutBack => "put back",
             Self::CheckSafe => "check safe",
             Self::BeforeStop => "before stop",
             Self::Stop { .. } => "stop",

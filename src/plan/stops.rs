@@ -33,17 +33,25 @@ pub(super) fn well(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>)
 /// the rules are asked when it is back.
 pub(super) fn judge(input: &PlanInput<'_>, well: &BTreeSet<ServiceName>, steps: &[Step], safety: &mut Safety) {
     for id in stopped(steps) {
-        let Some(wanted) = input.desired.instances.get(id) else { continue };
+        let Some(wanted) = input.desired.instance(id) else { continue };
+        let leaves = input.desired.leaving.contains_key(id);
         let answers = input.inventory.services.get(&wanted.service).and_then(|seen| seen.safe.get(id));
         let Some(answers) = answers.filter(|_| well.contains(&wanted.service)) else { continue };
-        for rule in &wanted.module.safe_to_stop {
+        // What is moved away first is asked whether it can be moved, and not whether it is there.
+        let drain = super::leaving::drains(wanted).filter(|_| leaves);
+        for rule in drain.map_or(&wanted.module.safe_to_stop, |drain| &drain.rules) {
             let Some(verdict) = answers.get(&rule.name).filter(|verdict| !verdict.holds) else { continue };
             let name = wanted.module.rule(rule.name.as_str());
             if rule.passes {
                 safety.warn(name.as_str(), format!("{id}: {}; the stop waits until that has passed", verdict.says));
             } else {
-                let help = "give what it keeps another copy, or move it away; `esplan gates` asks again";
-                safety.refuse(name.as_str(), format!("{id} can't be stopped: {}", verdict.says), help);
+                let help = if drain.is_some() {
+                    "make room for it elsewhere, or let it stay; a rule can be waived by its name"
+                } else {
+                    "give what it keeps another copy, or move it away; `esplan gates` asks again"
+                };
+                let what = if drain.is_some() { "can't leave" } else { "can't be stopped" };
+                safety.refuse(name.as_str(), format!("{id} {what}: {}", verdict.says), help);
             }
         }
     }

@@ -18,11 +18,12 @@ fn is_stop(action: &Action) -> bool {
 
 /// Hosts on which something is switched.
 pub(super) fn switched(drafts: &[Draft]) -> BTreeSet<HostName> {
-    let switch = |roll: &&Roll| roll.actions.iter().any(|action| matches!(action, Action::Switch { .. }));
+    let switch = |action: &Action| matches!(action, Action::Switch { .. } | Action::Withdraw);
+    let switch = |roll: &&Roll| roll.actions.iter().any(switch);
     drafts.iter().flat_map(|draft| draft.kind.rolls()).filter(switch).map(|roll| roll.instance.host.clone()).collect()
 }
 
-/// Instances that are surely stopped and started: not those that only some of several candidates are taken of.
+/// Instances that are surely stopped and started, or stopped for the last time: not those that only some of several candidates are taken of.
 pub(super) fn moved(drafts: &[Draft]) -> BTreeSet<InstanceId> {
     let whole = |draft: &&Draft| match &draft.kind {
         // The rest of a role takes what its canary has left of the same candidates.
@@ -31,7 +32,8 @@ pub(super) fn moved(drafts: &[Draft]) -> BTreeSet<InstanceId> {
         }
         _ => true,
     };
-    let starts = |roll: &&Roll| roll.actions.iter().any(|action| matches!(action, Action::Start { .. }));
+    let starts = |action: &Action| matches!(action, Action::Start { .. } | Action::Withdraw);
+    let starts = |roll: &&Roll| roll.actions.iter().any(starts);
     let rolls = drafts.iter().filter(whole).flat_map(|draft| draft.kind.rolls());
     rolls.filter(starts).map(|roll| roll.instance.clone()).collect()
 }
@@ -55,10 +57,16 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], later: &[Later], 
     let changes = || changes.iter().chain(later.iter().flat_map(|later| &later.changes));
     let has = |roll: &Roll, wanted: fn(&Action) -> bool| roll.actions.iter().any(wanted);
     let starts = |roll: &Roll| has(roll, |action| matches!(action, Action::Start { .. }));
-    let stops = |roll: &Roll| has(roll, is_stop);
+    let leaves = |roll: &Roll| has(roll, |action| matches!(action, Action::Withdraw));
+    let stops = |roll: &Roll| has(roll, is_stop) && !leaves(roll);
     let total = |holds: &dyn Fn(&Roll) -> bool| steps.iter().map(|step| counted(&step.kind, holds)).sum::<usize>();
     let restarts = total(&stops);
-    let hosts = input.desired.hosts.keys().filter(|host| !input.options.without.contains(*host));
+    let counts = |host: &HostName| {
+        let leaves = || input.desired.leaving.keys().any(|id| id.host == *host);
+        !input.options.without.contains(host)
+            && (!input.desired.hosts.get(host).is_some_and(|host| host.idle) || leaves())
+    };
+    let hosts = input.desired.hosts.keys().filter(|host| counts(host));
     let (seen, unseen): (Vec<_>, Vec<_>) = hosts.partition(|host| facts::observed(input, host).is_some());
     let rendered = steps.iter().filter_map(|step| match &step.kind {
         StepKind::Render { instance, .. } => Some(instance),
@@ -80,6 +88,7 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], later: &[Later], 
         changes: changes().filter(|change| !change.only_shown()).count(),
         starts: total(&starts).saturating_sub(restarts),
         restarts,
+        leaves: total(&leaves),
         reloads: total(&|roll: &Roll| has(roll, |action| matches!(action, Action::Reload))),
         files: files.sum(),
     }

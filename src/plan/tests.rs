@@ -42,6 +42,10 @@ pub(crate) fn told(plan: &Plan) -> String {
 
 fn actions(roll: &Roll) -> String {
     let word = |action: &Action| match action {
+        Action::IfLeads => "leads?",
+        Action::Drain { .. } => "drain",
+        Action::Withdraw => "withdraw",
+        Action::PutBack => "put-back",
         Action::CheckSafe => "safe?",
         Action::BeforeStop => "before",
         Action::Stop { .. } => "stop",

@@ -4,8 +4,9 @@
 use super::facts::Facts;
 use super::predict;
 use super::rounds::Round;
+use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
-use super::{Note, PlanInput, Reason, Step, StepKind, staging, summary};
+use super::{Note, PlanInput, Reason, Step, StepKind, leaving, staging, summary};
 use crate::diff::Change;
 use crate::inventory::Inventory;
 use crate::model::{HostName, InstanceId, ServiceName};
@@ -40,12 +41,13 @@ impl Whole {
     }
 
     /// The steps of all of them.
-    pub(super) fn finish(self, input: &PlanInput<'_>, changes: &[Change]) -> Vec<Step> {
+    pub(super) fn finish(self, input: &PlanInput<'_>, changes: &[Change], safety: &mut Safety) -> Vec<Step> {
         let (mut sequence, mut written) = (self.staged, self.written);
         sequence.append(self.disturbing);
         let (retired, hosts) = staging::retired(input, changes, &self.moved);
         sequence.group(retired);
         written.extend(hosts);
+        sequence.group(leaving::purge(input, &self.moved, safety));
         let collect = |host: HostName| {
             let kind = StepKind::Collect { host: host.clone() };
             Draft::new(format!("collect {host}"), kind, vec![Reason::Follows])

@@ -23,7 +23,7 @@ pub async fn services(
 ) -> BTreeMap<ServiceName, ServiceObservation> {
     let deadline = Instant::now() + LOOK_WITHIN;
     let looks = desired.services.values().map(|service| async move {
-        let members = running(service, hosts);
+        let members = running(desired, service, hosts);
         if members.is_empty() {
             return (service.name.clone(), ServiceObservation::default());
         }
@@ -32,14 +32,19 @@ pub async fn services(
     join_all(looks).await.into_iter().collect()
 }
 
-/// Instances of a service that were seen running, by name.
-fn running(service: &DesiredService, hosts: &BTreeMap<HostName, Seen<HostObservation>>) -> Vec<InstanceId> {
+/// Instances of a service that were seen running, by name: those that leave among them.
+fn running(
+    desired: &Desired,
+    service: &DesiredService,
+    hosts: &BTreeMap<HostName, Seen<HostObservation>>,
+) -> Vec<InstanceId> {
     let runs = |id: &&InstanceId| {
         let host = hosts.get(&id.host).and_then(Seen::seen);
         let instance = host.and_then(|host| host.instances.get(id.role.as_str()));
         instance.is_some_and(|instance| matches!(instance.process, ProcessObservation::Running(_)))
     };
-    service.instances.iter().filter(runs).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    let leaving = desired.leaving_of(&service.name).map(|one| &one.id);
+    service.instances.iter().chain(leaving).filter(runs).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The version that an instance runs, as far as its generation tells.

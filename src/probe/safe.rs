@@ -1,9 +1,9 @@
 //! What the rules of `safe-to-stop` say of instances, before a plan is shown.
 
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredInstance};
 use crate::host::{Question, Services};
 use crate::inventory::{Inventory, ProcessObservation, Seen, Verdict};
-use crate::model::{InstanceId, Name};
+use crate::model::{InstanceId, Name, SafetyRule};
 use futures::StreamExt as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,8 +27,8 @@ pub async fn safe(
     services: &dyn Services,
 ) {
     let deadline = Instant::now() + WITHIN;
-    let wanted = instances.iter().filter_map(|id| desired.instances.get(id));
-    let asks = wanted.flat_map(|one| one.module.safe_to_stop.iter().map(|rule| (&one.service, &one.id, &rule.name)));
+    let wanted = instances.iter().filter_map(|id| desired.instance(id));
+    let asks = wanted.flat_map(|one| rules(desired, one).iter().map(|rule| (&one.service, &one.id, &rule.name)));
     let answers = asks.map(|(service, id, rule)| async move {
         (service, id, rule, timeout_at(deadline, ask(services, id, rule)).await.ok())
     });
@@ -38,6 +38,12 @@ pub async fn safe(
             seen.safe.entry(id.clone()).or_default().insert(rule.clone(), verdict);
         }
     }
+}
+
+/// What is asked before an instance is stopped: of one that leaves, whether what it keeps can be moved.
+fn rules<'a>(desired: &Desired, one: &'a DesiredInstance) -> &'a [SafetyRule] {
+    let drain = one.module.drain.as_ref().filter(|_| desired.leaving.contains_key(&one.id));
+    drain.map_or(&one.module.safe_to_stop[..], |drain| &drain.rules[..])
 }
 
 async fn ask(services: &dyn Services, id: &InstanceId, rule: &Name) -> Verdict {
@@ -57,6 +63,7 @@ pub fn to_ask(desired: &Desired, inventory: &Inventory) -> BTreeSet<InstanceId> 
         let instance = host.and_then(|host| host.instances.get(id.role.as_str()));
         instance.is_some_and(|instance| matches!(instance.process, ProcessObservation::Running(_)))
     };
-    let with_rules = desired.instances.values().filter(|one| !one.module.safe_to_stop.is_empty());
+    let all = desired.instances.values().chain(desired.leaving.values());
+    let with_rules = all.filter(|one| !rules(desired, one).is_empty());
     with_rules.map(|one| &one.id).filter(|id| runs(id)).cloned().collect()
 }

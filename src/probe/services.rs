@@ -6,7 +6,7 @@ use super::whom::{Scope, instances};
 use crate::desired::{Desired, DesiredInstance, DesiredService};
 use crate::host::{HookTime, Question, Services};
 use crate::inventory::{Verdict, printable};
-use crate::model::{Gate, Hook, InstanceId, Name, ProbeOn, ServiceName, Setting, StatusLine, Version};
+use crate::model::{Ask, Gate, Hook, InstanceId, Name, ProbeOn, ServiceName, Setting, StatusLine, Version};
 use crate::plan::GateKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
@@ -44,10 +44,18 @@ impl Prober {
 
     /// A question about an instance: the other members of its service may be asked too.
     fn about<'a>(&'a self, id: &InstanceId) -> Result<(&'a DesiredInstance, Scope<'a>), String> {
-        let instance = self.desired.instances.get(id).ok_or_else(|| format!("{id} is not declared"))?;
+        let instance = self.desired.instance(id).ok_or_else(|| format!("{id} is not declared"))?;
         let service = self.desired.services.get(&instance.service);
-        let members = service.map_or_else(Vec::new, |service| instances(&self.desired, &service.instances));
+        let members =
+            service.map_or_else(Vec::new, |service| self.members(service, self.desired.leaving.contains_key(id)));
         Ok((instance, self.scope(members, Some(instance))))
+    }
+
+    /// Who can be asked about a service: those that leave too, when it is about one of them or when there are no others.
+    fn members<'a>(&'a self, service: &'a DesiredService, leaves: bool) -> Vec<&'a DesiredInstance> {
+        let leaving = self.desired.leaving_of(&service.name).map(|one| &one.id);
+        let leaving = leaving.filter(|_| leaves || service.instances.is_empty());
+        instances(&self.desired, service.instances.iter().chain(leaving))
     }
 
     fn service(&self, name: &ServiceName) -> Result<&DesiredService, String> {
@@ -59,7 +67,7 @@ impl Prober {
         let module = &service.module;
         let setting = module.settings.get(name);
         let setting = setting.ok_or_else(|| format!("module {} has no setting `{name}`", module.name.value))?;
-        Ok((setting, self.scope(instances(&self.desired, &service.instances), None)))
+        Ok((setting, self.scope(self.members(service, false), None)))
     }
 
     async fn gate(scope: &Scope<'_>, gate: &Gate) -> Verdict {
@@ -105,7 +113,10 @@ impl Prober {
     async fn safe(&self, id: &InstanceId, rule: &Name) -> Result<Verdict, String> {
         let (instance, mut scope) = self.about(id)?;
         scope.cautious = true;
-        let found = instance.module.safe_to_stop.iter().find(|candidate| candidate.name == *rule);
+        // Of what leaves it is asked whether what it keeps can be moved.
+        let drain = instance.module.drain.iter().flat_map(|drain| &drain.rules);
+        let mut rules = instance.module.safe_to_stop.iter().chain(drain);
+        let found = rules.find(|candidate| candidate.name == *rule);
         let found = found.ok_or_else(|| format!("module {} has no rule `{rule}`", instance.module.name.value))?;
         Ok(scope.judge(&found.probe).await.verdict)
     }
@@ -181,6 +192,25 @@ impl Services for Prober {
         }
     }
 
+    async fn left(&self, instance: &InstanceId) -> Result<Vec<Value>, String> {
+        let (one, mut scope) = self.about(instance)?;
+        scope.cautious = true;
+        let drain = one.module.drain.as_ref().ok_or_else(|| format!("the module of {instance} knows no drain"))?;
+        match ask(&drain.left, &scope).await? {
+            Value::Array(left) => Ok(left),
+            other => Err(format!("what is left on {instance} is {}, and no list", printable(&other.to_string(), 100))),
+        }
+    }
+
+    async fn stuck(&self, instance: &InstanceId, left: &[Value]) -> Option<String> {
+        let (one, mut scope) = self.about(instance).ok()?;
+        let probe = one.module.drain.as_ref()?.stuck.as_ref()?;
+        scope.names.insert("left".to_owned(), left.into());
+        let judged = scope.judge(probe).await;
+        let says = judged.context.zip(probe.says.as_ref()).and_then(|(context, says)| context.render(&says.0).ok());
+        says.map(|says| printable(says.trim(), ERROR)).filter(|says| !says.is_empty())
+    }
+
     async fn status(&self, service: &ServiceName) -> Vec<String> {
         let Ok(service) = self.service(service) else { return Vec::new() };
         let scope = self.scope(instances(&self.desired, &service.instances), None);
@@ -195,9 +225,13 @@ fn known<'a>(instance: &'a DesiredInstance, setting: &Name) -> Result<&'a Settin
 }
 
 async fn read(setting: &Setting, scope: &Scope<'_>) -> Result<Value, String> {
-    let judged = scope.judge(&setting.read.probe).await;
+    ask(&setting.read, scope).await
+}
+
+async fn ask(what: &Ask, scope: &Scope<'_>) -> Result<Value, String> {
+    let judged = scope.judge(&what.probe).await;
     let context = judged.context.filter(|_| judged.verdict.holds).ok_or_else(|| judged.verdict.says.clone())?;
-    let value = context.eval(&setting.read.value.0);
+    let value = context.eval(&what.value.0);
     value.map_err(|error| printable(&format!("{}; no value can be read from that: {error}", judged.said), ERROR))
 }
 

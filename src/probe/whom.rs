@@ -273,7 +273,7 @@ pub(super) fn instances<'a>(
     desired: &'a Desired,
     ids: impl IntoIterator<Item = &'a InstanceId>,
 ) -> Vec<&'a DesiredInstance> {
-    let mut list: Vec<_> = ids.into_iter().filter_map(|id| desired.instances.get(id)).collect();
+    let mut list: Vec<_> = ids.into_iter().filter_map(|id| desired.instance(id)).collect();
     list.sort_by(|a, b| a.id.cmp(&b.id));
     list.dedup_by(|a, b| a.id == b.id);
     list

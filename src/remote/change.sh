@@ -327,3 +327,23 @@ launch() {
     cd /
     $session env -i PATH="$PATH" LANG=C "$@" </dev/null >"$said" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 }
+
+# withdraw ROLE UNIT: forgets an instance that does not run any more; its data and its logs stay
+withdraw() {
+    ! is_recorded "$1" || die "$1 still runs"
+    if [ -d /run/systemd/system ] && is_root; then remove_unit "$2"; fi
+    for record in proc first held launch reloaded drained; do erase "run/$1.$record"; done
+    rm -rf -- "run/$1"
+    [ -d "conf/$1" ] || return 0
+    rm -rf -- "conf/.tmp-old-$1"
+    mv -- "conf/$1" "conf/.tmp-old-$1"
+    settle conf
+    rm -rf -- "conf/.tmp-old-$1"
+}
+
+# purge ROLE: deletes data that nothing uses; of a link only the link
+purge() {
+    [ ! -e "conf/$1" ] && ! is_recorded "$1" || die "$1 is still there"
+    rm -rf -- "data/$1"
+    settle data
+}

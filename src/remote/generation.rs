@@ -123,6 +123,7 @@ fn archive(host: &DesiredHost, instance: &DesiredInstance) -> Result<Vec<u8>, St
     let manifest: Vec<String> = manifest.iter().map(|(path, sha256)| format!("{sha256}  {path}")).collect();
     add("manifest", 0o644, lines(&manifest).as_bytes())?;
     add("restart-generation", 0o644, format!("{}\n", instance.restart_generation).as_bytes())?;
+    add("about.json", 0o644, format!("{}\n", instance.about()).as_bytes())?;
     add("software", 0o644, lines(&instance.software).as_bytes())?;
     tar.into_inner().map_err(|error| error.to_string())
 }

@@ -251,6 +251,9 @@ impl<T: Transport> Host for Machine<T> {
             Op::RemoveUndo { host, name } => self.remove_undo(host, name).await,
             Op::Hold { host, instance, held } => self.hold(host, instance, held.as_ref()).await,
             Op::Collect { host, keep } => self.collect(host, keep).await,
+            Op::Drained { host, instance } => self.drained(host, instance).await,
+            Op::Withdraw { host, instance } => self.withdraw(host, instance).await,
+            Op::Purge { host, role } => self.purge(host, role).await,
             Op::Record { host, run, line } => self.record(host, run, line).await,
         }
     }

@@ -82,7 +82,9 @@ impl<T: Transport> Machine<T> {
     pub(super) async fn retire(&self, host: &DesiredHost) -> Result<(), HostError> {
         let paths = host.supervisord();
         let calls = Calls::one("end_supervisor", [paths.pidfile.as_str(), paths.config.as_str()]);
-        self.units("ending the old supervisor", &host.prefix, &calls, Vec::new(), END_WITHIN).await.map(|_| ())
+        self.units("ending the old supervisor", &host.prefix, &calls, Vec::new(), END_WITHIN).await?;
+        // Of a host that has no role any more nothing starts at boot either.
+        if host.idle { self.boots(host).await } else { Ok(()) }
     }
 }
 

@@ -100,6 +100,11 @@ impl<T: Transport> Machine<T> {
         if let Supervisor::Supervisord(own) = &host.supervisor {
             self.supervise_own(host, own).await?;
         }
+        self.boots(host).await
+    }
+
+    /// What starts everything at boot, or nothing.
+    pub(super) async fn boots(&self, host: &DesiredHost) -> Result<(), HostError> {
         let name = host.boot_unit();
         let Some(Boot { script, unit }) = &host.boot else {
             let mut calls = Calls::one("drop_boot", [name.as_str()]);

@@ -59,6 +59,8 @@ pub(super) enum What {
     Setting,
     /// Supervisors are ended.
     Retire,
+    /// Data is deleted.
+    Purge,
 }
 
 /// How many go at a time.
@@ -157,6 +159,7 @@ fn is_staging(kind: &StepKind) -> bool {
         | StepKind::Barrier
         | StepKind::Collect { .. } => true,
         StepKind::Retire { .. }
+        | StepKind::Purge { .. }
         | StepKind::Undo { .. }
         | StepKind::Repair { .. }
         | StepKind::Roll(_)
@@ -230,7 +233,7 @@ fn retire(plan: &Plan) -> Entry<'_> {
         _ => None,
     };
     let hosts: Vec<HostName> = plan.steps.iter().filter_map(host).collect();
-    let head = format!("end the supervisor on {} that was declared before", fold::hosts(hosts.iter()));
+    let head = format!("end the supervisor on {} that has nothing to do there any more", fold::hosts(hosts.iter()));
     bare(What::Retire, head, None, "nothing runs under it any more".to_owned())
 }
 
@@ -272,6 +275,7 @@ pub(super) fn wave_name(wave: Option<Wave>) -> &'static str {
         Some(Wave::Canary) => "canary",
         Some(Wave::Rest) => "rest",
         Some(Wave::Recreate) => "stop all",
+        Some(Wave::Leave) => "let go",
         None => "change",
     }
 }
@@ -292,6 +296,10 @@ fn other<'a>(kind: &'a StepKind, step: &'a Step) -> Option<Entry<'a>> {
             let rules: Vec<String> = rules.iter().map(ToString::to_string).collect();
             let head = format!("ask {service} before it goes on: {}", words::and(&rules));
             bare(What::Before, head, Some(service), format!("at most {}", words::duration(*within)))
+        }
+        StepKind::Purge { host, role } => {
+            let head = format!("delete the data of {role} on {host}");
+            bare(What::Purge, head, None, "it was named on the command line; there is no way back".to_owned())
         }
         StepKind::Undo { host, service, setting, .. } => {
             let head = format!("put {setting} of {service} back as it was");
@@ -340,6 +348,10 @@ fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &'a Step) ->
 fn actions(roll: &Roll) -> Vec<String> {
     let within = |what: &str, limit: &std::time::Duration| Some(format!("{what} ({})", words::duration(*limit)));
     let word = |action: &Action| match action {
+        Action::IfLeads => Some("does it lead? if so".to_owned()),
+        Action::Drain { within: limit } => within("drain", limit),
+        Action::Withdraw => Some("remove its configuration".to_owned()),
+        Action::PutBack => Some("put settings back".to_owned()),
         Action::CheckSafe => Some("safe to stop?".to_owned()),
         Action::BeforeStop => Some("before-stop".to_owned()),
         Action::Stop { within: limit } => within("stop", limit),

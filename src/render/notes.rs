@@ -62,7 +62,14 @@ fn refused(refusal: &Refusal, pen: &Pen) -> String {
 /// A note as a sentence; nothing for what the differences say already.
 fn told(note: &Note) -> Option<String> {
     let text = match note {
-        Note::Held { .. } | Note::Unobserved { .. } | Note::Orphan { .. } | Note::NotSelected { .. } => return None,
+        Note::LeavesLater { instance, service } => {
+            format!("{instance} leaves in another run: {service} does not come to what is declared in this one")
+        }
+        Note::Held { .. }
+        | Note::Kept { .. }
+        | Note::Unobserved { .. }
+        | Note::Orphan { .. }
+        | Note::NotSelected { .. } => return None,
         Note::Without { host, instances } => {
             let names = fold::instances(instances);
             format!(

@@ -90,9 +90,10 @@ pub(super) fn headline(plan: &Plan) -> String {
 
 /// What would happen, in a few words: `6 to restart, 6 files to write`.
 pub(super) fn what(plan: &Plan) -> String {
-    let Summary { starts, restarts, reloads, files, .. } = plan.summary;
+    let Summary { starts, restarts, reloads, files, leaves, .. } = plan.summary;
     let mut parts = Vec::new();
-    for (number, verb) in [(starts, "to start"), (restarts, "to restart"), (reloads, "to reload")] {
+    for (number, verb) in [(starts, "to start"), (restarts, "to restart"), (reloads, "to reload"), (leaves, "to leave")]
+    {
         if number > 0 {
             parts.push(format!("{number} {verb}"));
         }

@@ -68,7 +68,7 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
         Change::Supervisor { how: SupervisorChange::Down, .. } => line('!', "the supervisor does not run"),
         Change::Supervisor { how: SupervisorChange::Config, .. } => line('~', "configuration of the supervisor"),
         Change::Supervisor { how: SupervisorChange::Superseded, .. } => {
-            line('-', "the supervisor that was declared before still runs")
+            line('-', "the supervisor has nothing to do here any more, and still runs")
         }
         Change::Boot { host, path, from, to } => {
             outside(&path.replace(host.as_str(), "*"), *from, *to, "starts everything at boot")
@@ -150,6 +150,18 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
             line('~', &format!("{setting}: {observed} -> {repair}"))
         }
         Change::Debris { paths, .. } => line('-', &format!("left behind by an interrupted run: {}", list(paths))),
+        Change::Leaving { running, drained, .. } => {
+            let how = match (running, drained) {
+                (true, _) => "runs",
+                (false, true) => "is drained and stopped",
+                (false, false) => "does not run",
+            };
+            line('-', &format!("leaves: it is not declared any more, and {how}"))
+        }
+        Change::Kept { host, role } => {
+            let role = printable(role, LONGEST);
+            line('=', &format!("data of {role} is kept; `esapply --purge {role}@{host}` deletes it"))
+        }
         Change::Orphan { role, running, .. } => {
             let runs = if *running { "runs here" } else { "is here" };
             line('=', &format!("{} {runs} and is not declared", printable(role, LONGEST)))
@@ -177,6 +189,7 @@ fn topic(change: &Change) -> Topic {
         Change::File { .. } | Change::Mode { .. } => Topic::File,
         Change::NewInstance { .. }
         | Change::NotRunning { .. }
+        | Change::Leaving { .. }
         | Change::RestartPending { .. }
         | Change::ProcessDefinition { .. }
         | Change::Unsupervised { .. }
@@ -187,7 +200,7 @@ fn topic(change: &Change) -> Topic {
         | Change::ReloadOwed { .. } => Topic::Process,
         Change::NotReady { .. } | Change::Unasked { .. } | Change::NotHealthy { .. } => Topic::Health,
         Change::UndoLeft { .. } | Change::Setting { .. } => Topic::Setting,
-        Change::Held { .. } | Change::Accepted { .. } | Change::Orphan { .. } => Topic::Kept,
+        Change::Held { .. } | Change::Accepted { .. } | Change::Kept { .. } | Change::Orphan { .. } => Topic::Kept,
     }
 }
 

@@ -34,6 +34,8 @@ fn reason(reason: &Reason) -> Option<String> {
         Reason::Leftover => "an interrupted run left it".to_owned(),
         Reason::NotSettled => "no finished rollout leaves it so".to_owned(),
         Reason::Recreate => "its versions can't be mixed".to_owned(),
+        Reason::Undeclared => "it is not declared any more".to_owned(),
+        Reason::Leads => "it leaves, and those that stay would not follow it as their leader".to_owned(),
         Reason::Asked => "it was asked for".to_owned(),
         Reason::Follows => return None,
     };

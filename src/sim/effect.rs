@@ -8,7 +8,7 @@ use super::world::World;
 use crate::desired::{DesiredHost, DesiredInstance, Place, Software, Supervisor, UNIT_FOLDER};
 use crate::host::{Failure, HostError, Op};
 use crate::inventory::{HeldWhat, SoftwareObservation};
-use crate::model::{Digest, OnChange, SupervisorKind};
+use crate::model::{Digest, InstanceId, OnChange, SupervisorKind};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -82,6 +82,9 @@ impl SimHost {
             }
             if process.ends.is_none() {
                 let safe = world.safe_to_stop(&instance.id).is_ok();
+                if world.left(&instance.id).is_empty() {
+                    world.emptied.insert(instance.id.clone());
+                }
                 world.note(Effect::Stop { instance: instance.id.clone(), safe });
             }
             let until = Instant::now() + if stuck { within * 2 } else { stop };
@@ -208,6 +211,27 @@ impl SimHost {
                 if !paths.is_empty() {
                     world.note(Effect::Removed { host: self.name.clone(), paths });
                 }
+            }
+            Op::Drained { instance, .. } => {
+                machine.instances.entry(instance.id.role.to_string()).or_default().drained = true;
+            }
+            Op::Withdraw { instance, .. } => {
+                let role = instance.id.role.as_str();
+                if machine.instances.get(role).is_some_and(|one| one.process.is_some()) {
+                    return Err(self.error(Failure::Stop, format!("{role} still runs")));
+                }
+                if machine.instances.remove(role).is_some_and(|one| one.has_data) {
+                    machine.kept.insert(role.to_owned());
+                }
+                machine.units.remove(&instance.unit);
+                let drained = world.emptied.contains(&instance.id);
+                world.members.remove(&instance.id);
+                world.note(Effect::Withdrawn { instance: instance.id.clone(), drained });
+            }
+            Op::Purge { role, .. } => {
+                machine.kept.remove(role.as_str());
+                let instance = InstanceId::new(role.clone(), self.name.clone());
+                world.note(Effect::Purged { instance });
             }
             Op::Record { host, run, line } => {
                 machine.history.entry(run.clone()).or_default().push(line.clone());
@@ -340,6 +364,7 @@ fn render(machine: &mut Machine, instance: &DesiredInstance) {
         restart: instance.restart_generation,
         files: files.collect(),
         software: instance.software.to_vec(),
+        about: instance.about(),
     };
     let one = machine.instances.entry(instance.id.role.to_string()).or_default();
     one.generations.retain(|old| old.content != generation.content);

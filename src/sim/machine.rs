@@ -31,6 +31,8 @@ pub struct Machine {
     pub reboots: u32,
     /// Undo records by file name.
     pub undo: BTreeMap<String, UndoRecord>,
+    /// Roles of which only data is left.
+    pub kept: BTreeSet<String>,
     /// Left by interrupted operations.
     pub debris: BTreeSet<String>,
     /// Journals by run.
@@ -60,6 +62,8 @@ pub struct Instance {
     pub held: Option<Held>,
     /// Whether it has data.
     pub has_data: bool,
+    /// Whether it was recorded that nothing is left on it.
+    pub drained: bool,
     /// Files changed that the process has not read yet.
     pub reload_owed: bool,
 }
@@ -75,6 +79,8 @@ pub struct Generation {
     pub files: BTreeMap<String, (Digest, u32, String)>,
     /// Software folders that it uses, its own first.
     pub software: Vec<String>,
+    /// What it says of the instance that it was written for.
+    pub about: String,
 }
 
 /// The pid of the host's own first process.

@@ -36,6 +36,7 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
         init: init(machine),
         facts: HostFacts::default(),
         undo: machine.undo.clone(),
+        kept: machine.kept.clone(),
         debris: machine.debris.iter().cloned().collect(),
     }
 }
@@ -84,6 +85,8 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
         files: files.collect::<BTreeMap<_, _>>(),
         process,
         adoption: None,
+        about: current.filter(|_| declared.is_none()).map(|generation| generation.about.clone()),
+        drained: one.drained,
         held: one.held.clone(),
         has_data: one.has_data,
         found: BTreeSet::new(),

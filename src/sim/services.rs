@@ -68,6 +68,7 @@ impl Services for SimServices {
             world.note(Effect::Setting { service, setting, value, recorded });
         }
         self.cluster.set_setting(service, setting, value.clone());
+        self.cluster.world().told(value);
         if self.cluster.dies(number, When::After) || self.cluster.dies(number, When::During) {
             self.cluster.die().await;
         }
@@ -83,6 +84,15 @@ impl Services for SimServices {
             self.cluster.die().await;
         }
         Ok(())
+    }
+
+    async fn left(&self, instance: &InstanceId) -> Result<Vec<Value>, String> {
+        self.cluster.alive().await;
+        Ok(self.cluster.world().settled().left(instance))
+    }
+
+    async fn stuck(&self, _: &InstanceId, _: &[Value]) -> Option<String> {
+        None
     }
 
     async fn status(&self, service: &ServiceName) -> Vec<String> {

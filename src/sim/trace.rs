@@ -46,6 +46,10 @@ pub enum Effect {
     Locked { host: HostName },
     /// A journal line.
     Recorded { host: HostName, line: String },
+    /// The configuration of an instance that leaves was removed; whether nothing was left on it when it was stopped.
+    Withdrawn { instance: InstanceId, drained: bool },
+    /// Data was deleted.
+    Purged { instance: InstanceId },
     /// A hold was written or removed.
     Hold { instance: InstanceId, held: bool },
 }
@@ -69,6 +73,8 @@ impl Effect {
             | Self::Start { instance, .. }
             | Self::Switch { instance, .. }
             | Self::Reload { instance }
+            | Self::Withdrawn { instance, .. }
+            | Self::Purged { instance }
             | Self::Hold { instance, .. } => Some(&instance.host),
             Self::Wrote { host, .. }
             | Self::Removed { host, .. }

@@ -91,6 +91,7 @@ fn running(wanted: &DesiredInstance, pid: u32, supervisor: u32) -> Instance {
         restart: wanted.restart_generation,
         files,
         software: wanted.software.to_vec(),
+        about: String::new(), // thousands of them are never let go
     };
     let process = Process {
         pid,

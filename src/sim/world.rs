@@ -22,6 +22,10 @@ pub(crate) struct World {
     pub(crate) settings: BTreeMap<(ServiceName, Name), Value>,
     pub(crate) trace: Vec<Traced>,
     pub(crate) operations: usize,
+    /// Instances that the services were told to move things away from, and since when.
+    pub(super) excluded: BTreeMap<InstanceId, Instant>,
+    /// Instances that nothing was left on when they were stopped.
+    pub(super) emptied: BTreeSet<InstanceId>,
     leaders: BTreeMap<ServiceName, Leader>,
     seed: u64,
     next_pid: u32,
@@ -60,6 +64,8 @@ impl World {
             settings: BTreeMap::new(),
             trace: Vec::new(),
             operations: 0,
+            excluded: BTreeMap::new(),
+            emptied: BTreeSet::new(),
             leaders: BTreeMap::new(),
             seed,
             next_pid: 100,
@@ -79,7 +85,12 @@ impl World {
             votes: one.votes,
             phased: one.module.phases.is_some(),
         };
-        self.members = desired.instances.iter().map(|(id, one)| (id.clone(), member(one))).collect();
+        // What is not declared any more goes on until it is let go.
+        let hosts = &self.hosts;
+        let there =
+            |id: &InstanceId| hosts.get(&id.host).is_some_and(|host| host.instances.contains_key(id.role.as_str()));
+        self.members.retain(|id, _| there(id));
+        self.members.extend(desired.instances.iter().map(|(id, one)| (id.clone(), member(one))));
     }
 
     pub(crate) fn set_faults(&mut self, faults: Faults) {
@@ -205,6 +216,23 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What is left on an instance: something, until the service was told to move it, and some time later.
+    pub(crate) fn left(&self, id: &InstanceId) -> Vec<Value> {
+        let gone = self.excluded.get(id).is_some_and(|since| since.elapsed() >= self.behaviour.copies);
+        if gone { Vec::new() } else { vec![Value::String("a copy".to_owned())] }
+    }
+
+    /// A setting was written: whoever it names is moved away from.
+    pub(crate) fn told(&mut self, value: &Value) {
+        let text = value.to_string();
+        let named = |id: &&InstanceId| text.contains(&format!("leave {id}"));
+        let named: BTreeSet<InstanceId> = self.members.keys().filter(named).cloned().collect();
+        self.excluded.retain(|id, _| named.contains(id));
+        for id in named {
+            self.excluded.entry(id).or_insert_with(Instant::now);
+        }
     }
 
     /// Whether what must hold before a phase of a change does: all of the service are healthy, and of one version.

@@ -254,6 +254,12 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
+    /// Forgets a program whose entry is gone and that does not run.
+    pub async fn forget(&self, program: &str) -> Result<(), SupervisorError> {
+        self.reread().await?;
+        self.done("supervisor.removeProcessGroup", program, &[fault::BAD_NAME]).await
+    }
+
     /// Sends a signal, by its name.
     pub async fn signal(&self, program: &str, signal: &str) -> Result<(), SupervisorError> {
         let arguments = [Argument::Text(program), Argument::Text(signal)];

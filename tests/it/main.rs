@@ -29,6 +29,7 @@ mod history;
 mod hostile;
 mod import;
 mod layout;
+mod leaving;
 mod local_host;
 mod locked;
 mod modules;

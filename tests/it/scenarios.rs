@@ -103,6 +103,8 @@ pub(crate) fn converged(desired: &Desired) -> Inventory {
                 files: one.files.iter().map(file).collect(),
                 process,
                 adoption: None,
+                about: None,
+                drained: false,
                 held: None,
                 previous: None,
                 has_data: true,
@@ -154,6 +156,7 @@ fn options(given: &Value, desired: &Desired) -> PlanOptions {
         waivers: waivers
             .map(|(name, why)| (Name::new(name).expect("a name"), why.as_str().expect("text").to_owned()))
             .collect(),
+        purge: BTreeSet::new(),
         asked: given["asked"].as_str().map(|word| match word {
             "restart" => Again::Restart { since: 0 },
             "reload" => Again::Reload,

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod connection;
+mod drain;
 mod import;
 mod job;
 mod live;

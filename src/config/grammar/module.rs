@@ -4,6 +4,7 @@ use super::super::module::Versions;
 use super::super::module::process::{Capability, Mode, Signal};
 use super::super::values::FromKdl;
 use super::connection::CONNECTION;
+use super::drain::DRAIN;
 use super::import::{ADOPT, IMPORT};
 use super::job::JOB;
 use super::live::LIVE;
@@ -48,6 +49,7 @@ static MODULE: Spec = Spec::word("module", "The module. The whole file is this o
         &STRATEGY,
         &ROLLING,
         &PHASES,
+        &DRAIN,
         &SETTLED,
         &LIVE,
         &STATUS,
@@ -222,7 +224,13 @@ static ORDINAL: Spec = Spec::word("ordinal", "The instance's id.").args(&[Field:
 )]);
 
 static VOTES: Spec = Spec::word("votes", "Which instances form the quorum; more than half of them stay up.")
-    .args(&[Field::need("EXPR", EXPR, "Whether this one does. Without the node there is no quorum.")]);
+    .args(&[Field::need("EXPR", EXPR, "Whether this one does. Without the node there is no quorum.")])
+    .props(&[&[Field::or(
+        "by-file",
+        bool::WHAT,
+        "#false",
+        "Members know each other from their files alone: one joins or leaves at a time, and who leaves does not lead.",
+    )]]);
 
 static TIER: Spec = Spec::word("tier", "The part of the service that an instance belongs to.").args(&[Field::need(
     "NAME",

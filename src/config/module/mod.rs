@@ -3,6 +3,7 @@
 mod adopt;
 mod artifact;
 mod connection;
+mod drain;
 mod filters;
 mod import;
 mod job;
@@ -80,7 +81,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let expression =
         |body: &mut Body<'a>, name: &str, what: &str| one_text(body, name, what).map(|text| scope.expr(text, &[]));
     let ordinal = expression(&mut body, "ordinal", "an expression for the instance's number");
-    let quorum = expression(&mut body, "votes", "an expression that says which instances vote");
+    let (quorum, by_file) = votes(&mut body, &scope);
     let tier = one_text(&mut body, "tier", "a template for the tier's name").map(|text| scope.template(text, &[]));
     let settings = rolling::settings(body.many("setting"), &scope);
     let live = body.one("live").map(|node| live::live(&node, &params, &settings, &scope)).unwrap_or_default();
@@ -113,9 +114,11 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         converged: gate(&mut body, "converged"),
         safe_to_stop: body.one("safe-to-stop").map(|node| rolling::safety(&node, &scope)).unwrap_or_default(),
         quorum,
+        by_file,
         strategy: rolling::strategy(body.one("strategy")),
         rolling: rolling::rolling(body.one("rolling"), &scope, &settings),
         phases,
+        drain: body.one("drain").and_then(|node| drain::drain(&node, &scope, &settings)),
         live,
         settled: body.one("settled").map(|node| rolling::settled(&node, &scope, &settings)).unwrap_or_default(),
         status: body.one("status").map(|node| rolling::status(&node, &scope)).unwrap_or_default(),
@@ -131,6 +134,15 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     scope.check_files(&module, &given.templates);
     scope.check_leader(&module);
     Some(Module { templates: given.templates, ..module })
+}
+
+/// Which instances vote, and whether they know each other from their files alone.
+fn votes(body: &mut Body<'_>, scope: &Scope<'_>) -> (Option<crate::model::Expr>, bool) {
+    let Some(child) = body.one("votes") else { return (None, false) };
+    let text = child.arg::<String>(0, "an expression that says which instances vote");
+    let by_file = child.flag("by-file");
+    child.finish();
+    (text.map(|text| scope.expr(text, &[])), by_file)
 }
 
 /// The one text of a child that has nothing else.

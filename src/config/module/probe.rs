@@ -27,6 +27,7 @@ pub(super) struct Use {
 impl Use {
     pub(super) const GATE: Self = Self { sent: &[], judged: names::ANSWER, judges: false };
     pub(super) const RULE: Self = Self { judges: true, ..Self::GATE };
+    pub(super) const STUCK: Self = Self { sent: names::LEFT, judged: names::STUCK, judges: false };
     pub(super) const WRITE: Self = Self { sent: &["value"], judged: names::VALUE, judges: false };
 }
 

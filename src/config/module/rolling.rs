@@ -11,7 +11,7 @@ use crate::model::{Ask, Hook, Name, Per, Probe, Rolling, SafetyRule, Setting, Se
 use indexmap::IndexMap;
 
 /// The settings of a module by name.
-type Settings = IndexMap<Name, Setting>;
+pub(super) type Settings = IndexMap<Name, Setting>;
 
 pub(super) fn settings(nodes: Vec<Node<'_>>, scope: &Scope<'_>) -> Settings {
     let mut settings = Settings::new();
@@ -47,7 +47,7 @@ fn part<'a>(child: &mut Option<Node<'a>>, node: &Node<'_>, name: &str) -> Option
 }
 
 /// A probe whose answer is a value.
-fn ask(node: &Node<'_>, scope: &Scope<'_>) -> Option<Ask> {
+pub(super) fn ask(node: &Node<'_>, scope: &Scope<'_>) -> Option<Ask> {
     let children = node.children();
     let value = children.first().and_then(|child| child.need_prop::<String>("value"));
     let value = value.map(|text| scope.expr(text, names::ANSWER));
@@ -61,8 +61,15 @@ fn ask(node: &Node<'_>, scope: &Scope<'_>) -> Option<Ask> {
 }
 
 pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
+    let rules = rules(node.body().rest(), node, scope);
+    node.finish();
+    rules
+}
+
+/// Rules, each by its name.
+pub(super) fn rules(nodes: Vec<Node<'_>>, node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
     let mut rules: Vec<(Spanned<Name>, SafetyRule)> = Vec::new();
-    for child in node.body().rest() {
+    for child in nodes {
         let name = child.arg_as::<Name>("the rule's name");
         let passes = child.flag("passes");
         let probe = only(&child, scope, Use::RULE);
@@ -75,7 +82,6 @@ pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
         }
         rules.push((name.clone(), SafetyRule { name: name.value, passes, probe }));
     }
-    node.finish();
     rules.into_iter().map(|(_, rule)| rule).collect()
 }
 
@@ -157,7 +163,7 @@ fn hook(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -> Option<Hook>
 }
 
 /// The setting that a node names, when the module has it.
-fn known(node: &Node<'_>, settings: &Settings) -> Option<Name> {
+pub(super) fn known(node: &Node<'_>, settings: &Settings) -> Option<Name> {
     there(node, node.arg_as::<Name>("the name of a setting")?, settings)
 }
 

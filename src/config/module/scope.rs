@@ -18,6 +18,12 @@ pub(super) mod names {
     pub(in super::super) const ANSWER: &[&str] = &["status", "text", "body", "kv", "answers"];
     /// In what reads, writes or judges a setting.
     pub(in super::super) const VALUE: &[&str] = &["value", "status", "text", "body", "kv", "answers"];
+    /// In what a setting becomes while an instance leaves.
+    pub(in super::super) const MOVED: &[&str] = &["value", "leaving"];
+    /// In what is asked when that does not go on.
+    pub(in super::super) const LEFT: &[&str] = &["left"];
+    /// In what judges the answer to that.
+    pub(in super::super) const STUCK: &[&str] = &["left", "status", "text", "body", "kv", "answers"];
     /// Where only the version of the software is known.
     pub(in super::super) const VERSION: &[&str] = &["version"];
     /// For plugins.
@@ -219,6 +225,8 @@ impl<'a> Scope<'a> {
                     .flat_map(|phase| &phase.before)
                     .map(|rule| &rule.probe),
             )
+            .chain(module.drain.iter().flat_map(|drain| drain.rules.iter().map(|rule| &rule.probe)))
+            .chain(module.drain.iter().flat_map(|drain| drain.stuck.iter().chain([&drain.left.probe])))
             .chain(module.status.iter().map(|line| &line.probe));
         let mut asking = probes.filter(|probe: &&Probe| probe.on == ProbeOn::Leader);
         if let (None, Some(probe)) = (&module.rolling.last, asking.next()) {

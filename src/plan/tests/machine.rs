@@ -26,6 +26,7 @@ pub(crate) fn desired_host(at: &str) -> DesiredHost {
         }),
         units: format!("es_cluster-test:{at}"),
         boot: None,
+        idle: false,
         prefix,
     }
 }

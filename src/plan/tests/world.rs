@@ -90,6 +90,7 @@ pub(crate) fn module(module: &str) -> Module {
         converged: None,
         safe_to_stop: vec![],
         quorum: None,
+        by_file: false,
         strategy: Strategy::Rolling,
         import: None,
         adopt: None,
@@ -102,6 +103,7 @@ pub(crate) fn module(module: &str) -> Module {
             no_return: None,
         },
         phases: None,
+        drain: None,
         settled: vec![],
         status: vec![],
         singleton: None,
@@ -206,9 +208,21 @@ pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
     let inputs = Inputs { file: Digest::of(b"file"), modules: Digest::of(b"modules"), lock: Digest::of(b"lock") };
     let (hosts, instances, services) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let (secrets, accepted, jobs, declared) = (<_>::default(), <_>::default(), vec![], <_>::default());
-    let anew = None;
-    let mut desired =
-        Desired { cluster, rollout, inputs, hosts, instances, services, secrets, jobs, accepted, declared, anew };
+    let (anew, leaving) = (None, BTreeMap::new());
+    let mut desired = Desired {
+        cluster,
+        rollout,
+        inputs,
+        hosts,
+        instances,
+        leaving,
+        services,
+        secrets,
+        jobs,
+        accepted,
+        declared,
+        anew,
+    };
     for spec in roles {
         let software = software(spec);
         for (number, at) in spec.hosts.iter().enumerate() {

@@ -52,6 +52,14 @@ impl Services for Noted {
         Ok(())
     }
 
+    async fn left(&self, _: &InstanceId) -> Result<Vec<Value>, String> {
+        Ok(Vec::new())
+    }
+
+    async fn stuck(&self, _: &InstanceId, _: &[Value]) -> Option<String> {
+        None
+    }
+
     async fn status(&self, service: &ServiceName) -> Vec<String> {
         self.note(format!("status {service}")).await;
         vec!["fine".to_owned()]

@@ -92,6 +92,7 @@ pub(super) fn module() -> Module {
         converged: None,
         safe_to_stop: Vec::new(),
         quorum: None,
+        by_file: false,
         strategy: Strategy::Rolling,
         import: None,
         adopt: None,
@@ -104,6 +105,7 @@ pub(super) fn module() -> Module {
             no_return: None,
         },
         phases: None,
+        drain: None,
         settled: Vec::new(),
         status: Vec::new(),
         singleton: None,
@@ -137,6 +139,7 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
         accepted: BTreeMap::new(),
         declared: crate::model::Declared::default(),
         anew: None,
+        leaving: BTreeMap::new(),
     }
 }
 
@@ -152,6 +155,7 @@ fn host(name: &HostName) -> DesiredHost {
         supervisor: Supervisor::Systemd,
         units: String::new(),
         boot: None,
+        idle: false,
     }
 }
 

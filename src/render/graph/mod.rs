@@ -173,7 +173,7 @@ fn mark(number: usize, entry: &Entry<'_>, several: bool) -> Mark {
         What::Gate(GateKind::Converged) => ("gate", "gate: final state".to_owned()),
         What::Before => ("gate", entry.head.clone()),
         What::Setting => ("setting", entry.head.clone()),
-        What::Retire => ("rest", entry.head.clone()),
+        What::Retire | What::Purge => ("rest", entry.head.clone()),
     };
     let gates = match entry.what {
         What::Roll(_) => entry.gates.join(", "),

@@ -33,6 +33,7 @@ impl Listed {
             What::Gate(GateKind::Healthy | GateKind::Converged) | What::Before => ("gate", "gate"),
             What::Setting => ("setting", "setting"),
             What::Retire => ("retire", "retire"),
+            What::Purge => ("retire", "purge"),
         };
         let (hosts, roles) = match entry.service.filter(|_| entry.instances.is_empty()) {
             Some(service) => places.of_service(service),

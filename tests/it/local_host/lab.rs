@@ -90,6 +90,7 @@ impl Lab {
                 pidfile: format!("{prefix}/run/supervisord.pid"),
             }),
             units: "es_cluster-lab:node1".to_owned(),
+            idle: false,
             boot: None,
             prefix: prefix.clone(),
         };
@@ -321,6 +322,8 @@ fn module() -> Module {
         healthy: None,
         converged: None,
         safe_to_stop: Vec::new(),
+        by_file: false,
+        drain: None,
         quorum: None,
         strategy: Strategy::Rolling,
         import: None,

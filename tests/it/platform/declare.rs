@@ -7,9 +7,9 @@ use es_cluster::desired::{
 };
 use es_cluster::diag::{Span, Spanned};
 use es_cluster::model::{
-    Digest, Expr, Gate, Hook, HostName, HostNeeds, InstanceId, Module, ModuleName, Name, OnChange, OnFailure, Order,
-    Parse, Per, Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, SafetyRule, Scope, ServiceName, Settled, Strategy,
-    SupervisorKind, Transport, Version,
+    Ask, Digest, Drain, Expr, Gate, Hook, HostName, HostNeeds, InstanceId, Module, ModuleName, Moved, Name, OnChange,
+    OnFailure, Order, Parse, Per, Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, SafetyRule, Scope, ServiceName,
+    Settled, Strategy, SupervisorKind, Transport, Version,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,11 @@ pub(crate) fn host(number: u8) -> HostName {
 
 pub(crate) fn setting() -> Name {
     Name::new("moves").expect("name")
+}
+
+/// What makes a service move things away from an instance.
+pub(crate) fn away() -> Name {
+    Name::new("away").expect("name")
 }
 
 pub(crate) fn service_name(index: usize) -> ServiceName {
@@ -62,6 +67,15 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         expect: Expr(spanned(format!("value != '{CHANGED}'"))),
         repair: serde_json::Value::Null,
     };
+    let drain = || Drain {
+        within: Duration::from_hours(1),
+        when: None,
+        rules: vec![],
+        sets: vec![Moved { setting: away(), to: Expr(spanned("'leave ' ~ leaving".to_owned())), put_back: true }],
+        left: Ask { probe: probe(false), value: Expr(spanned("[]".to_owned())) },
+        stuck: None,
+        finish: vec![],
+    };
     Module {
         name: name(index),
         doc: String::new(),
@@ -88,6 +102,8 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         healthy: gate(120, true),
         converged: if spec.converged { gate(240, false) } else { None },
         safe_to_stop: spec.rules.then(rule).into_iter().collect(),
+        by_file: spec.voters,
+        drain: spec.rules.then(drain),
         quorum: spec.voters.then(|| Expr(spanned("true".to_owned()))),
         strategy: if spec.recreate { Strategy::Recreate { on_version_only: true } } else { Strategy::Rolling },
         import: None,
@@ -141,6 +157,7 @@ fn desired_host(name: HostName, spec: &Spec) -> DesiredHost {
                 pidfile: format!("{prefix}/run/supervisord.pid"),
             })
         },
+        idle: false,
         boot: spec.boot.then(|| Boot { script: format!("start {}", spec.systemd), unit: "[Service]".to_owned() }),
         prefix,
     }
@@ -174,6 +191,7 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
         accepted: BTreeMap::new(),
         declared: es_cluster::model::Declared::default(),
         anew: None,
+        leaving: BTreeMap::new(),
     };
     let runtime = software("runtime", spec.runtime);
     for (index, service) in spec.services.iter().enumerate() {

@@ -1,0 +1,160 @@
+//! Instances that are there and nobody declares any more: what their own generations say of them, as instances that can be
+//! spoken to, drained, and stopped. Nothing is rendered for them.
+
+use super::{About, Desired, DesiredHost, DesiredInstance, DesiredProcess, DesiredService};
+use crate::expr::Context;
+use crate::inventory::{InstanceObservation, Inventory, Seen};
+use crate::model::{Digest, InstanceId, Module, ModuleName, Name, RoleId, SecretRef, ServiceName, Value, Version};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a stop may take of what its module says nothing of any more.
+const STOP_WITHIN: Duration = Duration::from_mins(5);
+
+/// Finds a module that no role uses.
+pub type FindModule<'a> = &'a dyn Fn(&ModuleName) -> Option<Arc<Module>>;
+
+impl Desired {
+    /// An instance that is declared, or one that leaves.
+    pub fn instance(&self, id: &InstanceId) -> Option<&DesiredInstance> {
+        self.instances.get(id).or_else(|| self.leaving.get(id))
+    }
+
+    /// Instances of a service that are there and are not declared any more, by name.
+    pub fn leaving_of<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = &'a DesiredInstance> + use<'a> {
+        self.leaving.values().filter(move |one| one.service == *service)
+    }
+
+    /// Takes in what was observed and is not declared. `find` reads a module that no role uses any more.
+    pub fn let_go(&mut self, inventory: &Inventory, find: FindModule<'_>) {
+        let mut leaving = BTreeMap::new();
+        for host in self.hosts.values() {
+            let Some(seen) = inventory.hosts.get(&host.name).and_then(Seen::seen) else { continue };
+            for (role, found) in &seen.instances {
+                let Ok(role) = RoleId::new(role) else { continue };
+                let id = InstanceId::new(role, host.name.clone());
+                if self.instances.contains_key(&id) {
+                    continue;
+                }
+                if let Some(one) = self.known(host, &id, found, find) {
+                    leaving.insert(id, one);
+                }
+            }
+        }
+        for one in leaving.values() {
+            self.services.entry(one.service.clone()).or_insert_with(|| DesiredService {
+                name: one.service.clone(),
+                module: Arc::clone(&one.module),
+                instances: Vec::new(),
+            });
+        }
+        self.leaving = leaving;
+    }
+
+    /// An instance from what its generation says. `None` when that says nothing that we can use.
+    fn known(
+        &self,
+        host: &DesiredHost,
+        id: &InstanceId,
+        found: &InstanceObservation,
+        find: FindModule<'_>,
+    ) -> Option<DesiredInstance> {
+        let about = About::parse(found.about.as_deref()?)?;
+        let (name, service) = (ModuleName::new(&about.module).ok()?, ServiceName::new(&about.service).ok()?);
+        let module = match self.services.get(&service) {
+            // A name that now belongs to another module is another service's.
+            Some(known) if known.module.name.value == name => Arc::clone(&known.module),
+            Some(_) => return None,
+            None => {
+                let used = self.services.values().find(|known| known.module.name.value == name);
+                used.map(|known| Arc::clone(&known.module)).or_else(|| find(&name))?
+            }
+        };
+        let version = found.version_of(&name).or_else(|| Version::parse(&about.version).ok())?;
+        let mut params: indexmap::IndexMap<Name, Value> = indexmap::IndexMap::new();
+        params.extend(
+            about.texts.iter().filter_map(|(name, text)| Some((Name::new(name).ok()?, Value::Text(text.clone())))),
+        );
+        let secret = |(name, secret): (&String, &String)| {
+            Some((Name::new(name).ok()?, Value::Secret(SecretRef(secret.clone()))))
+        };
+        params.extend(about.secrets.iter().filter_map(secret));
+        let ports = about.ports.iter().filter_map(|(name, port)| Some((Name::new(name).ok()?, *port))).collect();
+        let (prefix, role) = (&host.prefix, &id.role);
+        let (conf, data, log) =
+            (format!("{prefix}/conf/{role}"), format!("{prefix}/data/{role}"), format!("{prefix}/log/{role}"));
+        let (nothing, process) = (Digest::of(b""), module.process.as_ref());
+        Some(DesiredInstance {
+            id: id.clone(),
+            service: service.clone(),
+            version: version.clone(),
+            ordinal: about.ordinal,
+            tier: about.tier.clone(),
+            votes: about.votes,
+            params: Arc::new(params),
+            ports: Arc::new(ports),
+            memory: 0,
+            needs: Arc::from([]),
+            free_disk: 0,
+            context: self.names(host, id, &about, &service, &version),
+            software: found.software.clone().into(),
+            files: Arc::from([]),
+            process: Arc::new(DesiredProcess {
+                program: role.to_string(),
+                stop_signal: process.map_or_else(|| "TERM".to_owned(), |process| process.stop_signal.clone()),
+                stop_within: process.map_or(STOP_WITHIN, |process| process.stop_within),
+                logs: vec![format!("{log}/console.log")],
+                ..DesiredProcess::default()
+            }),
+            unit: host.unit_of(role.as_str()),
+            data_dir: data,
+            adopts: None,
+            log_dir: log,
+            conf_dir: conf,
+            content_generation: found.current.unwrap_or(nothing),
+            restart_generation: found.current_restart.unwrap_or(nothing),
+            module,
+        })
+    }
+
+    /// What templates and expressions see of it: `service.instances` are those that stay.
+    fn names(
+        &self,
+        host: &DesiredHost,
+        id: &InstanceId,
+        about: &About,
+        service: &ServiceName,
+        version: &Version,
+    ) -> Context {
+        let (prefix, role) = (&host.prefix, &id.role);
+        let mut names: Map<String, Json> = about.names.clone();
+        let label = names.get("instance").and_then(|one| one.get("label")).cloned().unwrap_or(Json::Null);
+        let told = |name: &str| names.get("host").and_then(|host| host.get(name)).cloned().unwrap_or(Json::Null);
+        let (number, labels) = (told("number"), told("labels"));
+        let stays =
+            self.services.get(service).and_then(|of| of.instances.first()).and_then(|first| self.instances.get(first));
+        let seen = |name: &str| stays.and_then(|one| one.context.get(name));
+        let none = json!({ "name": service.as_str(), "expected": 0, "instances": [] });
+        let of_service = seen("service").unwrap_or(none);
+        let peers = of_service.get("instances").cloned().unwrap_or_else(|| json!([]));
+        let run = format!("{prefix}/run/{role}");
+        let ours = json!({
+            "cluster": { "name": self.cluster.as_str() },
+            "host": { "name": host.name.as_str(), "address": host.address, "number": number, "labels": labels, "prefix": prefix },
+            "instance": {
+                "name": id.to_string(), "role": role.as_str(), "label": label, "ordinal": about.ordinal, "tier": about.tier,
+            },
+            "version": version.as_str(),
+            "conf": format!("{prefix}/conf/{role}/current"),
+            "dirs": {
+                "data": format!("{prefix}/data/{role}"), "log": format!("{prefix}/log/{role}"), "run": run,
+                "tmp": format!("{run}/tmp"), "conf": format!("{prefix}/conf/{role}"),
+            },
+            "service": of_service, "services": seen("services").unwrap_or_else(|| json!({})), "peers": peers,
+        });
+        names.extend(ours.as_object().cloned().unwrap_or_default());
+        Context::new(&names.into())
+    }
+}

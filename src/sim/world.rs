@@ -40,6 +40,8 @@ pub(crate) struct World {
 pub(crate) struct Member {
     pub(crate) service: ServiceName,
     pub(crate) votes: bool,
+    /// Whether the others' files name it.
+    pub(crate) declared: bool,
     /// Whether its versions are mixed only with a pin.
     pub(crate) phased: bool,
 }
@@ -83,6 +85,7 @@ impl World {
         let member = |one: &crate::desired::DesiredInstance| Member {
             service: one.service.clone(),
             votes: one.votes,
+            declared: true,
             phased: one.module.phases.is_some(),
         };
         // What is not declared any more goes on until it is let go.
@@ -90,6 +93,7 @@ impl World {
         let there =
             |id: &InstanceId| hosts.get(&id.host).is_some_and(|host| host.instances.contains_key(id.role.as_str()));
         self.members.retain(|id, _| there(id));
+        self.members.values_mut().for_each(|member| member.declared = false);
         self.members.extend(desired.instances.iter().map(|(id, one)| (id.clone(), member(one))));
     }
 
@@ -185,7 +189,8 @@ impl World {
             let voters = || self.members.iter().filter(|(_, one)| one.service == *service && one.votes);
             let there = voters().filter(|(id, _)| up.contains(id)).count();
             // Voters that were never started do not count against a service that grows.
-            let all = voters().filter(|(id, _)| self.exists(id)).count();
+            let counts = |id: &InstanceId, one: &Member| if one.declared { self.exists(id) } else { up.contains(id) };
+            let all = voters().filter(|(id, one)| counts(id, one)).count();
             all == 0 || there > all / 2
         };
         let serves = |id: &&InstanceId| self.members.get(*id).is_some_and(|one| quorum(&one.service));

@@ -149,7 +149,11 @@ impl Run<'_> {
 fn words(left: &[Value], why: &str) -> String {
     let name = |one: &Value| match one {
         Value::String(name) => name.clone(),
-        other => other.get("name").and_then(Value::as_str).map_or_else(|| other.to_string(), str::to_owned),
+        Value::Object(fields) => {
+            let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            fields.get("name").map_or_else(|| fields.values().take(3).map(word).collect::<Vec<_>>().join(" "), word)
+        }
+        other => other.to_string(),
     };
     let names: Vec<String> = left.iter().take(NAMED).map(name).collect();
     let more = if left.len() > NAMED { ", …" } else { "" };

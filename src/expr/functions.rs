@@ -14,6 +14,8 @@ pub(super) fn add_to(engine: &mut Environment<'_>) {
     engine.add_function("version_starts", version_starts);
     engine.add_function("loopback", loopback);
     engine.add_function("only_copies", only_copies);
+    engine.add_function("rows_at", super::rows::rows_at);
+    engine.add_function("moved_away", super::rows::moved_away);
     engine.add_test("version_at_least", version_at_least);
     engine.add_test("version_below", version_below);
     engine.add_test("version_starts", version_starts);
@@ -68,7 +70,7 @@ fn only_copies(state: &State, rows: &Value, keys: &Value, place: &str, name: &st
     Ok(here.into_iter().filter(|(id, _)| !elsewhere.contains(id)).map(|(_, row)| row).collect())
 }
 
-fn field(row: &Value, key: &str) -> Result<Value, Error> {
+pub(super) fn field(row: &Value, key: &str) -> Result<Value, Error> {
     let value = row.get_attr(key)?;
     if value.is_undefined() {
         return Err(Error::new(ErrorKind::UndefinedError, format!("a row has no `{key}`")));

@@ -7,6 +7,7 @@
 mod engine;
 mod error;
 mod functions;
+mod rows;
 mod scan;
 #[cfg(test)]
 mod tests;

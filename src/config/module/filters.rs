@@ -46,8 +46,18 @@ pub(super) const FILTERS: &[&str] = &[
 ];
 
 /// Functions that modules use, for suggestions.
-pub(super) const FUNCTIONS: &[&str] =
-    &["dict", "loopback", "namespace", "only_copies", "range", "version_at_least", "version_below", "version_starts"];
+pub(super) const FUNCTIONS: &[&str] = &[
+    "dict",
+    "loopback",
+    "moved_away",
+    "namespace",
+    "only_copies",
+    "range",
+    "rows_at",
+    "version_at_least",
+    "version_below",
+    "version_starts",
+];
 
 /// Tests that modules use, for suggestions.
 pub(super) const TESTS: &[&str] = &[

@@ -272,6 +272,16 @@ fn change(page: &mut Page, module: &Module) {
     for phase in module.phases.iter().flat_map(|phases| &phases.list) {
         page.line(2, &phase_of(phase));
     }
+    if let Some(drain) = &module.drain {
+        let when = drain.when.as_ref().map_or_else(String::new, |when| format!(", when {}", inline(when)));
+        let ask: Vec<String> = drain.rules.iter().map(|rule| rule.name.to_string()).collect();
+        let asked = if ask.is_empty() { String::new() } else { format!(", once {} holds", and(&ask)) };
+        let within = duration(drain.within);
+        page.line(2, &format!("one that leaves is drained first, {within} at most{when}{asked}"));
+    }
+    if module.by_file {
+        page.line(2, "members know each other from their files alone: one joins or leaves at a time");
+    }
     for settled in &module.settled {
         let read = module.settings.get(&settled.setting).map_or_else(String::new, |setting| asked(&setting.read));
         let text = format!(

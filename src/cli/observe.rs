@@ -2,9 +2,9 @@
 
 use super::error::CliError;
 use super::world::World;
-use crate::desired::{Desired, FindModule};
+use crate::desired::Desired;
 use crate::host::{Platform as _, Wanted};
-use crate::inventory::{HostObservation, Inventory, Seen, Snapshot, Unseen};
+use crate::inventory::{FindModule, HostObservation, Inventory, Seen, Snapshot, Unseen};
 use crate::model::HostName;
 use crate::probe;
 use futures::StreamExt as _;

@@ -14,7 +14,6 @@ mod job;
 mod jobs;
 mod keys;
 mod launch;
-mod leaving;
 mod needs;
 mod paths;
 mod render;
@@ -29,8 +28,8 @@ pub use adopts::Adopts;
 pub use anew::{Anew, Between, phase_of_file};
 pub use expand::expand;
 pub use job::DesiredJob;
-pub use leaving::FindModule;
 pub use needs::Need;
+pub use supervisor::SupervisordPaths;
 
 use crate::expr::Context;
 use crate::model::{
@@ -51,14 +50,13 @@ pub struct Desired {
     pub rollout: Rollout,
     /// What the plan is made from.
     pub inputs: Inputs,
-    /// Hosts of the file. Those without a role are there for what may still be on them.
+    /// Hosts of the file.
     pub hosts: BTreeMap<HostName, DesiredHost>,
     /// Every role on every of its hosts that has a process.
     pub instances: BTreeMap<InstanceId, DesiredInstance>,
-    /// Instances that are there and not declared any more, as their own generations tell of them. Nothing until somebody has
-    /// looked ([`Desired::let_go`]).
+    /// Instances that are there and not declared any more, as their generations tell of them: [`Desired::let_go`].
     pub leaving: BTreeMap<InstanceId, DesiredInstance>,
-    /// Instances by service. A service of which nothing is declared any more has none.
+    /// Instances by service; none where nothing is declared any more.
     pub services: BTreeMap<ServiceName, DesiredService>,
     /// The declared secrets by name.
     pub secrets: BTreeMap<String, Secret>,
@@ -192,17 +190,6 @@ impl Supervisor {
             Self::Systemd => None,
         }
     }
-}
-
-/// Where a supervisor of our own keeps what others need of it, absolute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SupervisordPaths {
-    /// Its configuration.
-    pub config: String,
-    /// Its control socket.
-    pub socket: String,
-    /// Its pid file.
-    pub pidfile: String,
 }
 
 impl DesiredHost {

@@ -5,7 +5,7 @@
 use super::draft::{Modules, prefix, remembered};
 use super::render::Renderer;
 use super::software::{self, Used};
-use super::{Supervisor, Supervisord, SupervisordPaths, context, paths};
+use super::{Supervisor, Supervisord, context, paths};
 use crate::config::params_of;
 use crate::diag::{Code, Diag, Diagnostics, Span};
 use crate::expr::{Context, Memo, Shared, Watched};
@@ -17,6 +17,17 @@ use crate::model::{
 use indexmap::IndexMap;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
+
+/// Where a supervisor of our own keeps what others need of it, absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupervisordPaths {
+    /// Its configuration.
+    pub config: String,
+    /// Its control socket.
+    pub socket: String,
+    /// Its pid file.
+    pub pidfile: String,
+}
 
 /// The supervisors of all hosts. What they have in common is made once.
 pub(super) struct Supervisors<'a> {

@@ -6,8 +6,9 @@
 use super::facts::{self, Facts, State};
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
-use super::{Action, GateKind, Members, Note, PlanInput, Reason, Refusal, Roll, StepKind, Wave};
+use super::{Action, GateKind, Members, Note, PlanInput, Reason, Refusal, Roll, StepKind, Wave, settings};
 use crate::desired::{DesiredInstance, DesiredService};
+use crate::diff::Change;
 use crate::inventory::{InstanceObservation, ProcessObservation};
 use crate::model::{Drain, InstanceId, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -196,7 +197,7 @@ fn stop(leaver: &Leaver<'_>) -> Action {
 /// All that leave, one after the other, the services in the order of stops. `up` are the instances that are up by then;
 /// nothing of a service leaves that has not come to what is declared.
 pub(super) fn leave(
-    input: &PlanInput<'_>,
+    (input, changes): (&PlanInput<'_>, &[Change]),
     order: &[ServiceName],
     partial: &BTreeSet<ServiceName>,
     up: &mut BTreeMap<ServiceName, BTreeSet<InstanceId>>,
@@ -222,6 +223,11 @@ pub(super) fn leave(
             let roll = roll(input, leaver, up);
             let draft = Draft::new(format!("leave {}", leaver.one.id), StepKind::Roll(roll), vec![Reason::Undeclared]);
             sequence.group(vec![draft.in_wave(Wave::Leave)]);
+        }
+        if !leavers.is_empty() && !up.is_empty() {
+            for draft in settings::late(input, changes, service) {
+                sequence.group(vec![draft]);
+            }
         }
         if let Some(gate) = service.module.converged.as_ref().filter(|_| !leavers.is_empty() && !up.is_empty()) {
             let (gate, within, members) = (GateKind::Converged, gate.within, Members::of(up.iter().cloned()));

@@ -175,7 +175,6 @@ fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, F
             Change::Held { instance, held } => {
                 notes.push(Note::Held { instance: instance.clone(), held: held.clone() });
             }
-            Change::Kept { host, role } => notes.push(Note::Kept { host: host.clone(), role: role.clone() }),
             Change::Orphan { host, role, running } => {
                 notes.push(Note::Orphan { host: host.clone(), role: role.clone(), running: *running });
             }
@@ -254,7 +253,7 @@ impl Planner<'_, '_> {
         };
         if self.only.is_none() {
             let order = self.order();
-            leaving::leave(self.input, &order, &partial, &mut up, &mut disturbing, (safety, notes));
+            leaving::leave((self.input, self.changes), &order, &partial, &mut up, &mut disturbing, (safety, notes));
         }
         let whole = self.input.desired.services.values().filter(|of| !partial.contains(&of.name) && self.ends(of));
         (disturbing, whole.map(|of| of.name.clone()).collect())

@@ -40,8 +40,6 @@ pub enum Note {
     PhaseLeft { service: ServiceName, phase: Name },
     /// It leaves later: its service does not come to what is declared in this run.
     LeavesLater { instance: InstanceId, service: ServiceName },
-    /// Data of a role that nothing else is there of. It stays until somebody names it.
-    Kept { host: HostName, role: String },
     /// An instance of ours that the file does not declare any more, and that does not say enough of itself. Nothing is done
     /// to it.
     Orphan { host: HostName, role: String, running: bool },

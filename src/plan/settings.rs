@@ -2,16 +2,43 @@
 //! while it runs is set.
 
 use super::sequence::{Draft, Sequence};
-use super::{GateKind, Members, PlanInput, Reason, StepKind};
+use super::{GateKind, Members, PlanInput, Reason, StepKind, leaving};
 use crate::desired::DesiredService;
 use crate::diff::Change;
 use crate::inventory::Seen;
 use crate::model::InstanceId;
 use std::collections::BTreeSet;
 
+/// Whether a setting waits until who leaves has left: a number that gets smaller with fewer members. One that gets larger is
+/// set before anybody joins.
+fn is_late(
+    input: &PlanInput<'_>,
+    of: &DesiredService,
+    observed: &serde_json::Value,
+    repair: &serde_json::Value,
+) -> bool {
+    let smaller = observed.as_f64().zip(repair.as_f64()).is_some_and(|(is, should)| should < is);
+    smaller && !leaving::up(input, &of.name).is_empty()
+}
+
+/// The settings that wait until who leaves has left.
+pub(super) fn late(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService) -> Vec<Draft> {
+    let late = changes.iter().filter(|change| {
+        matches!(change, Change::Setting { instance: None, observed, repair, .. } if is_late(input, of, observed, repair))
+    });
+    late.filter_map(|change| draft(change, of)).collect()
+}
+
 /// The steps for one service as a whole. Undo records first: what they put back is what was there before.
-fn drafts(changes: &[Change], of: &DesiredService) -> Vec<Draft> {
-    let draft = |change: &Change| match change {
+fn drafts(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService) -> Vec<Draft> {
+    let early = changes.iter().filter(
+        |change| !matches!(change, Change::Setting { observed, repair, .. } if is_late(input, of, observed, repair)),
+    );
+    early.filter_map(|change| draft(change, of)).collect()
+}
+
+fn draft(change: &Change, of: &DesiredService) -> Option<Draft> {
+    match change {
         Change::UndoLeft { service, host, record, setting, .. } if *service == of.name => {
             let (host, record) = (host.clone(), record.clone());
             let id = format!("undo {record} on {host}");
@@ -25,8 +52,7 @@ fn drafts(changes: &[Change], of: &DesiredService) -> Vec<Draft> {
             Some(Draft::new(id, kind, vec![Reason::NotSettled]))
         }
         _ => None,
-    };
-    changes.iter().filter_map(draft).collect()
+    }
 }
 
 /// The steps for its instances, one instance after the other.
@@ -60,7 +86,7 @@ pub(super) fn add(
     up: &BTreeSet<InstanceId>,
     sequence: &mut Sequence,
 ) -> bool {
-    let drafts = drafts(changes, of);
+    let drafts = drafts(input, changes, of);
     let each = own(input, changes, of);
     let any = !drafts.is_empty() || !each.is_empty();
     for draft in drafts {

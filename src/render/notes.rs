@@ -65,11 +65,7 @@ fn told(note: &Note) -> Option<String> {
         Note::LeavesLater { instance, service } => {
             format!("{instance} leaves in another run: {service} does not come to what is declared in this one")
         }
-        Note::Held { .. }
-        | Note::Kept { .. }
-        | Note::Unobserved { .. }
-        | Note::Orphan { .. }
-        | Note::NotSelected { .. } => return None,
+        Note::Held { .. } | Note::Unobserved { .. } | Note::Orphan { .. } | Note::NotSelected { .. } => return None,
         Note::Without { host, instances } => {
             let names = fold::instances(instances);
             format!(

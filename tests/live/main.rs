@@ -22,6 +22,7 @@ mod hostile;
 mod import;
 mod lab;
 mod lab_hosts;
+mod leaving;
 mod load;
 mod look;
 mod lost;

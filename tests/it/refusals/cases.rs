@@ -141,6 +141,18 @@ pub(super) fn restart_pending(inventory: &mut Inventory, role: &str, host: &str)
     }
 }
 
+/// Instances that run and are not declared any more.
+pub(super) fn leave(desired: &mut Desired, inventory: &mut Inventory, ids: &[&str]) {
+    for id in ids {
+        let id = desired.instances.keys().find(|known| known.to_string() == *id).expect("declared").clone();
+        let one = desired.instances.remove(&id).expect("declared");
+        desired.services.get_mut(&one.service).expect("its service").instances.retain(|other| *other != id);
+        of(inventory, id.role.as_str(), id.host.as_str()).about = Some(one.about());
+    }
+    let modules = super::table::modules();
+    desired.let_go(inventory, &|name| modules.iter().find(|module| module.name.value == *name).cloned());
+}
+
 /// Without these hosts.
 pub(super) fn without(hosts: &[&str]) -> PlanOptions {
     let names = hosts.iter().map(|host| es_cluster::model::HostName::new(host).expect("a host"));

@@ -1,6 +1,6 @@
 //! The planner's own rules, which no module says.
 
-use super::cases::{Case, Platform, at, of, only, restart_pending};
+use super::cases::{Case, Platform, at, leave, of, only, restart_pending};
 use es_cluster::desired::Desired;
 use es_cluster::diag::Spanned;
 use es_cluster::inventory::{Adoption, Inventory, ProcessObservation, Seen, Unseen, Verdict};
@@ -66,6 +66,19 @@ pub(super) fn cases() -> Vec<Case> {
             .having(&Platform::default().role("redis", "databases 3;"))
             .asking(again(Again::Restart { since: 0 }, "redis")),
         Case::new("a reload of what knows none", Refusal::NO_RELOAD).asking(again(Again::Reload, "kafka")),
+        Case::new("the last ones that keep something", Refusal::LAST_COPY).when(|desired, inventory| {
+            leave(desired, inventory, &["kafka@node1", "kafka@node2", "kafka@node3"]);
+        }),
+        Case::new("one that leaves and does not run", Refusal::UNDRAINED).when(|desired, inventory| {
+            of(inventory, "kafka", "node1").process = ProcessObservation::Absent;
+            leave(desired, inventory, &["kafka@node1"]);
+        }),
+        Case::new("two members that leave at once", Refusal::MEMBERSHIP).when(|desired, inventory| {
+            leave(desired, inventory, &["zookeeper@node1", "zookeeper@node2"]);
+        }),
+        Case::new("one that leaves during an upgrade", Refusal::LEAVES_UPGRADE)
+            .having(&Platform::default().version("redis", "6.0.0"))
+            .when(|desired, inventory| leave(desired, inventory, &["redis@node3"])),
         Case::new("a port that somebody has", "port-taken").when(|_, inventory| {
             of(inventory, "redis", "node1").process = ProcessObservation::Absent;
             at(inventory, "node1").facts.taken = [6379].into();

@@ -1,6 +1,6 @@
 //! The modules' own tables, rule by rule, each with the case that follows from it.
 
-use super::cases::{Case, Platform, at, of, only, restart_pending, without};
+use super::cases::{Case, Platform, at, leave, of, only, restart_pending, without};
 use crate::modules::modules as modules_folder;
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{self, Files as _};
@@ -132,6 +132,19 @@ fn running(module: &Arc<Module>, found: &mut Found) {
             let service = inventory.services.get_mut(&desired.instances[id].service).expect("observed");
             let says = Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() };
             service.safe.entry(id.clone()).or_default().insert(rule_name.clone(), says);
+        });
+        add(found, Case { passes: rule.passes, ..case });
+    }
+    for rule in module.drain.iter().flat_map(|drain| &drain.rules) {
+        let called = format!("{name}.{}", rule.name);
+        let (role, rule_name) = (name.clone(), rule.name.clone());
+        let case = Case::new(&called, &called).when(move |desired, inventory| {
+            let id = format!("{role}@node1");
+            leave(desired, inventory, &[&id]);
+            let one = desired.leaving.values().find(|one| one.id.to_string() == id).expect("it leaves");
+            let service = inventory.services.get_mut(&one.service).expect("observed");
+            let says = Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() };
+            service.safe.entry(one.id.clone()).or_default().insert(rule_name.clone(), says);
         });
         add(found, Case { passes: rule.passes, ..case });
     }

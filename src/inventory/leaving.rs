@@ -1,9 +1,9 @@
 //! Instances that are there and nobody declares any more: what their own generations say of them, as instances that can be
 //! spoken to, drained, and stopped. Nothing is rendered for them.
 
-use super::{About, Desired, DesiredHost, DesiredInstance, DesiredProcess, DesiredService};
+use super::{InstanceObservation, Inventory, Seen};
+use crate::desired::{About, Desired, DesiredHost, DesiredInstance, DesiredProcess, DesiredService};
 use crate::expr::Context;
-use crate::inventory::{InstanceObservation, Inventory, Seen};
 use crate::model::{Digest, InstanceId, Module, ModuleName, Name, RoleId, SecretRef, ServiceName, Value, Version};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //! started is refused, for anything else it is worth a warning.
 
 use super::safety::Safety;
-use super::{PlanInput, Step, facts};
+use super::{PlanInput, Refusal, Step, facts};
 use crate::desired::{DesiredHost, DesiredInstance, Need};
 use crate::inventory::{HostObservation, ProcessObservation};
 use crate::model::{HostName, InstanceId, NeedKind, RoleId, Transport};
@@ -85,9 +85,9 @@ pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
 }
 
 /// The need that a port is free.
-const TAKEN: &str = "port-taken";
+const TAKEN: &str = Refusal::PORT_TAKEN;
 /// The need that everything has room.
-const DISK: &str = "disk";
+const DISK: &str = Refusal::DISK;
 
 /// Ports of an instance that does not run which somebody listens to.
 fn taken<'a>(one: &'a DesiredInstance, seen: &'a HostObservation) -> impl Iterator<Item = u16> + 'a {

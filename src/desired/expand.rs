@@ -200,7 +200,7 @@ impl Layer {
             }),
             None => Some(0),
         };
-        let needs = remembered(&mut self.needs, watched, |_| needs::needs(draft, &mut renderer));
+        let needs = remembered(&mut self.needs, watched, |_| needs::needs(cluster, draft, &mut renderer));
         let mut files = files::render(draft, watched, &mut self.files, &mut renderer);
         let (process, definition) = remembered(&mut self.process, watched, |_| {
             let process = process(cluster, draft, spec, &mut renderer)?;

@@ -203,6 +203,7 @@ fn works_on(kind: &StepKind) -> Vec<&HostName> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Provide { host, .. }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
         | StepKind::Collect { host } => vec![host],
@@ -227,6 +228,7 @@ fn concerns(kind: &StepKind) -> Vec<&ServiceName> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Provide { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier
         | StepKind::Collect { .. } => Vec::new(),

@@ -11,6 +11,7 @@ mod members;
 mod needs;
 mod planner;
 mod predict;
+mod provide;
 mod reason;
 mod recreate;
 mod rehearsal;

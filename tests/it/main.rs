@@ -37,6 +37,7 @@ mod mutants;
 mod platform;
 mod progress;
 mod props;
+mod provide;
 mod reference;
 mod refusals;
 mod regressions;

@@ -85,13 +85,10 @@ fn change(broker: &str, set: &Changes) -> Result<Vec<u8>, ProbeError> {
 /// `AlterConfigs` v0: all that the broker is to have been told.
 fn replace(broker: &str, set: &Changes, now: &Entries) -> Result<Vec<u8>, ProbeError> {
     let mut all: BTreeMap<&str, &str> = BTreeMap::new();
-    for (name, entry) in now.iter().filter(|(_, entry)| entry.told) {
-        let kept = entry.value.as_deref();
+    let ours = |name: &String| set.iter().any(|(other, _)| other == name);
+    for (name, entry) in now.iter().filter(|(name, entry)| entry.told && !ours(name)) {
         let lost = || ProbeError::Refused(format!("it was told `{name}`, a secret, which would be forgotten"));
-        match set.iter().any(|(other, _)| other == name) {
-            true => {}
-            false => _ = all.insert(name, kept.ok_or_else(lost)?),
-        }
+        all.insert(name, entry.value.as_deref().ok_or_else(lost)?);
     }
     all.extend(set.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))));
     let mut says = resource(broker)?;

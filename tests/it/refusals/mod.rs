@@ -8,9 +8,12 @@ mod cases;
 mod own;
 mod table;
 
+use crate::apply::store_changed;
 use crate::modules::{Golden, desired as expanded};
+use crate::platform::drive::{How, apply_plan, observe, paused, plan_of};
 use crate::scenarios::converged;
 use cases::Case;
+use es_cluster::apply::End;
 use es_cluster::check::check;
 use es_cluster::desired::Desired;
 use es_cluster::inventory::Inventory;
@@ -158,6 +161,32 @@ fn steady(text: &str) -> String {
         (Some((before, _)), Some(end)) => format!("{before} would need … MiB of memory{}", &steady[end..]),
         _ => steady,
     }
+}
+
+/// What somebody has taken on is known afterwards, on every host that the run has changed.
+#[test]
+fn every_waiver_is_in_the_journal() {
+    paused(async {
+        let (cluster, desired) = store_changed().await;
+        let inventory = observe(&cluster, &desired).await;
+        let (mut plan, _) = plan_of(&desired, &inventory);
+        let refused = |name: &&str| Refusal::called(name, "what would be wrong".to_owned(), "the way out".to_owned());
+        let all = Refusal::ALL.iter().filter_map(refused);
+        plan.refusals = all.map(|refusal| Refusal { waived: Some(WHY.to_owned()), ..refusal }).collect();
+        let applied = apply_plan(&cluster, &desired, &inventory, plan, &How::default()).await;
+        assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+        let journals =
+            cluster.hosts().into_iter().filter_map(|host| cluster.machine(&host)?.history.into_values().last());
+        let begun: Vec<String> = journals.filter_map(|lines| lines.into_iter().next()).collect();
+        let waiving: Vec<&String> = begun.iter().filter(|line| line.contains(WHY)).collect();
+        assert!(!waiving.is_empty(), "{begun:?}");
+        for line in waiving {
+            let record: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+            let told: BTreeSet<&str> =
+                record["waived"].as_array().expect("a list").iter().filter_map(|pair| pair[0].as_str()).collect();
+            assert_eq!(told, Refusal::ALL.iter().copied().collect(), "{line}");
+        }
+    });
 }
 
 /// A rule of the planner is a constant, so that the test above knows of it.

@@ -114,6 +114,13 @@ fn each_parameter_does_what_the_table_says() {
     lab.edit(&unasked, &with(ROLE, &all.join(" ")));
     lab.esapply(&["--waive", OUTAGE]).expect(0);
     assert_ne!(identity(&lab, "elasticsearch", "node1"), before);
+    let journals = fs::read_dir(lab.prefix("node1").join("log/history")).expect("journals").flatten();
+    let mut journals = journals.filter_map(|file| fs::read_to_string(file.path()).ok());
+    let (name, why) = OUTAGE.split_once('=').expect("a name and a reason");
+    assert!(
+        journals.any(|text| text.contains(&format!("\"waived\":[[\"{name}\",\"{why}\"]]"))),
+        "the waiver is recorded"
+    );
     for (param, _) in &restarts {
         assert!(runs_with(&lab, 9201, param), "{param}: {}", node(&lab, 9201));
     }

@@ -73,6 +73,10 @@ impl Run<'_> {
                 let op = Op::Supervise { host: self.desired_host(host)? };
                 self.on_host(step, subject, host, "supervise", &op).await
             }
+            StepKind::Provide { host, keep, set } => {
+                let op = Op::Provide { host: self.desired_host(host)?, keep: keep.clone(), set: set.clone() };
+                self.on_host(step, subject, host, "provide", &op).await
+            }
             StepKind::Retire { host } => {
                 let op = Op::Retire { host: self.desired_host(host)? };
                 self.on_host(step, subject, host, "retire", &op).await
@@ -207,6 +211,7 @@ impl Run<'_> {
             | StepKind::Fetch { host, .. }
             | StepKind::Assemble { host, .. }
             | StepKind::Supervise { host }
+            | StepKind::Provide { host, .. }
             | StepKind::Retire { host }
             | StepKind::Undo { host, .. }
             | StepKind::Purge { host, .. }
@@ -267,6 +272,7 @@ fn subject(step: &Step) -> Option<Subject> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Provide { host, .. }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
         | StepKind::Purge { host, .. }

@@ -84,7 +84,8 @@ fn stages(step: &Step) -> bool {
         | StepKind::Fetch { .. }
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
-        | StepKind::Supervise { .. } => true,
+        | StepKind::Supervise { .. }
+        | StepKind::Provide { .. } => true,
         StepKind::Barrier
         | StepKind::Retire { .. }
         | StepKind::Undo { .. }

@@ -71,6 +71,8 @@ pub enum Violation {
     EndsTooEarly { step: String, roll: String },
     #[error("`{step}` writes {path} on {host}, which is outside the prefix and not listed")]
     UnlistedFile { step: String, host: HostName, path: String },
+    #[error("`{step}` sets {name} to {value} on {host}, which nobody there needs and the file allows")]
+    NotAllowed { step: String, host: HostName, name: String, value: u64 },
     #[error("`{step}` works on {host}, and the plan does not say what it relies on there")]
     NoFingerprint { step: String, host: HostName },
     #[error("`{step}` is in no phase of the change that {service} needs")]
@@ -156,6 +158,7 @@ fn rolls(step: &Step) -> &[Roll] {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Provide { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier
         | StepKind::Undo { .. }

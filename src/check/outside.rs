@@ -1,10 +1,10 @@
-//! That everything that is written outside the prefix is in the list of what differs: units of instances, and what starts
-//! at boot.
+//! That everything that is written outside the prefix is in the list of what differs: units of instances, what starts at boot,
+//! and kernel settings, which somebody must need and the file allow.
 
 use super::{Reading, Violation, scope};
-use crate::desired::{DesiredInstance, Place, UNIT_FOLDER};
+use crate::desired::{DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
 use crate::diff::Change;
-use crate::model::{Digest, HostName, SupervisorKind};
+use crate::model::{Digest, HostName, NeedKind, SupervisorKind};
 use crate::plan::{Action, Roll, Step, StepKind};
 use std::collections::BTreeSet;
 
@@ -22,6 +22,17 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     for step in &reading.plan.steps {
         let boot = match &step.kind {
             StepKind::Supervise { host } => boot(reading, host, &listed),
+            StepKind::Provide { host, keep, set } => {
+                let values = keep.iter().chain(set).filter(|(name, value)| !allowed(reading, host, name, **value));
+                found.extend(values.map(|(name, value)| Violation::NotAllowed {
+                    step: step.id.0.clone(),
+                    host: host.clone(),
+                    name: name.clone(),
+                    value: *value,
+                }));
+                let path = reading.desired.hosts.get(host).map(DesiredHost::kernel_file).unwrap_or_default();
+                (!listed.contains(&(host, path.as_str()))).then(|| (host.clone(), path))
+            }
             _ => None,
         };
         let units = super::rolls(step).iter().filter_map(|roll| unit(reading, step, roll, &listed));
@@ -31,11 +42,26 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     }
 }
 
+/// Whether something on a host needs a kernel setting to be so, and the file allows that it is set.
+fn allowed(reading: &Reading<'_>, host: &HostName, name: &str, value: u64) -> bool {
+    let here = reading.desired.instances.values().filter(|one| one.id.host == *host);
+    let mut needs = here.flat_map(|one| one.needs.iter()).filter(|need| need.allowed);
+    let mut named = false;
+    let enough = needs.all(|need| match &need.kind {
+        NeedKind::Sysctl { name: of, at_least, at_most } if of == name => {
+            named = true;
+            at_least.is_none_or(|least| value >= least) && at_most.is_none_or(|most| value <= most)
+        }
+        _ => true,
+    });
+    named && enough
+}
+
 /// The file outside the prefix that a difference names.
 fn file(change: &Change) -> Option<(&HostName, &str)> {
     match change {
         Change::Unit { instance, path, .. } => Some((&instance.host, path)),
-        Change::Boot { host, path, .. } => Some((host, path)),
+        Change::Boot { host, path, .. } | Change::Kernel { host, path, .. } => Some((host, path)),
         _ => None,
     }
 }

@@ -69,6 +69,7 @@ fn host_of(step: &Step) -> Option<&HostName> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Provide { host, .. }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
         | StepKind::Purge { host, .. }
@@ -94,6 +95,7 @@ fn service_of(step: &Step) -> Option<&ServiceName> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Provide { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier
         | StepKind::Roll(_)

@@ -26,6 +26,7 @@ pub(super) struct Head {
     pub(super) supervisor: Option<Spanned<Name>>,
     pub(super) boot: bool,
     pub(super) ssh: SshOptions,
+    pub(super) allow: Vec<Spanned<String>>,
 }
 
 /// An absolute path.
@@ -71,9 +72,17 @@ pub(super) fn head(node: &Node<'_>) -> Head {
     // Whoever lets us write units has nothing further to allow.
     let is_systemd = |name: &Spanned<Name>| SupervisorKind::of_module(name.as_str()) == SupervisorKind::Systemd;
     let boot = boot.unwrap_or_else(|| supervisor.as_ref().is_some_and(is_systemd));
+    let mut allow = Vec::new();
+    if let Some(child) = body.one("allow") {
+        allow = child.args::<String>(0, "the name of a need");
+        if child.arg_count() == 0 {
+            child.arg::<String>(0, "the name of a need");
+        }
+        child.finish();
+    }
     let ssh = body.one("ssh").map(|child| ssh(&child)).unwrap_or_default();
     node.finish();
-    Head { name, prefix, user, supervisor, boot, ssh }
+    Head { name, prefix, user, supervisor, boot, ssh, allow }
 }
 
 /// The section `versions`. Every name must be that of a module that exists. The flag says that no line was wrong.

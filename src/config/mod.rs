@@ -4,6 +4,7 @@
 //! ranges, includes and the number of reports are limited.
 
 mod accept;
+mod allow;
 mod attached;
 mod body;
 mod checks;
@@ -199,6 +200,7 @@ fn read(
         user: head.user,
         boot: head.boot,
         supervisor: supervisor?,
+        allow: head.allow,
         ssh: head.ssh,
         versions,
         rollout,
@@ -210,6 +212,7 @@ fn read(
     let modules: IndexMap<ModuleName, Arc<Module>> =
         library.read.iter().filter_map(|(name, module)| Some((name.clone(), module.clone()?))).collect();
     accept::check(&cluster, cx);
+    allow::check(&cluster, &modules, &library.broken, cx);
     let mut checked = checks::check(&cluster, &modules, &library.broken, versions_whole && !versions_misspelt, cx);
     if cx.count() > 0 {
         // With other mistakes nothing is planned: those who correct them are told of these, too.

@@ -7,13 +7,13 @@
 
 use super::draft::Modules;
 use super::expand;
-use super::{DesiredInstance, Inputs, files, generations};
+use super::{DesiredInstance, Inputs, context, files, generations};
 use crate::config::{duration, size};
 use crate::diag::{Diagnostics, Span, Spanned};
 use crate::expr::Context;
 use crate::lock::Lock;
 use crate::model::{
-    Cluster, InstanceId, Module, Name, OnChange, ParamType, Phase, Phases, Secret, ServiceName, Template, Value,
+    Cluster, InstanceId, Live, Module, Name, OnChange, ParamType, Phase, Phases, Secret, ServiceName, Template, Value,
     Version,
 };
 use indexmap::IndexMap;
@@ -71,8 +71,14 @@ impl DesiredInstance {
         all.push(super::DesiredFile { on_change: OnChange::Nothing, ..mark });
         all.sort_by(|a, b| a.place.cmp(&b.place));
         self.files = all.into();
-        (self.content_generation, self.restart_generation) = generations::of(&self.files, &self.software);
+        // What restarts a process is what it was: no process reads the mark.
+        self.content_generation = generations::of(&self.files, &self.software).0;
         self
+    }
+
+    /// Whether it takes these parameters while it runs.
+    pub fn takes(&self, live: &Live) -> bool {
+        context::taken_live(live, &self.context)
     }
 }
 

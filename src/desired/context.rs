@@ -2,7 +2,7 @@
 
 use super::draft::{Common, Draft};
 use crate::expr::{self, Context, Shared};
-use crate::model::{Cluster, Digest, FileContent, InstanceId, Module, Name, Secret, ServiceName, Value};
+use crate::model::{Cluster, Digest, FileContent, InstanceId, Live, Module, Name, Secret, ServiceName, Value};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,13 +58,19 @@ pub(super) fn params(params: &IndexMap<Name, Value>) -> Map<String, Json> {
         .collect()
 }
 
+/// Whether an instance takes these parameters while it runs. What can't be told is a restart.
+pub(super) fn taken_live(live: &Live, context: &Context) -> bool {
+    live.when.as_ref().is_none_or(|when| context.eval_bool(&when.0).unwrap_or(false))
+}
+
 /// The parameters that the service takes while it runs, as they are when nobody says anything.
-pub(super) fn by_default(module: &Module) -> Json {
+pub(super) fn by_default(module: &Module, context: &Context) -> Json {
     let value = |name: &Name| {
         let default = module.params.get(name).and_then(|param| param.default.as_ref());
         (snake(name.as_str()), serde_json::to_value(default).unwrap_or(Json::Null))
     };
-    Json::Object(module.live.iter().flat_map(|live| &live.params).map(value).collect())
+    let live = module.live.iter().filter(|live| taken_live(live, context));
+    Json::Object(live.flat_map(|live| &live.params).map(value).collect())
 }
 
 /// The secrets that parameters name.

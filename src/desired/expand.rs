@@ -201,7 +201,7 @@ impl Layer {
             }),
             None => Some(0),
         };
-        let needs = remembered(&mut self.needs, watched, |_| needs::needs(draft, &mut renderer));
+        let needs = remembered(&mut self.needs, watched, |_| needs::needs(cluster, draft, &mut renderer));
         let mut files = files::render(draft, watched, &mut self.files, &mut renderer);
         let (process, definition) = remembered(&mut self.process, watched, |_| {
             let process = process(cluster, draft, spec, &mut renderer)?;
@@ -220,7 +220,7 @@ impl Layer {
         if !draft.module.live.is_empty() {
             draft.module.live.iter().for_each(|live| _ = renderer.value(&live.value));
             // What restarts a process: its files with everything that it takes while it runs as it is by default.
-            let context = context.with(&context::by_default(draft.module));
+            let context = context.with(&context::by_default(draft.module, &context));
             let mut renderer = Renderer::new(&context, Some(&self.secrets), draft.id.to_string(), found);
             let mut memos: Vec<_> = draft.module.files.iter().map(|_| Memo::default()).collect();
             let mut same = files::render(draft, watched, &mut memos, &mut renderer);

@@ -2,6 +2,7 @@
 
 mod host;
 mod instance;
+mod kernel;
 mod settled;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use crate::desired::{Acceptance, Desired};
 use crate::inventory::{Held, Inventory};
 use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use text::Texts;
 
@@ -72,6 +74,15 @@ pub enum Change {
     /// The unit outside the prefix is not as the instance's generation says. Without `from` it is not there, without `to`
     /// it is not wanted.
     Unit { instance: InstanceId, path: String, from: Option<Digest>, to: Option<Digest> },
+    /// Kernel settings of a host that are needed and allowed: what a file keeps for the next boot, before and after, and what
+    /// is set now.
+    Kernel {
+        host: HostName,
+        path: String,
+        kept: BTreeMap<String, u64>,
+        keep: BTreeMap<String, u64>,
+        set: BTreeMap<String, u64>,
+    },
     /// The process runs and does not serve.
     NotReady { instance: InstanceId, says: String },
     /// An instance runs and can't be asked whether it serves.
@@ -179,6 +190,7 @@ impl Change {
             | Self::Unprepared { host, .. }
             | Self::Supervisor { host, .. }
             | Self::Boot { host, .. }
+            | Self::Kernel { host, .. }
             | Self::SoftwareMissing { host, .. }
             | Self::SoftwareDamaged { host, .. }
             | Self::UndoLeft { host, .. }
@@ -215,6 +227,7 @@ impl Change {
             | Self::Unprepared { .. }
             | Self::Supervisor { .. }
             | Self::Boot { .. }
+            | Self::Kernel { .. }
             | Self::SoftwareMissing { .. }
             | Self::SoftwareDamaged { .. }
             | Self::NotHealthy { .. }

@@ -44,7 +44,10 @@ fn live(desired: &Desired, service: &DesiredService, inventory: &Inventory, chan
     let Some(observed) = inventory.services.get(&service.name) else { return };
     let members: Vec<&DesiredInstance> = service.instances.iter().filter_map(|id| desired.instances.get(id)).collect();
     for rule in &service.module.live {
-        let wanted = |one: &DesiredInstance| one.context.eval(&rule.value.0).ok().filter(|value| !value.is_null());
+        let wanted = |one: &DesiredInstance| {
+            let value = one.takes(rule).then(|| one.context.eval(&rule.value.0).ok()).flatten();
+            value.filter(|value| !value.is_null())
+        };
         let change = |instance: Option<&DesiredInstance>, observed: &Value, repair: Value| Change::Setting {
             service: service.name.clone(),
             instance: instance.map(|one| one.id.clone()),

@@ -14,7 +14,7 @@ use crate::inventory::{Found, Held, HostObservation, UndoRecord, Verdict};
 use crate::model::{Digest, HostName, InstanceId, Name, RoleId, ServiceName, Version};
 use crate::plan::GateKind;
 use async_trait::async_trait;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub enum Op {
     Render { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
     /// Writes the supervisor's configuration, starts it when it is down; writes what starts everything at boot.
     Supervise { host: Arc<DesiredHost> },
+    /// Kernel settings: the file that keeps these for the next boot, or none; and these are set now.
+    Provide { host: Arc<DesiredHost>, keep: BTreeMap<String, u64>, set: BTreeMap<String, u64> },
     /// Ends a supervisor of ours that is not declared any more, when nothing runs under it.
     Retire { host: Arc<DesiredHost> },
     /// Writes placed files, carries service-owned files over, renames `current`, and puts the generation's unit in place.
@@ -80,6 +82,7 @@ impl Op {
             | Self::Assemble { host, .. }
             | Self::Render { host, .. }
             | Self::Supervise { host }
+            | Self::Provide { host, .. }
             | Self::Retire { host }
             | Self::Switch { host, .. }
             | Self::Stop { host, .. }

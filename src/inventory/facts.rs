@@ -15,6 +15,9 @@ pub struct HostFacts {
     /// Kernel settings by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctl: BTreeMap<String, u64>,
+    /// Kernel settings that a file of ours keeps for the next boot; absent when there is no such file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<BTreeMap<String, u64>>,
     /// Open files that the hard limit allows a process of ours; `u64::MAX` is without limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_files: Option<u64>,
@@ -71,11 +74,12 @@ pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> S
     }
     let mut calls = format!("{NEED_FUNCTIONS}say '[needs]'\n");
     let mut call = |words: &[&str]| calls.push_str(&line(words));
+    call(&["need_kept", &host.kernel_file()]);
+    let kernel: BTreeSet<String> = kinds.iter().filter_map(|kind| kernel_path(kind)).collect();
+    call(&[&["need_sysctl"], kernel.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat());
     for kind in kinds {
         match kind {
-            NeedKind::Sysctl { name, .. } => {
-                call(&["need_sysctl", name, &format!("/proc/sys/{}", name.replace('.', "/"))]);
-            }
+            NeedKind::Sysctl { .. } => {}
             NeedKind::OpenFiles(_) => call(&["need_openfiles"]),
             NeedKind::NoSwap => call(&["need_swap"]),
             NeedKind::NoHugePages => call(&["need_hugepages"]),
@@ -99,6 +103,14 @@ pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> S
         calls.push_str("need_listening\n");
     }
     calls
+}
+
+/// Where the kernel shows a setting.
+fn kernel_path(kind: &NeedKind) -> Option<String> {
+    match kind {
+        NeedKind::Sysctl { name, .. } => Some(format!("/proc/sys/{}", name.replace('.', "/"))),
+        _ => None,
+    }
 }
 
 /// A call of a function with these words.
@@ -131,7 +143,13 @@ pub(super) fn facts(section: &Section<'_>) -> Result<(HostFacts, FoundIn), BadAn
         let garbage = || section.garbage(line);
         match key {
             // Some settings have several numbers, or are words; what can't be compared is not known.
-            "sysctl" => _ = rest.trim().parse().map(|number| facts.sysctl.insert(name.to_owned(), number)),
+            "sysctl" => _ = rest.trim().parse().map(|number| facts.sysctl.insert(name.replace('/', "."), number)),
+            "keeps" => _ = facts.kept.get_or_insert_default(),
+            // A line that is none of ours is a difference like any other.
+            "kept" => {
+                let (name, number) = value.split_once('=').unwrap_or((value, ""));
+                facts.kept.get_or_insert_default().insert(name.to_owned(), number.parse().unwrap_or(u64::MAX));
+            }
             "openfiles" if value == "unlimited" => facts.open_files = Some(u64::MAX),
             "openfiles" => facts.open_files = value.parse().ok(),
             "swap" => facts.swap = Some(value == "on"),

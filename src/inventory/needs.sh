@@ -1,8 +1,31 @@
 sockets=
-# What the machine offers, asked of the shell alone: need_sysctl NAME FILE, need_program NAME, …
+# What the machine offers: need_program NAME, …
+# need_sysctl FILE…: kernel settings. A shell may read byte by byte, and of these files the kernel gives no more than the
+# first piece; so a program reads them.
 need_sysctl() {
-    value=
-    { IFS= read -r value || :; } 2>/dev/null <"$2" && say "sysctl $1 $value"
+    [ $# -gt 0 ] || return 0
+    told=$(grep -Hs '' -- "$@") || :
+    set -f
+    old=$IFS
+    IFS=$nl
+    for line in $told; do
+        path=${line%%:*}
+        say "sysctl ${path#/proc/sys/} ${line#*:}"
+    done
+    IFS=$old
+    set +f
+}
+# need_kept FILE: what a file of ours keeps for the next boot
+need_kept() {
+    [ -f "$1" ] && [ -r "$1" ] || return 0
+    say keeps
+    while IFS= read -r value || [ -n "$value" ]; do
+        case $value in
+        '' | '#'*) ;;
+        *[!a-z0-9._=/-]*) say 'kept other' ;;
+        *) say "kept $value" ;;
+        esac
+    done <"$1"
 }
 need_openfiles() {
     # What a shell itself says needs no process.

@@ -18,6 +18,8 @@ pub struct Cluster {
     pub supervisor: Spanned<Name>,
     /// Whether a host that boots starts its instances by itself; when the file does not say, what supervises decides.
     pub boot: bool,
+    /// What hosts lack and may be given, by the names that needs have.
+    pub allow: Vec<Spanned<String>>,
     /// How ssh hosts are reached, unless they say otherwise.
     pub ssh: SshOptions,
     /// Default versions.

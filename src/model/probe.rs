@@ -77,6 +77,10 @@ pub enum ProbeKind {
     Kafka {
         /// Whether it is also asked which requests it understands: `body.apis`.
         apis: bool,
+        /// The id of the broker that is asked, a template: its configuration is `body.configs`.
+        broker: Option<Template>,
+        /// What of that is changed first, while it runs: a template of a JSON object.
+        set: Option<Template>,
     },
 }
 
@@ -151,6 +155,8 @@ pub struct Live {
     pub value: Expr,
     /// Whether each instance has its own.
     pub each: bool,
+    /// When the service can do so, over an instance's context; else a process restarts for them.
+    pub when: Option<Expr>,
 }
 
 /// A cluster-level setting behind the service's API.

@@ -204,6 +204,7 @@ fn works_on(kind: &StepKind) -> Vec<&HostName> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Provide { host, .. }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
         | StepKind::Purge { host, .. }
@@ -229,6 +230,7 @@ fn concerns(kind: &StepKind) -> Vec<&ServiceName> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Provide { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier
         | StepKind::Purge { .. }

@@ -62,6 +62,7 @@ fn lists(step: &mut Step) -> Vec<&mut Members> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Provide { .. }
         | StepKind::Barrier
         | StepKind::Retire { .. }
         | StepKind::Undo { .. }

@@ -12,6 +12,7 @@ mod members;
 mod needs;
 mod planner;
 mod predict;
+mod provide;
 mod reason;
 mod recreate;
 mod rehearsal;

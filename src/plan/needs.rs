@@ -2,7 +2,7 @@
 //! started is refused, for anything else it is worth a warning.
 
 use super::safety::Safety;
-use super::{PlanInput, Step, facts};
+use super::{PlanInput, Refusal, Step, facts};
 use crate::desired::{DesiredHost, DesiredInstance, Need};
 use crate::inventory::{HostObservation, ProcessObservation};
 use crate::model::{HostName, InstanceId, NeedKind, RoleId, Transport};
@@ -27,6 +27,9 @@ pub struct HostNeed {
     pub by: BTreeSet<RoleId>,
     /// Where.
     pub hosts: BTreeSet<HostName>,
+    /// Whether it would be set if the file allowed that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub can_be_allowed: bool,
 }
 
 /// How something that is needed is.
@@ -37,6 +40,8 @@ pub enum NeedState {
     Fail,
     /// It is missing, and who wants it can do without.
     Warn,
+    /// It is missing, and the plan sets it.
+    Fixed,
     /// Nobody could tell.
     Unknown,
     /// It is there.
@@ -49,14 +54,15 @@ impl NeedState {
         match self {
             Self::Fail => "fail",
             Self::Warn => "warn",
+            Self::Fixed => "fix",
             Self::Unknown => "unknown",
             Self::Pass => "pass",
         }
     }
 }
 
-/// State, name, what is wanted, what there is.
-type Told = (NeedState, String, String, String);
+/// State, name, what is wanted, what there is, whether it would be set if that were allowed.
+type Told = (NeedState, String, String, String, bool);
 
 /// The table, worst first.
 pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
@@ -66,28 +72,37 @@ pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
         let Some(declared) = input.desired.hosts.get(host) else { continue };
         for one in instances.into_iter().filter(|one| input.options.selects(&one.id, &one.service)) {
             for need in one.needs.iter() {
-                let (state, has) = judge_one(need, declared, seen);
-                let key = (state, need.kind.name(), need.kind.wants(), has);
+                let (mut state, has) = judge_one(need, declared, seen);
+                let missing = matches!(state, NeedState::Fail | NeedState::Warn);
+                let settable = missing && seen.uid == 0 && matches!(need.kind, NeedKind::Sysctl { .. });
+                if settable && need.allowed {
+                    state = NeedState::Fixed;
+                }
+                let key = (state, need.kind.name(), need.kind.wants(), has, settable && !need.allowed);
                 let (by, hosts) = rows.entry(key).or_default();
                 by.insert(one.id.role.clone());
                 hosts.insert(host.clone());
             }
             for port in taken(one, seen) {
-                let key = (NeedState::Fail, TAKEN.to_owned(), format!("{port} free"), "somebody listens".to_owned());
+                let key =
+                    (NeedState::Fail, TAKEN.to_owned(), format!("{port} free"), "somebody listens".to_owned(), false);
                 let (by, hosts) = rows.entry(key).or_default();
                 by.insert(one.id.role.clone());
                 hosts.insert(host.clone());
             }
         }
     }
-    let row = |((state, need, wants, has), (by, hosts))| HostNeed { state, need, wants, has, by, hosts };
+    let row =
+        |((state, need, wants, has, can_be_allowed), (by, hosts)): (Told, (BTreeSet<RoleId>, BTreeSet<HostName>))| {
+            HostNeed { state, need, wants, has, by, hosts, can_be_allowed }
+        };
     rows.into_iter().map(row).chain(disks(input)).collect()
 }
 
 /// The need that a port is free.
-const TAKEN: &str = "port-taken";
+const TAKEN: &str = Refusal::PORT_TAKEN;
 /// The need that everything has room.
-const DISK: &str = "disk";
+const DISK: &str = Refusal::DISK;
 
 /// Ports of an instance that does not run which somebody listens to.
 fn taken<'a>(one: &'a DesiredInstance, seen: &'a HostObservation) -> impl Iterator<Item = u16> + 'a {
@@ -158,6 +173,7 @@ fn disks(input: &PlanInput<'_>) -> Vec<HostNeed> {
         has: mib(free),
         by: BTreeSet::new(),
         hosts,
+        can_be_allowed: false,
     };
     machines.into_values().map(row).collect()
 }
@@ -176,14 +192,15 @@ pub(super) fn judge(table: &[HostNeed], steps: &[Step], safety: &mut Safety) {
             _ => started.iter().any(|id| row.hosts.contains(&id.host) && row.by.contains(&id.role)),
         };
         match row.state {
-            NeedState::Fail if concerned => safety.refuse(&row.need, message, &help(&row.need, &row.wants)),
+            NeedState::Fail if concerned => safety.refuse(&row.need, message, &help(row)),
             NeedState::Fail | NeedState::Warn => safety.warn(&row.need, message),
-            NeedState::Unknown | NeedState::Pass => {}
+            NeedState::Fixed | NeedState::Unknown | NeedState::Pass => {}
         }
     }
 }
 
-fn help(need: &str, wants: &str) -> String {
+fn help(row: &HostNeed) -> String {
+    let (need, wants) = (row.need.as_str(), row.wants.as_str());
     match need {
         TAKEN => "look at who listens there (`ss -ltnp` as root) and end it, or declare another port".to_owned(),
         DISK => "make room, or put the prefix on a larger disk".to_owned(),
@@ -191,6 +208,7 @@ fn help(need: &str, wants: &str) -> String {
         "swap" => "`swapoff -a`, and take it out of /etc/fstab".to_owned(),
         "raw-sockets" => "let it run as root: `user` of `cluster`, and how the host is reached".to_owned(),
         _ if need.starts_with("command.") => "install the package that has it".to_owned(),
+        _ if row.can_be_allowed => format!("allow \"{need}\" in `cluster`, and it is set and kept; or set it yourself"),
         _ => format!("set it to {wants}: a file in /etc/sysctl.d keeps it after a boot, `sysctl -w` sets it now"),
     }
 }

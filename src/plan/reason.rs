@@ -76,79 +76,72 @@ pub struct Refusal {
     pub waived: Option<String>,
 }
 
-impl Refusal {
+/// The rules of the planner itself: a constant each, and all of them. Those of modules are called `MODULE.RULE`.
+macro_rules! rules {
+    ($($(#[$doc:meta])* $constant:ident = $name:literal;)*) => {
+        impl Refusal {
+            $($(#[$doc])* pub const $constant: &str = $name;)*
+
+            /// All rules of the planner itself. Those of modules are called `MODULE.RULE`.
+            pub const ALL: &[&str] = &[$(Self::$constant),*];
+        }
+    };
+}
+
+rules! {
     /// A host could not be observed.
-    pub const UNOBSERVED: &str = "unobserved";
+    UNOBSERVED = "unobserved";
     /// The service has one or two voters: replacing one is an outage.
-    pub const QUORUM_OUTAGE: &str = "quorum-outage";
+    QUORUM_OUTAGE = "quorum-outage";
     /// The service would be left without a majority of its voters.
-    pub const QUORUM: &str = "quorum";
+    QUORUM = "quorum";
     /// As many instances are down already as may be.
-    pub const MAX_UNAVAILABLE: &str = "max-unavailable";
+    MAX_UNAVAILABLE = "max-unavailable";
     /// Two instances would bind one port of a host.
-    pub const PORT_CONFLICT: &str = "port-conflict";
+    PORT_CONFLICT = "port-conflict";
     /// The instances of a machine need more memory than it has.
-    pub const MEMORY: &str = "memory";
+    MEMORY = "memory";
     /// Two instances would run of what only one of may.
-    pub const SINGLETON: &str = "singleton";
+    SINGLETON = "singleton";
     /// The data on the host belongs to another member.
-    pub const ID_MISMATCH: &str = "id-mismatch";
+    ID_MISMATCH = "id-mismatch";
     /// A lower version on data that there is no way back for.
-    pub const DOWNGRADE: &str = "downgrade";
+    DOWNGRADE = "downgrade";
     /// The declared supervisor can't be had on a host.
-    pub const SUPERVISOR: &str = "supervisor";
+    SUPERVISOR = "supervisor";
     /// What runs can't be asked: it does not take what we say of ourselves, or is not who it should be.
-    pub const UNASKED: &str = "unasked";
+    UNASKED = "unasked";
     /// What is to be made needs a privilege that we do not have.
-    pub const PRIVILEGE: &str = "privilege";
+    PRIVILEGE = "privilege";
     /// What runs already, started by hand, or its data, is not as it would have to be to be taken over.
-    pub const ADOPTION: &str = "adoption";
+    ADOPTION = "adoption";
     /// What would be taken over is in a unit of somebody else, which may start it again.
-    pub const ADOPTED_UNIT: &str = "adopted-unit";
+    ADOPTED_UNIT = "adopted-unit";
     /// What a service should be in the middle of a change can't be rendered.
-    pub const PHASES: &str = "phases";
+    PHASES = "phases";
     /// Services that wait for each other in a circle.
-    pub const CYCLE: &str = "cycle";
+    CYCLE = "cycle";
     /// What is to be restarted as it is differs from what is declared.
-    pub const DIFFERS: &str = "differs";
+    DIFFERS = "differs";
     /// What is to be reloaded knows no reload.
-    pub const NO_RELOAD: &str = "no-reload";
-    /// Nothing would remain that could take what an instance keeps.
-    pub const LAST_COPY: &str = "last-copy";
-    /// An instance that leaves does not run, so that nothing can be moved away from it.
-    pub const UNDRAINED: &str = "undrained";
-    /// Members that know each other from their files alone join or leave one at a time.
-    pub const MEMBERSHIP: &str = "membership";
-    /// A service changes its version while an instance leaves it.
-    pub const LEAVES_UPGRADE: &str = "leaves-upgrade";
+    NO_RELOAD = "no-reload";
     /// Two versions of a service that can't be mixed would run together.
-    pub const MIXED_VERSIONS: &str = "mixed-versions";
+    MIXED_VERSIONS = "mixed-versions";
+    /// Nothing would remain that could take what an instance keeps.
+    LAST_COPY = "last-copy";
+    /// An instance that leaves does not run, so that nothing can be moved away from it.
+    UNDRAINED = "undrained";
+    /// Members that know each other from their files alone join or leave one at a time.
+    MEMBERSHIP = "membership";
+    /// A service changes its version while an instance leaves it.
+    LEAVES_UPGRADE = "leaves-upgrade";
+    /// Somebody else listens to a port that an instance would bind.
+    PORT_TAKEN = "port-taken";
+    /// There is no room for what is to be unpacked.
+    DISK = "disk";
+}
 
-    /// All rules of the planner itself. Those of modules are called `MODULE.RULE`.
-    pub const ALL: &[&str] = &[
-        Self::UNOBSERVED,
-        Self::UNASKED,
-        Self::QUORUM_OUTAGE,
-        Self::QUORUM,
-        Self::MAX_UNAVAILABLE,
-        Self::PORT_CONFLICT,
-        Self::MEMORY,
-        Self::ID_MISMATCH,
-        Self::DOWNGRADE,
-        Self::SUPERVISOR,
-        Self::PRIVILEGE,
-        Self::ADOPTION,
-        Self::ADOPTED_UNIT,
-        Self::CYCLE,
-        Self::DIFFERS,
-        Self::NO_RELOAD,
-        Self::MIXED_VERSIONS,
-        Self::LAST_COPY,
-        Self::UNDRAINED,
-        Self::MEMBERSHIP,
-        Self::LEAVES_UPGRADE,
-    ];
-
+impl Refusal {
     /// One of the names above, as a name.
     pub fn called(name: &str, message: String, help: String) -> Option<Self> {
         Name::new(name).ok().map(|name| Self { name, message, help, at: None, waived: None })

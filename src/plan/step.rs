@@ -3,6 +3,7 @@
 use super::{Members, Reason};
 use crate::model::{Digest, HostName, InstanceId, Name, RoleId, ServiceName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Identifies a step inside one plan, e.g. `roll kafka@node1`.
@@ -72,6 +73,8 @@ pub enum StepKind {
     Supervise { host: HostName },
     /// Ends a supervisor of ours that is not declared any more, once nothing runs under it.
     Retire { host: HostName },
+    /// Keeps kernel settings, which are needed and allowed, in a file for the next boot, and sets those that are missing now.
+    Provide { host: HostName, keep: BTreeMap<String, u64>, set: BTreeMap<String, u64> },
     /// Does nothing: what comes after it comes after everything that it needs. One of them stands between two large groups
     /// of steps, so that not each step of the one has to name each of the other.
     Barrier,

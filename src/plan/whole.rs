@@ -3,6 +3,7 @@
 
 use super::facts::Facts;
 use super::predict;
+use super::provide;
 use super::rounds::Round;
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
@@ -43,6 +44,7 @@ impl Whole {
     /// The steps of all of them.
     pub(super) fn finish(self, input: &PlanInput<'_>, changes: &[Change], safety: &mut Safety) -> Vec<Step> {
         let (mut sequence, mut written) = (self.staged, self.written);
+        sequence.group(provide::steps(input, changes));
         sequence.append(self.disturbing);
         let (retired, hosts) = staging::retired(input, changes, &self.moved);
         sequence.group(retired);

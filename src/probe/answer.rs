@@ -142,6 +142,9 @@ pub(super) enum ProbeError {
     /// Not what the protocol allows.
     #[error("not an answer of this protocol: {}", printable(.0, EXCERPT))]
     Garbage(String),
+    /// What answers does not do what it is asked.
+    #[error("it refuses that: {}", printable(.0, EXCERPT))]
+    Refused(String),
     /// The request can't be made.
     #[error("the request can't be made: {}", printable(.0, EXCERPT))]
     Request(String),

@@ -3,7 +3,7 @@
 use crate::desired::{Desired, DesiredService};
 use crate::host::{Question, Services};
 use crate::inventory::{HostObservation, ProcessObservation, Seen, ServiceObservation, Verdict};
-use crate::model::{HostName, InstanceId, Name, ServiceName, Version};
+use crate::model::{HostName, InstanceId, Live, Name, ServiceName, Version};
 use crate::plan::GateKind;
 use futures::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ pub async fn services(
         if members.is_empty() {
             return (service.name.clone(), ServiceObservation::default());
         }
-        (service.name.clone(), Look { service, services, hosts, deadline }.at(members).await)
+        (service.name.clone(), Look { desired, service, services, hosts, deadline }.at(members).await)
     });
     join_all(looks).await.into_iter().collect()
 }
@@ -59,6 +59,7 @@ fn version(
 
 /// A look at one service.
 struct Look<'a> {
+    desired: &'a Desired,
     service: &'a DesiredService,
     services: &'a dyn Services,
     hosts: &'a BTreeMap<HostName, Seen<HostObservation>>,
@@ -68,7 +69,11 @@ struct Look<'a> {
 impl Look<'_> {
     async fn at(&self, members: Vec<InstanceId>) -> ServiceObservation {
         let module = &self.service.module;
-        let live = |each: bool| module.live.iter().filter(move |live| live.each == each).map(|live| &live.setting);
+        let all = || self.service.instances.iter().filter_map(|id| self.desired.instances.get(id));
+        let taken = |live: &&Live| all().any(|one| one.takes(live));
+        let live = |each: bool| {
+            module.live.iter().filter(move |live| live.each == each).filter(taken).map(|live| &live.setting)
+        };
         let settled: BTreeSet<&Name> = module.settled.iter().map(|rule| &rule.setting).chain(live(false)).collect();
         let mine: BTreeSet<&Name> = live(true).collect();
         let name = &self.service.name;

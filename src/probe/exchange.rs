@@ -64,7 +64,7 @@ async fn over(
             Ok(answer)
         }
         Request::Tcp { line, .. } => tcp::exchange(stream, line.as_deref(), parse, deadline).await,
-        Request::Kafka { apis, .. } => kafka::exchange(stream, way, *apis).await,
+        Request::Kafka { more, .. } => kafka::exchange(stream, way, more).await,
         Request::Exec { .. } => Err(ProbeError::Request("a program has no port".to_owned())),
     }
 }

@@ -1,8 +1,13 @@
-//! The requests of the Kafka protocol that a gate needs: Metadata, of all topics, and which requests a broker understands.
+//! The requests of the Kafka protocol that modules need: Metadata, of all topics, which requests a broker understands, and
+//! its configuration.
 //!
 //! By hand and not with the `kafka-protocol` crate: that one allocates as much as the answer claims to have
 //! (`Vec::with_capacity` of an untrusted length), which is an abort on a garbage answer, and it brings 3.7 MB of source
 //! for one message. Version 1 of the request is understood by every broker since 0.10 and needs no negotiation.
+
+mod configs;
+
+pub(super) use configs::Changes;
 
 use super::answer::{Answer, ProbeError};
 use super::connection::{Credentials, Way};
@@ -43,15 +48,30 @@ fn request() -> Vec<u8> {
     framed(3, 1, &(-1i32).to_be_bytes())
 }
 
+/// What is asked beside the metadata.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct More {
+    /// Which requests it understands.
+    pub(super) apis: bool,
+    /// The id of the broker whose configuration is asked for, which must be the one that is asked.
+    pub(super) broker: Option<String>,
+    /// What of that is changed first.
+    pub(super) set: Changes,
+}
+
 /// Asks and reads the answer. The caller bounds the time.
-pub(super) async fn exchange(mut stream: Box<dyn Stream>, way: &Way, apis: bool) -> Result<Answer, ProbeError> {
+pub(super) async fn exchange(mut stream: Box<dyn Stream>, way: &Way, more: &More) -> Result<Answer, ProbeError> {
     if let Some(auth) = &way.auth {
         login(&mut *stream, auth, way).await?;
     }
     let mut body = decode(&ask(&mut *stream, &request()).await?)?;
-    if apis && let Some(body) = body.as_object_mut() {
+    let Some(found) = body.as_object_mut() else { return Err(garbage("it says nothing")) };
+    if more.apis {
         let understood = ask(&mut *stream, &which_requests()).await?;
-        body.insert("apis".to_owned(), understands(&understood)?);
+        found.insert("apis".to_owned(), understands(&understood)?);
+    }
+    if let Some(broker) = &more.broker {
+        found.insert("configs".to_owned(), configs::exchange(&mut *stream, broker, &more.set).await?);
     }
     Ok(Answer { body: Some(body), ..Answer::default() })
 }
@@ -184,12 +204,17 @@ impl Bytes<'_> {
         self.take().map(i32::from_be_bytes)
     }
 
-    /// A text; length -1 is none.
+    /// A text; none is an empty one.
     fn text(&mut self) -> Result<String, ProbeError> {
-        let length = usize::try_from(self.int16()?.max(0)).unwrap_or(0);
+        self.maybe().map(Option::unwrap_or_default)
+    }
+
+    /// A text; length -1 is none.
+    fn maybe(&mut self) -> Result<Option<String>, ProbeError> {
+        let Ok(length) = usize::try_from(self.int16()?) else { return Ok(None) };
         let (text, rest) = self.0.split_at_checked(length).ok_or_else(|| garbage("it ends inside a text"))?;
         self.0 = rest;
-        Ok(String::from_utf8_lossy(text).into_owned())
+        Ok(Some(String::from_utf8_lossy(text).into_owned()))
     }
 
     /// An array; length -1 is none. Nothing is allocated ahead: a claim of two thousand million elements ends with

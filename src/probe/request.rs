@@ -2,10 +2,12 @@
 
 use super::answer::ProbeError;
 use super::http::HttpRequest;
+use super::kafka;
 use crate::desired::{DesiredHost, DesiredInstance};
 use crate::expr::Context;
 use crate::inventory::printable;
 use crate::model::{HttpMethod, Param, ParamType, Probe, ProbeKind, Template};
+use serde_json::Value;
 use std::fmt;
 
 /// An instance that is asked.
@@ -21,7 +23,7 @@ pub(super) enum Request {
     Http { port: u16, http: HttpRequest },
     Tcp { port: u16, line: Option<String> },
     Exec { words: Vec<String> },
-    Kafka { port: u16, apis: bool },
+    Kafka { port: u16, more: kafka::More },
 }
 
 impl Request {
@@ -42,7 +44,12 @@ impl Request {
                 Self::Tcp { port: port(probe, target)?, line: send.as_ref().map(render).transpose()? }
             }
             ProbeKind::Exec { command } => Self::Exec { words: command.iter().map(render).collect::<Result<_, _>>()? },
-            ProbeKind::Kafka { apis } => Self::Kafka { port: port(probe, target)?, apis: *apis },
+            ProbeKind::Kafka { apis, broker, set } => {
+                let set =
+                    set.as_ref().map(render).transpose()?.map_or(Ok(kafka::Changes::new()), |text| changes(&text))?;
+                let broker = broker.as_ref().map(render).transpose()?;
+                Self::Kafka { port: port(probe, target)?, more: kafka::More { apis: *apis, broker, set } }
+            }
         })
     }
 
@@ -58,7 +65,8 @@ impl Request {
     pub(super) fn only_reads(probe: &Probe) -> bool {
         match &probe.kind {
             ProbeKind::Http { method, .. } => *method == HttpMethod::Get,
-            ProbeKind::Tcp { .. } | ProbeKind::Kafka { .. } => true,
+            ProbeKind::Tcp { .. } => true,
+            ProbeKind::Kafka { set, .. } => set.is_none(),
             ProbeKind::Exec { .. } => false,
         }
     }
@@ -80,9 +88,26 @@ impl fmt::Display for Request {
             Self::Tcp { port, line: Some(line) } => write!(f, "`{}` on port {port}", printable(line, 60)),
             Self::Tcp { port, line: None } => write!(f, "port {port}"),
             Self::Exec { words } => write!(f, "`{}`", printable(&words.join(" "), 120)),
+            Self::Kafka { port, more } if !more.set.is_empty() => {
+                write!(f, "changing its configuration on port {port}")
+            }
+            Self::Kafka { port, more } if more.broker.is_some() => write!(f, "configuration on port {port}"),
             Self::Kafka { port, .. } => write!(f, "metadata on port {port}"),
         }
     }
+}
+
+/// A JSON object of values; `null` is none.
+fn changes(text: &str) -> Result<kafka::Changes, ProbeError> {
+    let wrong = || ProbeError::Request(format!("`set` is no JSON object of texts, numbers and such: {text}"));
+    let Ok(Value::Object(all)) = serde_json::from_str(text) else { return Err(wrong()) };
+    let change = |(name, value)| match value {
+        Value::Null => Ok((name, None)),
+        Value::String(text) => Ok((name, Some(text))),
+        Value::Bool(_) | Value::Number(_) => Ok((name, Some(value.to_string()))),
+        Value::Array(_) | Value::Object(_) => Err(wrong()),
+    };
+    all.into_iter().map(change).collect()
 }
 
 /// The instance's port: the parameter that the probe names, or the module's first port.

@@ -235,6 +235,7 @@ impl<T: Transport> Host for Machine<T> {
             Op::Assemble { host, software } => self.assemble(host, software).await,
             Op::Render { host, instance } => self.render(host, instance).await,
             Op::Supervise { host } => self.supervise(host).await,
+            Op::Provide { host, keep, set } => self.provide(host, keep, set).await,
             Op::Retire { host } => self.retire(host).await,
             Op::Switch { host, instance, to } => self.switch(host, instance, *to).await,
             Op::Stop { host, instance, within } => self.stop(host, instance, *within).await,

@@ -5,6 +5,7 @@ mod courier;
 mod generation;
 mod jobs;
 mod journals;
+mod kernel;
 mod leaving;
 mod local;
 mod lock;

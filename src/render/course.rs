@@ -156,6 +156,7 @@ fn is_staging(kind: &StepKind) -> bool {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Provide { .. }
         | StepKind::Barrier
         | StepKind::Collect { .. } => true,
         StepKind::Retire { .. }
@@ -173,11 +174,16 @@ fn is_staging(kind: &StepKind) -> bool {
 pub(super) fn staged(plan: &Plan) -> Vec<String> {
     let (mut prepare, mut supervise, mut boot, mut render) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut unpack: BTreeMap<&str, Vec<&HostName>> = BTreeMap::new();
+    let mut provide: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
     for step in &plan.steps {
         match &step.kind {
             StepKind::Prepare { host, .. } => prepare.push(host),
             StepKind::Supervise { host } if starts(step) => supervise.push(host),
             StepKind::Supervise { host } => boot.push(host),
+            StepKind::Provide { host, set, .. } => {
+                let named: Vec<String> = set.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                provide.entry(named.join(", ")).or_default().push(host);
+            }
             StepKind::Assemble { host, folder } => unpack.entry(folder).or_default().push(host),
             StepKind::Render { instance, .. } => render.push(instance),
             _ => {}
@@ -191,6 +197,11 @@ pub(super) fn staged(plan: &Plan) -> Vec<String> {
     if !render.is_empty() {
         lines.push(format!("write {}", fold::instances(render)));
     }
+    lines.extend(provide.into_iter().map(|(set, hosts)| {
+        let what =
+            if set.is_empty() { "write which kernel settings are kept".to_owned() } else { format!("set {set}") };
+        format!("{what} on {}", fold::hosts(hosts))
+    }));
     if !supervise.is_empty() {
         lines.push(format!("start the supervisor on {}", fold::hosts(supervise)));
     }

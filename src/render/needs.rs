@@ -33,7 +33,8 @@ fn table<'a>(rows: impl Iterator<Item = &'a HostNeed>, style: Style, within: usi
         .map(|row| {
             let cells = [&row.need, &row.wants, &row.has].map(|cell| printable(cell, LONGEST));
             let [need, wants, has] = cells;
-            (row.state, [need, wants, has, fold::hosts(&row.hosts)])
+            let may = if row.can_be_allowed { ", may be allowed" } else { "" };
+            (row.state, [need, wants, format!("{has}{may}"), fold::hosts(&row.hosts)])
         })
         .collect();
     let width = |column: usize| rows.iter().map(|(_, cells)| cells[column].chars().count()).max().unwrap_or(0);
@@ -42,7 +43,7 @@ fn table<'a>(rows: impl Iterator<Item = &'a HostNeed>, style: Style, within: usi
     for (state, [need, wants, has, hosts]) in &rows {
         let tone = match state {
             NeedState::Fail => Tone::Bad,
-            NeedState::Warn => Tone::Changed,
+            NeedState::Warn | NeedState::Fixed => Tone::Changed,
             NeedState::Unknown | NeedState::Pass => Tone::Quiet,
         };
         let word = style.paint(tone, &format!("{:<7}", state.word()));

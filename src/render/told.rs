@@ -73,6 +73,9 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
         Change::Boot { host, path, from, to } => {
             outside(&path.replace(host.as_str(), "*"), *from, *to, "starts everything at boot")
         }
+        Change::Kernel { host, path, kept, keep, set } => {
+            line('~', &kernel(&path.replace(host.as_str(), "*"), kept, keep, set))
+        }
         Change::SoftwareMissing { folder, bytes: 0, .. } => line('+', &format!("software {folder}")),
         Change::SoftwareMissing { folder, bytes, .. } => {
             line('+', &format!("software {folder}, {} to copy", words::bytes(*bytes)))
@@ -183,6 +186,7 @@ fn topic(change: &Change) -> Topic {
         Change::Unprepared { .. }
         | Change::Supervisor { .. }
         | Change::Boot { .. }
+        | Change::Kernel { .. }
         | Change::Debris { .. }
         | Change::Unobserved { .. } => Topic::Host,
         Change::SoftwareMissing { .. } | Change::SoftwareDamaged { .. } | Change::Software { .. } => Topic::Software,
@@ -215,6 +219,27 @@ fn kept(held: &Held) -> String {
         HeldWhat::RolledBack => "rolled back",
     };
     format!("held, {how} by {}: {}", printable(&held.by, LONGEST), printable(&held.why, LONGEST))
+}
+
+/// Kernel settings: those that are set, and what is kept of them for the next boot.
+fn kernel(
+    path: &str,
+    kept: &BTreeMap<String, u64>,
+    keep: &BTreeMap<String, u64>,
+    set: &BTreeMap<String, u64>,
+) -> String {
+    let path = printable(path, LONGEST);
+    let all = |values: &BTreeMap<String, u64>| {
+        let named: Vec<String> = values.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        named.join(", ")
+    };
+    let file = match (keep.is_empty(), keep == kept) {
+        (true, _) => format!("{path} goes away, what it has set stays until a boot"),
+        (_, true) => format!("kept in {path}"),
+        (_, false) if keep == set => format!("and kept in {path}"),
+        (_, false) => format!("{path} keeps {}", all(keep)),
+    };
+    if set.is_empty() { format!("kernel: {file}") } else { format!("kernel: {} set, {file}", all(set)) }
 }
 
 /// The first few of some paths.

@@ -165,6 +165,11 @@ impl SimHost {
                 wrote.extend((is.1 != will.1).then(|| format!("{UNIT_FOLDER}/{unit}")));
                 machine.boot = boot;
             }
+            Op::Provide { host, keep, set } => {
+                machine.kept = Some(keep.clone()).filter(|keep| !keep.is_empty());
+                machine.kernel.extend(set.clone());
+                wrote.push(host.kernel_file());
+            }
             Op::Retire { .. } => {
                 let own = machine.supervisor;
                 let under = |one: &&Instance| one.process.is_some_and(|process| Some(process.parent) == own);

@@ -27,6 +27,10 @@ pub struct Machine {
     pub units: BTreeMap<String, Digest>,
     /// What starts everything at boot: the unit's name, and sha256 of script and unit.
     pub boot: Option<(String, Digest, Digest)>,
+    /// Kernel settings, and those that a file keeps for the next boot.
+    pub kernel: BTreeMap<String, u64>,
+    /// See `kernel`.
+    pub kept: Option<BTreeMap<String, u64>>,
     /// How many times it was booted again.
     pub reboots: u32,
     /// Undo records by file name.

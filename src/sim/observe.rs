@@ -34,7 +34,7 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
             version: None,
         },
         init: init(machine),
-        facts: HostFacts::default(),
+        facts: HostFacts { sysctl: machine.kernel.clone(), kept: machine.kept.clone(), ..HostFacts::default() },
         undo: machine.undo.clone(),
         kept: machine.kept.clone(),
         debris: machine.debris.iter().cloned().collect(),

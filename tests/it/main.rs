@@ -38,6 +38,7 @@ mod mutants;
 mod platform;
 mod progress;
 mod props;
+mod provide;
 mod reference;
 mod refusals;
 mod regressions;

@@ -20,6 +20,7 @@ mod effects;
 mod faults;
 mod hostile;
 mod import;
+mod kernel;
 mod lab;
 mod lab_hosts;
 mod leaving;

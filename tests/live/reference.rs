@@ -24,7 +24,7 @@ fn software(lab: &Lab, host: &str, name: &str) -> PathBuf {
 
 /// What a program of a Java service's own package prints.
 #[track_caller]
-fn java(lab: &Lab, host: &str, (package, jars): (&str, &str), class: &str, words: &[&str]) -> String {
+pub fn java(lab: &Lab, host: &str, (package, jars): (&str, &str), class: &str, words: &[&str]) -> String {
     let java = software(lab, host, "jdk").join("bin/java");
     let jars = software(lab, host, package).join(jars);
     let ran = Command::new(java)

@@ -13,7 +13,7 @@ pub(in super::super) static FILE: Spec = Spec::word("", "One file says what the 
 
 static CLUSTER: Spec = Spec::word("cluster", "The platform, and how its hosts are reached.")
     .args(&[Field::need("NAME", Name::WHAT, "Its name, in paths, units and records.")])
-    .block(&[&PREFIX, &USER, &SSH, &SUPERVISOR])
+    .block(&[&PREFIX, &USER, &SSH, &SUPERVISOR, &ALLOW])
     .needed();
 
 static PREFIX: Spec = Spec::word("prefix", "The folder on every host that holds everything of ours.")
@@ -33,6 +33,9 @@ static SUPERVISOR: Spec = Spec::word("supervisor", "The module that supervises p
         "with systemd #true, else #false",
         "Whether a host that boots starts its instances.",
     )]]);
+
+static ALLOW: Spec = Spec::word("allow", "What hosts lack and may be given. Nothing else of a host is ever set.")
+    .args(&[Field::several("NEED", String::WHAT, "A kernel setting that a module needs, as plans name it.")]);
 
 static SSH: Spec = Spec::word(
     "ssh",

@@ -13,6 +13,7 @@ pub(super) static LIVE: Spec =
             .props(&[&[
                 Field::need("setting", Name::WHAT, "The `setting` of the module by which it is read and set."),
                 Field::or("value", EXPR, "the parameter", "What the setting should be; `none` leaves it as it is."),
+                Field::or("when", EXPR, "always", "When the service can do that; else it restarts for them."),
                 Field::or("each", bool::WHAT, "#false", "Each instance has its own, or the whole service one."),
             ]])
             .many(),

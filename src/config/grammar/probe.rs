@@ -29,8 +29,11 @@ static HTTP_ARGS: [Field; 2] = [
     Field::need("METHOD", "`GET`, `PUT`, `POST` or `DELETE`", "The method."),
     Field::need("PATH", TEMPLATE, "The path and the query; it begins with `/`."),
 ];
-static APIS: [Field; 1] =
-    [Field::or("apis", bool::WHAT, "#false", "It is also asked which requests it understands: `body.apis`.")];
+static APIS: [Field; 3] = [
+    Field::or("apis", bool::WHAT, "#false", "It is also asked which requests it understands: `body.apis`."),
+    Field::or("broker", TEMPLATE, "none", "The id of the broker that is asked: its configuration is `body.configs`."),
+    Field::or("set", TEMPLATE, "none", "What of that is changed first: a JSON object; `null` takes a change back."),
+];
 static EXEC_ARGS: [Field; 1] =
     [Field::several("WORD", TEMPLATE, "The program and its arguments; no shell reads them.")];
 

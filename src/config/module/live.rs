@@ -20,6 +20,7 @@ pub(super) fn live(
         let setting = known_prop(&child, settings);
         let value = child.prop::<String>("value").map(|text| scope.expr(text, &[]));
         let each = child.flag("each");
+        let when = child.prop::<String>("when").map(|text| scope.expr(text, &[]));
         child.finish();
         for name in named.iter().filter(|name| !params.contains_key(&name.value) && !scope.is_loose()) {
             let known: Vec<&str> = params.keys().map(Name::as_str).collect();
@@ -35,7 +36,8 @@ pub(super) fn live(
             None
         });
         if let (Some(setting), Some(value)) = (setting, value) {
-            live.push(Live { params: named.into_iter().map(|name| name.value).collect(), setting, value, each });
+            let params = named.into_iter().map(|name| name.value).collect();
+            live.push(Live { params, setting, value, each, when });
         }
     }
     node.finish();

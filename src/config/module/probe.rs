@@ -78,7 +78,7 @@ pub(super) fn probe(node: &Node<'_>, scope: &Scope<'_>, how: Use) -> Option<Prob
             }
             Some(ProbeKind::Exec { command })
         }
-        Some(_) => Some(ProbeKind::Kafka { apis: node.flag("apis") }),
+        Some(_) => Some(kafka(node, &template)),
         None => {
             let diag =
                 Diag::at(Code::UnknownName, node.name_span(), format!("`{}` is not a kind of probe", node.name()));
@@ -119,6 +119,16 @@ pub(super) fn probe(node: &Node<'_>, scope: &Scope<'_>, how: Use) -> Option<Prob
     };
     node.finish();
     Some(probe)
+}
+
+/// What is changed is changed at a broker that is named.
+fn kafka(node: &Node<'_>, template: &impl Fn(crate::diag::Spanned<String>) -> Template) -> ProbeKind {
+    if node.has_prop("set") && !node.has_prop("broker") {
+        let diag = Diag::at(Code::Missing, node.span(), "whose configuration is set is not said").label("no `broker`");
+        node.cx.report(diag.help("add broker=\"{{ instance.ordinal }}\": the id of the broker that is asked"));
+    }
+    let (broker, set) = (node.prop::<String>("broker"), node.prop::<String>("set"));
+    ProbeKind::Kafka { apis: node.flag("apis"), broker: broker.map(template), set: set.map(template) }
 }
 
 fn http(node: &Node<'_>, template: &impl Fn(crate::diag::Spanned<String>) -> Template) -> Option<ProbeKind> {

@@ -262,7 +262,10 @@ async fn a_broker_is_told_who_we_are() {
     let connection = Connection { auth: Some(auth), logins: Vec::new(), tls: None };
     let ask = async |secret: Secret| {
         let probe = Probe { parse: Parse::Auto, on: ProbeOn::SelfInstance, ..get("body.controller == 1") };
-        let module = secured(connection.clone(), Probe { kind: ProbeKind::Kafka { apis: false }, ..probe });
+        let module = secured(
+            connection.clone(),
+            Probe { kind: ProbeKind::Kafka { apis: false, broker: None, set: None }, ..probe },
+        );
         let (params, secrets) = word(secret);
         ready(module, port, &params, &secrets).await
     };

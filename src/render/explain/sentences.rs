@@ -140,6 +140,10 @@ pub(super) fn probe(probe: &Probe) -> String {
             let words: Vec<&str> = command.iter().map(|word| word.0.as_str()).collect();
             format!("`{}` on the host", words.join(" "))
         }
+        ProbeKind::Kafka { set: Some(_), .. } => {
+            format!("another configuration of the broker by its own protocol{port}")
+        }
+        ProbeKind::Kafka { broker: Some(_), .. } => format!("the broker's configuration by its own protocol{port}"),
         ProbeKind::Kafka { .. } => format!("the cluster's metadata by its own protocol{port}"),
     };
     let until = probe.until.as_ref().map_or_else(String::new, |until| format!(", until {}", inline(until)));

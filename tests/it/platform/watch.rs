@@ -183,10 +183,13 @@ impl Watch<'_> {
             let listed = |path: &&String| {
                 let names = |change: &Change| match change {
                     Change::Unit { instance, path: at, .. } => instance.host == *host && at == *path,
-                    Change::Boot { host: on, path: at, .. } => on == host && at == *path,
+                    Change::Boot { host: on, path: at, .. } | Change::Kernel { host: on, path: at, .. } => {
+                        on == host && at == *path
+                    }
                     _ => false,
                 };
-                path.starts_with("/etc/systemd/system/") && applied.plan.changes.iter().any(names)
+                let outside = ["/etc/systemd/system/", "/etc/sysctl.d/"];
+                outside.iter().any(|folder| path.starts_with(folder)) && applied.plan.changes.iter().any(names)
             };
             for path in paths.iter().filter(|path| !listed(path)) {
                 let below = path.strip_prefix(prefix.as_str());

@@ -21,6 +21,8 @@ pub(super) struct Case {
     pub(super) of: Box<dyn Fn(&Refusal) -> bool>,
     /// What passes by itself is a warning.
     pub(super) passes: bool,
+    /// What only the service can tell, before a phase of a change: a step asks it.
+    pub(super) asked: bool,
     /// What is declared.
     pub(super) declared: String,
     /// What had been declared when everything was last as declared; the same when absent.
@@ -38,6 +40,7 @@ impl Case {
             name: name.into(),
             of: Box::new(|_| true),
             passes: false,
+            asked: false,
             declared: Platform::default().text(),
             had: None,
             change: Box::new(|_, _| {}),

@@ -8,14 +8,17 @@ mod cases;
 mod own;
 mod table;
 
+use crate::apply::store_changed;
 use crate::modules::{Golden, desired as expanded};
+use crate::platform::drive::{How, apply_plan, observe, paused, plan_of};
 use crate::scenarios::converged;
 use cases::Case;
+use es_cluster::apply::End;
 use es_cluster::check::check;
 use es_cluster::desired::Desired;
 use es_cluster::inventory::Inventory;
 use es_cluster::model::Name;
-use es_cluster::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Refusal, plan};
+use es_cluster::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Refusal, StepKind, plan};
 use es_cluster::render::{self, TextOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -55,6 +58,9 @@ fn told(case: &Case, meanings: &mut Meanings, broken: &mut Vec<String>) -> Strin
         }
         return warning.map(|warning| format!("warning: {}\n", warning.message)).unwrap_or_default();
     }
+    if case.asked {
+        return asked(case, &made, planned(&desired, &inventory, &waiving(&case.name, options)), &mut wrong);
+    }
     let found = made.standing_refusals().find(|refusal| refusal.name.as_str() == case.name && (case.of)(refusal));
     let Some(found) = found else {
         let all: Vec<String> = made.refusals.iter().map(|one| format!("{}: {}", one.name, one.message)).collect();
@@ -68,19 +74,43 @@ fn told(case: &Case, meanings: &mut Meanings, broken: &mut Vec<String>) -> Strin
     if found.help.is_empty() || found.help == found.message {
         wrong("no way out is told");
     }
-    let why = "ticket 4711";
-    let waivers = [(Name::new(&case.name).expect("a name"), why.to_owned())].into();
-    let (waived, report) = planned(&desired, &inventory, &PlanOptions { waivers, ..options });
+    let (waived, report) = planned(&desired, &inventory, &waiving(&case.name, options));
     if waived.standing_refusals().any(|refusal| refusal.name.as_str() == case.name) {
         wrong("it is refused in spite of its waiver");
     }
-    if !render::text(&waived, &report, &TextOptions::default()).contains(why) {
+    if !render::text(&waived, &report, &TextOptions::default()).contains(WHY) {
         wrong("the plan does not show the waiver");
     }
     if waived.applyable() && !check(&waived, &desired, &inventory).is_empty() {
         wrong(&format!("what was taken on is a violation: {:?}", check(&waived, &desired, &inventory)));
     }
     format!("refused: {}\n    way out: {}\n", found.told(), found.help)
+}
+
+/// Why something is waived, in a word that no line is broken in.
+const WHY: &str = "ticket-4711";
+
+fn waiving(name: &str, options: PlanOptions) -> PlanOptions {
+    PlanOptions { waivers: [(Name::new(name).expect("a name"), WHY.to_owned())].into(), ..options }
+}
+
+/// What only the service can tell: a step of the plan asks it, and with a waiver none does.
+fn asked(case: &Case, made: &Plan, (waived, report): (Plan, PlanReport), wrong: &mut impl FnMut(&str)) -> String {
+    let asks = |plan: &Plan| {
+        plan.steps.iter().any(|step| match &step.kind {
+            StepKind::Before { rules, .. } => rules.iter().any(|rule| case.name.ends_with(&format!(".{rule}"))),
+            _ => false,
+        })
+    };
+    if !asks(made) || !made.applyable() {
+        wrong("no step asks for it before the phase");
+    }
+    if asks(&waived) || !render::text(&waived, &report, &TextOptions::default()).contains(WHY) {
+        wrong("it is asked in spite of its waiver, or the plan does not show that");
+    }
+    let said = waived.refusals.iter().find(|refusal| refusal.name.as_str() == case.name);
+    let said = said.map(|refusal| format!("{}\n    way back: {}", refusal.message, refusal.help));
+    format!("asked before the phase; waived: {}\n", said.unwrap_or_default())
 }
 
 #[test]
@@ -131,6 +161,32 @@ fn steady(text: &str) -> String {
         (Some((before, _)), Some(end)) => format!("{before} would need … MiB of memory{}", &steady[end..]),
         _ => steady,
     }
+}
+
+/// What somebody has taken on is known afterwards, on every host that the run has changed.
+#[test]
+fn every_waiver_is_in_the_journal() {
+    paused(async {
+        let (cluster, desired) = store_changed().await;
+        let inventory = observe(&cluster, &desired).await;
+        let (mut plan, _) = plan_of(&desired, &inventory);
+        let refused = |name: &&str| Refusal::called(name, "what would be wrong".to_owned(), "the way out".to_owned());
+        let all = Refusal::ALL.iter().filter_map(refused);
+        plan.refusals = all.map(|refusal| Refusal { waived: Some(WHY.to_owned()), ..refusal }).collect();
+        let applied = apply_plan(&cluster, &desired, &inventory, plan, &How::default()).await;
+        assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+        let journals =
+            cluster.hosts().into_iter().filter_map(|host| cluster.machine(&host)?.history.into_values().last());
+        let begun: Vec<String> = journals.filter_map(|lines| lines.into_iter().next()).collect();
+        let waiving: Vec<&String> = begun.iter().filter(|line| line.contains(WHY)).collect();
+        assert!(!waiving.is_empty(), "{begun:?}");
+        for line in waiving {
+            let record: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+            let told: BTreeSet<&str> =
+                record["waived"].as_array().expect("a list").iter().filter_map(|pair| pair[0].as_str()).collect();
+            assert_eq!(told, Refusal::ALL.iter().copied().collect(), "{line}");
+        }
+    });
 }
 
 /// A rule of the planner is a constant, so that the test above knows of it.

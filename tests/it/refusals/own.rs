@@ -57,6 +57,16 @@ pub(super) fn cases() -> Vec<Case> {
             Arc::make_mut(&mut service.module).after.push(Spanned::new(after, es_cluster::diag::Span::default()));
             restart_pending(inventory, "zookeeper", "node1");
         }),
+        Case::new("a phase that can't be rendered", Refusal::PHASES)
+            .having(&Platform::default().version("kafka", "1.1.0"))
+            .when(|desired, _| desired.anew = None),
+        Case::new("one still runs of what only one may run of", Refusal::SINGLETON).when(|desired, inventory| {
+            let service = desired.services.values_mut().find(|one| one.name.as_str() == "redis").expect("declared");
+            Arc::make_mut(&mut service.module).singleton = Some("they clash".to_owned());
+            service.instances.retain(|id| id.host.as_str() == "node1");
+            desired.instances.retain(|id, _| id.role.as_str() != "redis" || id.host.as_str() == "node1");
+            restart_pending(inventory, "redis", "node1");
+        }),
         Case::new("two of what only one may run of", Refusal::SINGLETON).when(|desired, inventory| {
             let service = desired.services.values_mut().find(|one| one.name.as_str() == "redis").expect("declared");
             Arc::make_mut(&mut service.module).singleton = Some("they clash".to_owned());
@@ -79,11 +89,11 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("one that leaves during an upgrade", Refusal::LEAVES_UPGRADE)
             .having(&Platform::default().version("redis", "6.0.0"))
             .when(|desired, inventory| leave(desired, inventory, &["redis@node3"])),
-        Case::new("a port that somebody has", "port-taken").when(|_, inventory| {
+        Case::new("a port that somebody has", Refusal::PORT_TAKEN).when(|_, inventory| {
             of(inventory, "redis", "node1").process = ProcessObservation::Absent;
             at(inventory, "node1").facts.taken = [6379].into();
         }),
-        Case::new("no room for what is unpacked", "disk").when(|_, inventory| {
+        Case::new("no room for what is unpacked", Refusal::DISK).when(|_, inventory| {
             let host = at(inventory, "node1");
             host.software.clear();
             host.facts.free = Some(1 << 20);

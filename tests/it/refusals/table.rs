@@ -163,6 +163,7 @@ fn running(module: &Arc<Module>, found: &mut Found) {
     if module.singleton.is_none() && !matches!(module.strategy, Strategy::Recreate { on_version_only: false }) {
         add(found, case);
     }
+    limits(module, found);
     if module.quorum.is_some() {
         let (role, starts) = (name.clone(), format!("{name} has 2 of 3 voting up"));
         let case = Case::new(format!("{name} quorum"), Refusal::QUORUM)
@@ -203,10 +204,50 @@ fn running(module: &Arc<Module>, found: &mut Found) {
     }
 }
 
+/// What only one may run of is declared on two hosts; what only root can give is asked of a plain user; and what must hold
+/// before a phase of a change.
+fn limits(module: &Arc<Module>, found: &mut Found) {
+    let name = module.name.as_str();
+    if module.singleton.is_some() {
+        let starts = format!("{name} would run as");
+        let case = Case::new(format!("{name} singleton"), Refusal::SINGLETON)
+            .declaring(&Platform::default().on(name, "node[1-2]"))
+            .about(move |refusal| refusal.message.starts_with(&starts));
+        add(found, case);
+    }
+    if module.process.as_ref().is_some_and(|process| !process.limits.capabilities.is_empty()) {
+        let starts = format!("{name}@node1 needs ");
+        let role = name.to_owned();
+        let case = Case::new(format!("{name} capabilities"), Refusal::PRIVILEGE)
+            .when(move |_, inventory| {
+                restart_pending(inventory, &role, "node1");
+                at(inventory, "node1").uid = 1000;
+            })
+            .about(move |refusal| refusal.message.starts_with(&starts));
+        add(found, case);
+    }
+    let phases = module.phases.iter().flat_map(|phases| &phases.list);
+    for rule in phases.flat_map(|phase| &phase.before) {
+        let called = format!("{name}.{}", rule.name);
+        let given = &given()[&called];
+        let case = given["from"].as_str().zip(given["to"].as_str()).map(|(from, to)| {
+            let platform = |version: &str| Platform::default().version(name, version);
+            let case = Case::new(&called, &called).having(&platform(from)).declaring(&platform(to));
+            Case { asked: true, ..case }
+        });
+        found.push((called, case));
+    }
+}
+
+/// What can't be made up from the tables alone.
+fn given() -> serde_json::Value {
+    let cases = std::fs::read_to_string(super::folder().join("cases.json")).expect("cases");
+    serde_json::from_str(&cases).expect("cases")
+}
+
 /// Ways between versions: which ones, `cases.json` says.
 fn upgrades(module: &Arc<Module>, found: &mut Found) {
-    let cases = std::fs::read_to_string(super::folder().join("cases.json")).expect("cases");
-    let cases: serde_json::Value = serde_json::from_str(&cases).expect("cases");
+    let cases = given();
     for step in &module.upgrade.steps {
         let name = module.name.as_str().to_owned();
         let called = format!("{name}.{}", step.name);

@@ -1,6 +1,9 @@
 //! D5: what a change of each parameter asks for (`fixtures/effects/`), on real software: exactly what the table says restarts,
 //! is told to read its files, takes it while it runs, or is left alone, by pid and start time.
 
+mod elasticsearch;
+mod kafka;
+
 use crate::canary::{CLUSTER, converged, redis};
 use crate::lab::{Lab, until};
 use std::collections::BTreeMap;
@@ -32,6 +35,50 @@ fn identity(lab: &Lab, module: &str, host: &str) -> (u32, String) {
     let pid = lab.pid(module, host);
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     (pid, stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)).expect("a start time").to_owned())
+}
+
+/// What a plan would do for a parameter that says this, alone, on what runs: exactly what the table says. Nothing is applied.
+///
+/// A restart is not done for each parameter of what takes long to start: they are all applied at once, and what runs then is
+/// asked for the value of each. That a value restarts on its own is what the plan says of what runs here; that the restart is
+/// what brings it is seen by its not having been there before. Both together are what an apply of it alone would show.
+fn each_planned(lab: &Lab, module: &str, role: &str, except: &[(&str, &str)]) {
+    for (param, value, effect) in table(module) {
+        if let Some((_, why)) = except.iter().find(|(one, _)| *one == param) {
+            println!("{module} {param}: not planned here: {why}");
+            continue;
+        }
+        let before = identity(lab, module, "node1");
+        let said = with(role, &format!("{param} {value};"));
+        lab.edit(role, &said);
+        let planned = lab.esplan(&["--format", "json", "--waive", OUTAGE]).expect(0);
+        lab.edit(&said, role);
+        let plan: serde_json::Value = serde_json::from_str(&planned.stdout).expect("a plan");
+        let count = |what: &str| plan["summary"][what].as_u64().expect("a count");
+        let sets = plan["steps"].as_array().expect("steps").iter().any(|step| step["kind"] == "repair");
+        let is = match (count("restarts") + count("starts"), count("reloads"), sets) {
+            (0, 0, true) => "live",
+            (0, 0, false) => "nothing",
+            (0, _, false) => "reload",
+            (_, 0, false) => "restart",
+            _ => "more than one thing",
+        };
+        assert_eq!(is, effect, "{module} {param} {value}: {}", plan["summary"]);
+        assert_eq!(identity(lab, module, "node1"), before, "a plan changes nothing");
+    }
+}
+
+/// A service of one is down while it restarts, and the plan wants that to be taken on.
+const OUTAGE: &str = "quorum-outage=there is one of it here";
+
+/// A role with more parameters, or with others in the place of those that it has.
+fn with(role: &str, params: &str) -> String {
+    let (head, own) = role.strip_suffix('}').and_then(|role| role.split_once('{')).expect("a role with a block");
+    let name = |param: &str| param.trim().split(' ').next().unwrap_or_default().to_owned();
+    let more: Vec<String> = params.split(';').map(name).collect();
+    let kept = own.split(';').filter(|param| !param.trim().is_empty() && !more.contains(&name(param)));
+    let kept: Vec<String> = kept.map(|param| format!("{};", param.trim())).collect();
+    format!("{head}{{ {} {params} }}", kept.join(" "))
 }
 
 /// Each parameter, alone: declared, applied, taken out, applied.

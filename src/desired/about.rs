@@ -59,7 +59,7 @@ impl DesiredInstance {
         };
         let required = self.module.requires.iter().map(|need| snake(need.module.as_str()));
         let params = self.params.keys().map(|name| snake(name.as_str()));
-        let fixed = ["software", "version", "host", "instance"].map(str::to_owned);
+        let fixed = ["software", "version", "plugins", "host", "instance"].map(str::to_owned);
         let names =
             params.chain(required).chain(fixed).filter_map(|name| Some((name.clone(), self.context.get(&name)?)));
         let about = About {

@@ -2,7 +2,9 @@
 
 use super::draft::{Common, Draft};
 use crate::expr::{self, Context, Shared};
-use crate::model::{Cluster, Digest, FileContent, InstanceId, Live, Module, Name, Secret, ServiceName, Value};
+use crate::model::{
+    Cluster, Digest, FileContent, InstanceId, Live, Module, Name, Secret, ServiceName, Value, Version,
+};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,8 @@ pub(super) fn common(cluster: &Cluster, common: &Common) -> Context {
     context.insert("cluster".into(), json!({"name": cluster.name.as_str()}));
     context.insert("version".into(), common.own.version.as_str().into());
     context.insert("software".into(), common.own.home.as_str().into());
+    let plugin = |(name, version): (&String, &Version)| json!({"name": name, "version": version.as_str()});
+    context.insert("plugins".into(), common.own.plugins.iter().map(plugin).collect());
     context.insert("conf".into(), folders.current().into());
     context.insert(
         "dirs".into(),

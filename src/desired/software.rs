@@ -16,6 +16,8 @@ pub(super) struct Used {
     pub(super) version: Version,
     /// Where it is: the folder, or the program when it is on the host already.
     pub(super) home: String,
+    /// The plugins that are part of it.
+    pub(super) plugins: IndexMap<String, Version>,
 }
 
 /// The software of a module for a role (`None`: the supervisor's, which no role has).
@@ -39,7 +41,7 @@ pub(super) fn used(
         }
     };
     if module.artifact.is_none() {
-        return Ok(Used { software: None, version: version.value, home: String::new() });
+        return Ok(Used { software: None, version: version.value, home: String::new(), plugins: IndexMap::new() });
     }
     let plugins: IndexMap<String, Version> = spec
         .into_iter()
@@ -58,7 +60,7 @@ pub(super) fn used(
     let folder = format!("{name}-{}-{}", version.value, hash.short());
     let home = system.map_or_else(|| format!("{prefix}/software/{folder}"), str::to_owned);
     let software = Software { folder, module: name.clone(), version: version.value.clone(), parts };
-    Ok(Used { software: Some(Arc::new(software)), version: version.value, home })
+    Ok(Used { software: Some(Arc::new(software)), version: version.value, home, plugins })
 }
 
 fn not_locked(key: &Key, span: Span) -> Diag {

@@ -75,14 +75,26 @@ impl Prober {
         judge::all(judged.into_iter().map(|judged| judged.verdict).collect())
     }
 
-    /// `version` is what it should answer; `None` is what is declared.
-    async fn ready(&self, id: &InstanceId, version: Option<&Version>) -> Result<Verdict, String> {
+    /// Whether it serves as it is declared.
+    async fn ready(&self, id: &InstanceId) -> Result<Verdict, String> {
+        let (instance, scope) = self.about(id)?;
+        Self::ready_in(instance, &scope).await
+    }
+
+    /// Whether it serves as it is: at the version that it runs, with whatever plugins that has.
+    async fn serves(&self, id: &InstanceId, version: Option<&Version>) -> Result<Verdict, String> {
         let (instance, mut scope) = self.about(id)?;
         if let Some(version) = version {
             scope.names.insert("version".to_owned(), version.as_str().into());
         }
+        scope.names.insert("plugins".to_owned(), Value::Array(Vec::new()));
+        Self::ready_in(instance, &scope).await
+    }
+
+    async fn ready_in(instance: &DesiredInstance, scope: &Scope<'_>) -> Result<Verdict, String> {
+        let id = &instance.id;
         Ok(match &instance.module.ready {
-            Some(gate) => Self::gate(&scope, gate).await,
+            Some(gate) => Self::gate(scope, gate).await,
             None => judge::holds(&format!("{id}: the module has no `ready` gate")),
         })
     }
@@ -104,7 +116,7 @@ impl Prober {
             (None, GateKind::Converged) => Ok(judge::holds("the module has no `converged` gate")),
             // What a service as a whole needs is then that each of its instances serves.
             (None, GateKind::Healthy) => {
-                let ready = futures::future::join_all(members.iter().map(|id| self.ready(id, None))).await;
+                let ready = futures::future::join_all(members.iter().map(|id| self.ready(id))).await;
                 Ok(judge::each(&ready.into_iter().collect::<Result<Vec<_>, _>>()?))
             }
         }
@@ -149,8 +161,8 @@ impl Prober {
 impl Services for Prober {
     async fn ask(&self, question: &Question) -> Verdict {
         let verdict = match question {
-            Question::Ready(id) => self.ready(id, None).await,
-            Question::Serves { instance, version } => self.ready(instance, version.as_ref()).await,
+            Question::Ready(id) => self.ready(id).await,
+            Question::Serves { instance, version } => self.serves(instance, version.as_ref()).await,
             Question::Service { service, gate, members } => self.service_gate(service, *gate, members).await,
             Question::Safe { instance, rule } => self.safe(instance, rule).await,
             Question::Before { service, phase, rule, members } => self.before(service, (phase, rule), members).await,

@@ -41,9 +41,13 @@ fn platform() -> Arc<Desired> {
     let loaded = loaded.unwrap_or_else(|| panic!("{:?}", mistakes.into_reports(&sources)));
     let system =
         Locked { source: String::new(), files: Vec::new(), bundle: None, system: Some("/bin/true".to_owned()) };
-    let locked = loaded.cluster.versions.iter().map(|(module, spec)| {
-        let key = Key { module: module.clone(), plugin: None, version: spec.version.value.clone() };
-        (key, system.clone())
+    let locked = loaded.cluster.versions.iter().flat_map(|(module, spec)| {
+        let plugins = spec.plugins.iter().map(|(name, version)| (Some(name.clone()), version));
+        let all = [(None, &spec.version)].into_iter().chain(plugins);
+        all.map(|(plugin, version)| {
+            let key = Key { module: module.clone(), plugin, version: version.value.clone() };
+            (key, system.clone())
+        })
     });
     let lock = Lock { artifacts: locked.collect() };
     let (desired, mistakes) = desired::expand(&loaded, &lock, Digest::of(b""), &IndexMap::new());

@@ -17,6 +17,7 @@ versions {
     supervisord "4.3.0"; jdk "11.0.13"; zookeeper "3.4.13"; kafka "2.1.1"; elasticsearch "6.7.0"; kibana "6.7.0"
     redis "6.2.14"; nginx "1.22.1"; libevent "2.1.12"; memcached "1.6.18"; curator "5.6.0"
     filebeat "6.7.0"; metricbeat "6.7.0"; heartbeat "6.7.0"; packetbeat "6.7.0"; elastalert "2.2.3"; sdc "3.7.2"
+    elastalert-server "3.0.0-beta.0"
 }
 secret "word" from="env" "WORD"
 secret "other" from="env" "OTHER"
@@ -38,7 +39,7 @@ fn platform(known: &BTreeSet<String>, changed: Option<(&str, &str, &str)>) -> De
             "jdk" | "libevent" | "systemd" => {}
             "supervisord" if said.is_empty() => {}
             // Only one of it may run.
-            "elastalert" => _ = writeln!(text, "    {module} on=\"node1\"{said}"),
+            "elastalert" | "elastalert-server" => _ = writeln!(text, "    {module} on=\"node1\"{said}"),
             _ => _ = writeln!(text, "    {module} on=\"node[1-3]\"{said}"),
         }
     }

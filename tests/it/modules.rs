@@ -21,7 +21,7 @@ versions {
     zookeeper "3.4.13"
     kafka "2.1.1"
     elasticsearch "6.7.0" { plugin "minhash" "6.7.0"; }
-    kibana "6.7.0"
+    kibana "6.7.0" { plugin "elastalert-kibana-plugin" "1.0.4-6.7.0"; }
     redis "6.2.14"
     nginx "1.22.1"
     libevent "2.1.12"
@@ -32,6 +32,7 @@ versions {
     heartbeat "6.7.0"
     packetbeat "6.7.0"
     elastalert "2.2.3"
+    elastalert-server "3.0.0-beta.0"
     sdc "3.7.2"
 }
 hosts { "node[1-3]" address="10.0.0.[1-3]" { label disk="ssd"; }; }
@@ -48,6 +49,7 @@ roles {
     nginx on="node3" { worker-processes 4; }
     memcached on="node[2-3]" { memory "128m"; idle "1m"; }
     elastalert on="node2" { rules "fixtures/effects/rules/"; }
+    elastalert-server on="node1" { rules "fixtures/effects/rules/"; index "alerts"; }
     sdc on="node3" { pipelines "fixtures/effects/pipelines/"; heap "512m"; }
     curator on="node1" { delete-after 30; warm-after 2; merge-after 3; }
     filebeat on="node[1-3]" {
@@ -156,6 +158,7 @@ fn every_module_renders_what_it_did() {
         "heartbeat@node2",
         "packetbeat@node3",
         "elastalert@node2",
+        "elastalert-server@node1",
         "sdc@node3",
         "redis@node2",
     ] {

@@ -67,7 +67,7 @@ fn free_network() -> String {
     for _ in 0..100 {
         let third = 100 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 150;
         let free = (1..=5).all(|host| {
-            [2181, 5066, 5601, 6379, 8080, 9092, 9200, 9201, 9210, 9300, 9301, 9310, 18630]
+            [2181, 3030, 5066, 5601, 6379, 8080, 9092, 9200, 9201, 9210, 9300, 9301, 9310, 18630]
                 .iter()
                 .all(|port| TcpListener::bind((format!("127.0.{third}.{host}"), *port)).is_ok())
         });

@@ -25,14 +25,30 @@ pub struct Load {
     services: [String; 4],
 }
 
+/// What is watched of each role: its service, itself, the port of its probe, and what is asked there.
+pub type Watched = (&'static str, &'static str, u16, &'static str);
+
+/// The roles of the demo platform.
+const DEMO: [Watched; 4] = [
+    ("elasticsearch", "elasticsearch-hot", 9200, "/"),
+    ("elasticsearch", "elasticsearch-master", 9210, "/"),
+    ("kafka", "kafka", 9092, ""),
+    ("zookeeper", "zookeeper", 2181, "!srvr!Mode"),
+];
+
 impl Load {
-    /// Starts both; returns when both services have acknowledged a write.
+    /// Starts both on the demo platform; returns when both services have acknowledged a write.
     pub fn start(lab: &Lab) -> Self {
+        Self::on(lab, 3, &DEMO)
+    }
+
+    /// The same for these roles on so many hosts: on each host those that run there now.
+    pub fn on(lab: &Lab, hosts: u8, roles: &[Watched]) -> Self {
         let folder = lab.controller.with_file_name("load");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder");
         let addresses = |port: u16| {
-            let list: Vec<String> = (1..=3).map(|host| format!("{}:{port}", lab.address(host))).collect();
+            let list: Vec<String> = (1..=hosts).map(|host| format!("{}:{port}", lab.address(host))).collect();
             list.join(",")
         };
         let services = ["--elasticsearch".to_owned(), addresses(9200), "--kafka".to_owned(), addresses(9092)];
@@ -40,15 +56,15 @@ impl Load {
         let run = [vec!["run".to_owned()], dir.to_vec(), services.to_vec()].concat();
         let writer = python(&tool("writer.py"), &run, &folder.join("writer.log"));
         let mut watched = vec!["--out".to_owned(), folder.join("watch.json").display().to_string()];
-        for (service, role, port, path) in [
-            ("elasticsearch", "elasticsearch-hot", 9200, "/"),
-            ("elasticsearch", "elasticsearch-master", 9210, "/"),
-            ("kafka", "kafka", 9092, ""),
-            ("zookeeper", "zookeeper", 2181, "!srvr!Mode"),
-        ] {
-            for host in 1..=3u8 {
+        // A machine that runs all of it is slow at times: late is not down.
+        watched.extend(["--timeout".to_owned(), "5".to_owned()]);
+        for (service, role, port, path) in roles {
+            for host in 1..=hosts {
                 let name = format!("node{host}");
                 let record = lab.prefix(&name).join("run").join(format!("{role}.proc"));
+                if !record.exists() {
+                    continue;
+                }
                 let proc = lab.proc(&name);
                 let address = lab.address(host);
                 watched.push(format!(

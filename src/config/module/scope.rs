@@ -12,8 +12,9 @@ use std::collections::BTreeSet;
 /// What templates and expressions may use beside parameters.
 pub(super) mod names {
     /// Everywhere where an instance is known.
-    pub(in super::super) const INSTANCE: &[&str] =
-        &["cluster", "host", "instance", "service", "services", "peers", "version", "software", "conf", "dirs"];
+    pub(in super::super) const INSTANCE: &[&str] = &[
+        "cluster", "host", "instance", "service", "services", "peers", "version", "plugins", "software", "conf", "dirs",
+    ];
     /// In what judges an answer.
     pub(in super::super) const ANSWER: &[&str] = &["status", "text", "body", "kv", "answers"];
     /// In what reads, writes or judges a setting.

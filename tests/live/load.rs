@@ -2,6 +2,7 @@
 
 use crate::lab::{Lab, alive, signal, until};
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,6 +18,24 @@ fn python(tool: &Path, args: &[String], log: &Path) -> Child {
     command.stdout(log.try_clone().expect("the log")).stderr(log).spawn().expect("python3")
 }
 
+/// An instance on each of some hosts that is watched from outside.
+pub struct Watched {
+    pub service: &'static str,
+    pub role: &'static str,
+    pub port: u16,
+    /// What it is asked: an HTTP path, `!SEND!EXPECT`, or nothing but a connection.
+    pub ask: &'static str,
+    pub hosts: RangeInclusive<u8>,
+}
+
+/// The services of the repo's own platform.
+pub const DEMO: &[Watched] = &[
+    Watched { service: "elasticsearch", role: "elasticsearch-hot", port: 9200, ask: "/", hosts: 1..=3 },
+    Watched { service: "elasticsearch", role: "elasticsearch-master", port: 9210, ask: "/", hosts: 1..=3 },
+    Watched { service: "kafka", role: "kafka", port: 9092, ask: "", hosts: 1..=3 },
+    Watched { service: "zookeeper", role: "zookeeper", port: 2181, ask: "!srvr!Mode", hosts: 1..=3 },
+];
+
 /// What runs beside a change of the platform.
 pub struct Load {
     writer: Child,
@@ -28,11 +47,16 @@ pub struct Load {
 impl Load {
     /// Starts both; returns when both services have acknowledged a write.
     pub fn start(lab: &Lab) -> Self {
+        Self::on(lab, 1..=3, DEMO)
+    }
+
+    /// Writes to Elasticsearch (port 9200) and Kafka (port 9092) on some hosts, and watches others, or the same.
+    pub fn on(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched]) -> Self {
         let folder = lab.controller.with_file_name("load");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder");
         let addresses = |port: u16| {
-            let list: Vec<String> = (1..=3).map(|host| format!("{}:{port}", lab.address(host))).collect();
+            let list: Vec<String> = hosts.clone().map(|host| format!("{}:{port}", lab.address(host))).collect();
             list.join(",")
         };
         let services = ["--elasticsearch".to_owned(), addresses(9200), "--kafka".to_owned(), addresses(9092)];
@@ -40,19 +64,14 @@ impl Load {
         let run = [vec!["run".to_owned()], dir.to_vec(), services.to_vec()].concat();
         let writer = python(&tool("writer.py"), &run, &folder.join("writer.log"));
         let mut watched = vec!["--out".to_owned(), folder.join("watch.json").display().to_string()];
-        for (service, role, port, path) in [
-            ("elasticsearch", "elasticsearch-hot", 9200, "/"),
-            ("elasticsearch", "elasticsearch-master", 9210, "/"),
-            ("kafka", "kafka", 9092, ""),
-            ("zookeeper", "zookeeper", 2181, "!srvr!Mode"),
-        ] {
-            for host in 1..=3u8 {
+        for Watched { service, role, port, ask, hosts } in all {
+            for host in hosts.clone() {
                 let name = format!("node{host}");
                 let record = lab.prefix(&name).join("run").join(format!("{role}.proc"));
                 let proc = lab.proc(&name);
                 let address = lab.address(host);
                 watched.push(format!(
-                    "{service}={role}@{name}={address}:{port}{path}={}={}",
+                    "{service}={role}@{name}={address}:{port}{ask}={}={}",
                     record.display(),
                     proc.display()
                 ));

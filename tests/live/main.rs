@@ -32,6 +32,7 @@ mod pipeline;
 mod platform;
 mod reference;
 mod sdc;
+mod search;
 mod secrets;
 mod secured;
 mod ssh;

@@ -67,7 +67,9 @@ impl<T: Transport> Machine<T> {
     pub(super) async fn accept(&self, host: &DesiredHost, instance: &DesiredInstance) -> Result<(), HostError> {
         let role = &instance.id.role;
         let mut calls = Calls::default();
-        calls.add("erase", [format!("conf/{role}/trial").as_str()]).add("erase", [format!("run/{role}.first").as_str()]);
+        calls
+            .add("erase", [format!("conf/{role}/trial").as_str()])
+            .add("erase", [format!("run/{role}.first").as_str()]);
         self.change("accepting a change", &host.prefix, &calls, Vec::new(), RECORD_WITHIN).await.map(|_| ())
     }
 

@@ -41,7 +41,7 @@ pub struct Load {
     writer: Child,
     watcher: Child,
     folder: PathBuf,
-    services: [String; 4],
+    services: Vec<String>,
 }
 
 impl Load {
@@ -50,7 +50,8 @@ impl Load {
         Self::on(lab, 1..=3, DEMO)
     }
 
-    /// Writes to Elasticsearch (port 9200) and Kafka (port 9092) on some hosts, and watches others, or the same.
+    /// Writes to Elasticsearch (port 9200) and Kafka (port 9092) on some hosts, as far as one of them is watched, and watches
+    /// others, or the same.
     pub fn on(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched]) -> Self {
         let folder = lab.controller.with_file_name("load");
         let _ = std::fs::remove_dir_all(&folder);
@@ -59,9 +60,11 @@ impl Load {
             let list: Vec<String> = hosts.clone().map(|host| format!("{}:{port}", lab.address(host))).collect();
             list.join(",")
         };
-        let services = ["--elasticsearch".to_owned(), addresses(9200), "--kafka".to_owned(), addresses(9092)];
+        let known = [("elasticsearch", 9200), ("kafka", 9092)];
+        let known = known.into_iter().filter(|(name, _)| all.iter().any(|one| one.service == *name));
+        let services: Vec<String> = known.flat_map(|(name, port)| [format!("--{name}"), addresses(port)]).collect();
         let dir = ["--dir".to_owned(), folder.display().to_string()];
-        let run = [vec!["run".to_owned()], dir.to_vec(), services.to_vec()].concat();
+        let run = [vec!["run".to_owned()], dir.to_vec(), services.clone()].concat();
         let writer = python(&tool("writer.py"), &run, &folder.join("writer.log"));
         let mut watched = vec!["--out".to_owned(), folder.join("watch.json").display().to_string()];
         for Watched { service, role, port, ask, hosts } in all {

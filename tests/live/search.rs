@@ -7,6 +7,7 @@ use crate::look;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 /// Three hosts with two instances each.
@@ -29,6 +30,7 @@ roles {
 
 const OLD: &str = "6.8.23";
 const NEW: &str = "7.17.29";
+const NEXT: &str = "8.19.4";
 
 fn cluster(version: &str) -> String {
     CLUSTER.replace("VERSION", version)
@@ -44,6 +46,149 @@ fn masters(lab: &Lab) -> Vec<u32> {
 }
 
 const FORMS: &str = "cluster.initial_master_nodes";
+
+/// What is watched from outside.
+const WATCHED: &[Watched] = &[
+    Watched { service: "elasticsearch", role: "elasticsearch-hot", port: 9200, ask: "/", hosts: 1..=3 },
+    Watched { service: "elasticsearch", role: "elasticsearch-warm", port: 9201, ask: "/", hosts: 1..=2 },
+    Watched { service: "elasticsearch", role: "elasticsearch-master", port: 9210, ask: "/", hosts: 1..=3 },
+];
+
+fn put(lab: &Lab, path: &str, body: &str) {
+    // Where the machine has much to do an answer may be late, and then what was asked for is there already.
+    until(path, Duration::from_mins(2), || {
+        let answer = look::http("PUT", &lab.address(1), 9200, path, Some(body));
+        answer.is_some_and(|(status, text)| status == 200 || text.contains("already"))
+    });
+}
+
+/// No host has two copies of anything, although hosts have two data nodes each. Gives how many copies there are.
+fn spread(lab: &Lab, index: &str) -> usize {
+    let rows = look::json(&lab.address(1), 9200, "/_cat/shards?format=json&h=index,shard,state,node");
+    let mut hosts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in rows.as_array().expect("rows").iter().filter(|row| row["state"] == "STARTED") {
+        let node = row["node"].as_str().expect("a node");
+        let shard = format!("{} {}", row["index"], row["shard"]);
+        hosts.entry(shard).or_default().push(node.split('@').nth(1).expect("a host").to_owned());
+    }
+    for (shard, hosts) in &hosts {
+        let distinct: BTreeSet<&String> = hosts.iter().collect();
+        assert_eq!(distinct.len(), hosts.len(), "two copies of {shard} on one host: {hosts:?}");
+    }
+    hosts.iter().filter(|(shard, _)| shard.contains(index)).map(|(_, hosts)| hosts.len()).sum()
+}
+
+/// Instances in the order of their stops, by the journals.
+fn stops(lab: &Lab) -> Vec<String> {
+    let mut records = Vec::new();
+    for host in ["node1", "node2", "node3"] {
+        for file in fs::read_dir(lab.prefix(host).join("log/history")).into_iter().flatten().flatten() {
+            for line in fs::read_to_string(file.path()).unwrap_or_default().lines() {
+                let record: Value = serde_json::from_str(line).expect("a JSON line");
+                if record["record"] == "begin" && record["action"] == "stop" {
+                    let at = record["at"].as_u64().unwrap_or_default();
+                    records.push((at, record["subject"].as_str().unwrap_or_default().to_owned()));
+                }
+            }
+        }
+    }
+    records.sort();
+    records.into_iter().map(|(_, subject)| subject).collect()
+}
+
+/// A plan that is refused by this name, and by no other.
+fn refused(lab: &Lab, name: &str) {
+    let plan = lab.esplan(&[]).expect(7).text();
+    assert!(plan.contains(name), "{name}: {plan}");
+    println!("{}", plan.lines().filter(|line| line.contains(name)).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+#[ignore = "accept: it takes minutes"]
+fn the_next_major_version_under_load() {
+    let warm = r#"
+    elasticsearch "warm" on="node[1-2]" {
+        node-roles "data"; attr box_type="warm"; http-port 9201; transport-port 9301; heap "160m"
+        config { cluster.routing.allocation.disk.threshold_enabled #false; path.repo "REPO"; }
+    }
+}
+"#;
+    let text = cluster(OLD).replace("enabled #false; }", "enabled #false; path.repo \"REPO\"; }");
+    let text = format!("{}{warm}", text.trim_end().trim_end_matches('}').trim_end());
+    let lab = Lab::new("search-major", &text);
+    let backup = lab.hosts.join("backup");
+    fs::create_dir_all(&backup).expect("a folder");
+    fs::set_permissions(&backup, fs::Permissions::from_mode(0o777)).expect("everybody's");
+    lab.edit("REPO", &backup.display().to_string());
+    lab.esplan(&["lock"]).expect(0);
+    lab.esapply(&[]).expect(0);
+
+    // Five data nodes on three hosts: three copies find places, a fourth does not.
+    put(&lab, "/three", r#"{"settings":{"number_of_shards":2,"number_of_replicas":2}}"#);
+    put(&lab, "/four", r#"{"settings":{"number_of_shards":1,"number_of_replicas":3}}"#);
+    until("copies on all hosts", Duration::from_mins(1), || spread(&lab, "three") == 6 && spread(&lab, "four") == 3);
+
+    // What somebody set wins over the files, so it is kept in step with who is declared.
+    put(&lab, "/_cluster/settings", r#"{"persistent":{"discovery.zen.minimum_master_nodes":1}}"#);
+    let drift = lab.esplan(&["--detailed-exitcode"]).expect(2).text();
+    assert!(drift.contains("minimum-master-nodes: 1 -> 2"), "{drift}");
+    lab.esapply(&[]).expect(0);
+    let settings = look::json(&lab.address(1), 9200, "/_cluster/settings?flat_settings=true");
+    assert_eq!(settings["persistent"]["discovery.zen.minimum_master_nodes"], "2", "{settings}");
+
+    let load = Load::on(&lab, 1..=3, WATCHED);
+    lab.edit(OLD, NEW);
+    lab.esplan(&["lock"]).expect(0);
+
+    // What must be so before there is no way back.
+    lab.edit("heap \"200m\"", "heap \"200m\"; snapshot-repository \"backup\"; snapshot-within \"1h\"");
+    refused(&lab, "elasticsearch.snapshot");
+    let location = format!(r#"{{"type":"fs","settings":{{"location":"{}"}}}}"#, backup.display());
+    put(&lab, "/_snapshot/backup", &location);
+    refused(&lab, "elasticsearch.snapshot");
+    put(&lab, "/_snapshot/backup/before?wait_for_completion=true", r#"{"indices":"three,four"}"#);
+    lab.edit("heap \"200m\";", "heap \"200m\"; max-shards-per-node 1;");
+    refused(&lab, "elasticsearch.shards");
+    lab.edit("max-shards-per-node 1;", "");
+    lab.edit("path.repo", "http.enabled #true; path.repo");
+    refused(&lab, "elasticsearch.settings-of-6");
+    lab.edit("http.enabled #true; path.repo", "path.repo");
+
+    let plan = lab.esplan(&["--detailed-exitcode"]).expect(2).text();
+    assert!(plan.contains("POINT OF NO RETURN") && plan.contains("old-indices"), "{plan}");
+    let elected = look::json(&lab.address(1), 9200, "/_cat/master?format=json");
+    let elected = elected[0]["node"].as_str().expect("a master").to_owned();
+    let done = lab.esapply(&[]).expect(0);
+    println!("the upgrade took {:.1?}", done.took);
+    let (watched, _) = load.finish();
+    let watched = &watched["services"]["elasticsearch"];
+    assert_eq!(watched["most_down_at_once"], 1, "{watched}");
+    for (name, instance) in watched["by_instance"].as_object().expect("instances") {
+        assert_eq!(instance["restarts"], 1, "{name}: {instance}");
+    }
+    let stops = stops(&lab);
+    println!("in this order: {stops:?}, elected was {elected}");
+    assert_eq!(stops.len(), 8);
+    let masters: Vec<bool> = stops.iter().map(|name| name.contains("master")).collect();
+    assert_eq!(masters, [false, false, false, false, false, true, true, true], "masters last: {stops:?}");
+    assert_eq!(stops.last(), Some(&elected), "the elected one at the very end");
+    for node in look::json(&lab.address(1), 9200, "/_cat/nodes?format=json&h=version").as_array().expect("nodes") {
+        assert_eq!(node["version"], NEW);
+    }
+    for host in ["node1", "node2", "node3"] {
+        let file = lab.prefix(host).join("conf/elasticsearch-master/current/elasticsearch.yml");
+        let text = fs::read_to_string(file).expect("a file");
+        assert!(text.contains("discovery.seed_hosts") && !text.contains("discovery.zen"), "{text}");
+        assert!(!text.contains(FORMS) && !words(&lab, "elasticsearch-master", host).contains(FORMS));
+    }
+    assert_eq!((spread(&lab, "three"), spread(&lab, "four")), (6, 3));
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
+
+    // Indices of 6.8 are what 8.x does not read.
+    lab.edit(NEW, NEXT);
+    lab.esplan(&["lock"]).expect(0);
+    refused(&lab, "elasticsearch.old-indices");
+}
 
 #[test]
 fn a_new_cluster_forms_by_itself_and_only_once() {

@@ -15,7 +15,7 @@ pub(super) mod names {
     pub(in super::super) const INSTANCE: &[&str] =
         &["cluster", "host", "instance", "service", "services", "peers", "version", "software", "conf", "dirs"];
     /// In what judges an answer.
-    pub(in super::super) const ANSWER: &[&str] = &["status", "text", "body", "kv", "answers"];
+    pub(in super::super) const ANSWER: &[&str] = &["status", "text", "body", "kv", "answers", "members", "now"];
     /// In what reads, writes or judges a setting.
     pub(in super::super) const VALUE: &[&str] = &["value", "status", "text", "body", "kv", "answers"];
     /// Where only the version of the software is known.

@@ -70,7 +70,8 @@ impl Run<'_> {
                 return Err(self.fell(step, roll, &instance, action, begun, trouble).await);
             }
         }
-        if watched && (self.was_on_trial(&instance) || roll.actions.iter().any(puts_on_trial)) {
+        let is_over = |action: &Action| puts_on_trial(action) || is_first_start(action, &instance);
+        if watched && (self.was_on_trial(&instance) || roll.actions.iter().any(is_over)) {
             let host = self.desired_host(host);
             let accepted = async { self.operate(&Op::Accept { host: host?, instance: Arc::clone(&instance) }).await };
             if let Err(trouble) = accepted.await {
@@ -313,6 +314,11 @@ const fn is_stop(action: &Action) -> bool {
 /// Whether an action replaces what has worked by what has yet to show that it does.
 const fn puts_on_trial(action: &Action) -> bool {
     matches!(action, Action::Switch { from: Some(_), .. })
+}
+
+/// Whether an action starts it with words that no later start of it may have.
+fn is_first_start(action: &Action, instance: &DesiredInstance) -> bool {
+    matches!(action, Action::Start { first: true }) && !instance.process.first_start.is_empty()
 }
 
 /// Whether an action disturbs what runs.

@@ -33,7 +33,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
             too_early(reading, (number, step), (at, service), &through, found);
         }
         leaves(reading, step, round, found);
-        if !asked(reading, number, step, service) {
+        if !asked(reading, round, (number, step), service) {
             found.push(Violation::NotAskedBefore { step: step.id.0.clone(), service: service.clone() });
         }
     }
@@ -109,10 +109,12 @@ fn leaves(reading: &Reading<'_>, step: &Step, round: &Round<'_>, found: &mut Vec
 }
 
 /// Whether everything that must hold before a phase is asked before a step, unless somebody has waived it.
-fn asked(reading: &Reading<'_>, number: usize, step: &Step, service: &ServiceName) -> bool {
-    let module = reading.desired.services.get(service).and_then(|service| service.module.phases.as_ref());
-    let phase = module.and_then(|phases| phases.list.iter().find(|phase| Some(&phase.name) == step.phase.as_ref()));
-    let Some(phase) = phase.filter(|_| !reading.waived(crate::plan::Refusal::UNASKED)) else { return true };
+fn asked(reading: &Reading<'_>, round: &Round<'_>, (number, step): (usize, &Step), service: &ServiceName) -> bool {
+    let between = round.phases.get(service).filter(|_| !reading.waived(crate::plan::Refusal::UNASKED));
+    let between = between.filter(|_| !round.has_begun(service));
+    let members = reading.desired.services.get(service).into_iter().flat_map(|service| &service.instances);
+    let first = members.filter_map(|id| round.desired.instances.get(id)).next();
+    let Some((between, first)) = between.zip(first) else { return true };
     let is_asked = |rule: &Name| {
         reading.plan.steps.iter().take(number).enumerate().any(|(earlier, other)| {
             matches!(&other.kind, StepKind::Before { service: of, rules, .. } if of == service && rules.contains(rule))
@@ -124,5 +126,5 @@ fn asked(reading: &Reading<'_>, number: usize, step: &Step, service: &ServiceNam
         let of = reading.desired.services.get(service);
         of.is_some_and(|of| reading.waived(of.module.rule(rule.as_str()).as_str()))
     };
-    phase.before.iter().all(|rule| waived(&rule.name) || is_asked(&rule.name))
+    between.rules(&first.context).all(|rule| waived(&rule.name) || is_asked(&rule.name))
 }

@@ -118,10 +118,14 @@ pub(crate) async fn make(
     // What leaves can be named too, and who that is has just been seen.
     let options = options(flags, shape, &desired)?;
     let (mut made, mut report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
-    // Only what a plan would stop is asked what it keeps. A snapshot has been asked about everything.
+    // Only what a plan would stop is asked what it keeps, and what would begin whether it may. A snapshot has been asked
+    // about every stop.
     let stopped: BTreeSet<InstanceId> = made.stopped().into_iter().cloned().collect();
-    if let Some(world) = world.as_ref().filter(|_| !stopped.is_empty()) {
-        probe::safe(&desired, &mut inventory, &stopped, &*world.services()).await;
+    let begun = made.asked_before();
+    if let Some(world) = world.as_ref().filter(|_| !stopped.is_empty() || !begun.is_empty()) {
+        let services = world.services();
+        probe::before(&mut inventory, begun, &*services).await;
+        probe::safe(&desired, &mut inventory, &stopped, &*services).await;
         (made, report) = plan(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
     }
     let plan = made;

@@ -14,6 +14,7 @@ mod given;
 mod grammar;
 mod hosts;
 mod ids;
+mod keys;
 mod merge;
 mod module;
 mod modules;

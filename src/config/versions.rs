@@ -27,7 +27,7 @@ pub(super) struct Checked {
 }
 
 impl Checked {
-    fn conflict(&mut self, module: &Module, rule: &str, with: &ModuleName, diag: Diag) {
+    pub(super) fn conflict(&mut self, module: &Module, rule: &str, with: &ModuleName, diag: Diag) {
         let between = vec![module.name.value.clone(), with.clone()];
         self.conflicts.push(Conflict { name: module.rule(rule), between, diag });
     }
@@ -55,6 +55,7 @@ pub(super) fn check(cluster: &Cluster, modules: &Modules, broken: &[ModuleName],
     }
     compat(cluster, modules, broken, &mut checked, cx);
     plugins(cluster, modules, broken, &mut checked, cx);
+    super::keys::check(cluster, modules, broken, &mut checked, cx);
     checked
 }
 

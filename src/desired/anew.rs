@@ -13,10 +13,11 @@ use crate::diag::{Diagnostics, Span, Spanned};
 use crate::expr::Context;
 use crate::lock::Lock;
 use crate::model::{
-    Cluster, InstanceId, Live, Module, Name, OnChange, ParamType, Phase, Phases, Secret, ServiceName, Template, Value,
-    Version,
+    Cluster, InstanceId, Live, Module, Name, OnChange, ParamType, Phase, Phases, SafetyRule, Secret, ServiceName,
+    Template, Value, Version,
 };
 use indexmap::IndexMap;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -32,6 +33,16 @@ pub struct Between<'a> {
     pub from: Version,
     /// The declared version.
     pub to: Version,
+}
+
+impl<'a> Between<'a> {
+    /// The rules that must hold before it begins, in the context of an instance. Whether one is asked and can't be told, it is.
+    pub fn rules<'r>(&self, context: &'r Context) -> impl Iterator<Item = &'a SafetyRule> + use<'a, 'r> {
+        let context = context.with(&json!({ "from": self.from.as_str(), "to": self.to.as_str() }));
+        let asked =
+            move |rule: &&SafetyRule| rule.when.as_ref().is_none_or(|when| context.eval_bool(&when.0).unwrap_or(true));
+        self.phase.before.iter().filter(asked)
+    }
 }
 
 /// Renders what a service should be in the middle of a change.
@@ -98,7 +109,7 @@ impl Anew for Source {
         service: &ServiceName,
         between: &Between<'_>,
     ) -> Result<BTreeMap<InstanceId, DesiredInstance>, String> {
-        let names = serde_json::json!({ "from": between.from.as_str(), "to": between.to.as_str() });
+        let names = json!({ "from": between.from.as_str(), "to": between.to.as_str() });
         let mut cluster = self.cluster.clone();
         for role in cluster.roles.iter_mut().filter(|role| role.service == *service) {
             let Some(module) = self.modules.get(&role.module.value) else { continue };

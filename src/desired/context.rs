@@ -2,9 +2,7 @@
 
 use super::draft::{Common, Draft};
 use crate::expr::{self, Context, Shared};
-use crate::model::{
-    Cluster, Digest, FileContent, InstanceId, Live, Module, Name, Secret, ServiceName, Value, Version,
-};
+use crate::model::{Cluster, Digest, FileContent, InstanceId, Live, Module, Name, Secret, ServiceName, Value, Version};
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};

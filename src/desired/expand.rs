@@ -280,7 +280,9 @@ fn process(
             env.insert(name.clone(), value);
         }
     }
-    let (command, first_start, logs, check) = (command?, first_start?, logs?, check?);
+    let (command, mut first_start, logs, check) = (command?, first_start?, logs?, check?);
+    // A word that only some versions or some members have is empty for the others.
+    first_start.retain(|word| !word.is_empty());
     let check = launch::alone(&check, &env, &draft.common.folders);
     let reload_command = launch::alone(&reload_command?, &env, &draft.common.folders);
     let mut all = vec![launch::console(&draft.common.folders)];

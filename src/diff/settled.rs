@@ -2,8 +2,8 @@
 
 use super::Change;
 use crate::desired::{Desired, DesiredInstance, DesiredService};
-use crate::expr;
 use crate::inventory::Inventory;
+use crate::model::Repair;
 use serde_json::{Value, json};
 
 /// Compares one service with what it answered.
@@ -24,15 +24,23 @@ pub(super) fn compare(desired: &Desired, service: &DesiredService, inventory: &I
         });
         let answered = observed.and_then(|observed| observed.settings.get(&rule.setting));
         let Some(value) = undone.or(answered.and_then(|value| value.as_ref().ok())).cloned() else { continue };
+        let member = service.instances.iter().find_map(|id| desired.instances.get(id));
+        let Some(context) = member.map(|member| member.context.with(&json!({ "value": value }))) else { continue };
         // An expression that fails on a value says nothing about it: such a value is not overwritten.
-        let settled = expr::eval_bool(&rule.expect.0, &json!({ "value": value })).unwrap_or(true);
-        if !settled {
+        if context.eval_bool(&rule.expect.0).unwrap_or(true) {
+            continue;
+        }
+        let repair = match &rule.repair {
+            Repair::To(value) => Some(value.clone()),
+            Repair::Worked(value) => context.eval(&value.0).ok(),
+        };
+        if let Some(repair) = repair {
             changes.push(Change::Setting {
                 service: service.name.clone(),
                 instance: None,
                 setting: rule.setting.clone(),
                 observed: value,
-                repair: rule.repair.clone(),
+                repair,
             });
         }
     }

@@ -20,6 +20,7 @@ pub(super) fn add_to(engine: &mut Environment<'_>) {
     engine.add_test("version_below", version_below);
     engine.add_test("version_starts", version_starts);
     engine.add_test("loopback", loopback);
+    engine.add_test("containing", containing);
     engine.add_filter("kib", |size: &Value| whole(size, 1 << 10, "KiB"));
     engine.add_filter("mib", |size: &Value| whole(size, 1 << 20, "MiB"));
     engine.add_filter("gib", |size: &Value| whole(size, 1 << 30, "GiB"));
@@ -49,6 +50,11 @@ fn version_starts(a: &str, prefix: &str) -> Result<bool, Error> {
 /// Whether an address stays on its own machine.
 fn loopback(address: &str) -> bool {
     address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether a list has an element: `in`, the other way round, for `selectattr`.
+fn containing(list: &Value, element: &Value) -> Result<bool, Error> {
+    Ok(list.try_iter()?.any(|one| one == *element))
 }
 
 /// The rows at `name` for which no other row with the same keys is elsewhere. A row at nobody is no copy.

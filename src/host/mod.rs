@@ -51,7 +51,7 @@ pub enum Op {
     },
     /// Starts; returns when the process record is there.
     Start { host: Arc<DesiredHost>, instance: Arc<DesiredInstance>, first: bool },
-    /// Records that what was switched to last has been seen healthy.
+    /// Records that what was switched to last has been seen healthy, and that a very first start is over.
     Accept { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },
     /// Sends the reload signal and records that it was sent.
     Reload { host: Arc<DesiredHost>, instance: Arc<DesiredInstance> },

@@ -342,6 +342,9 @@ pub struct ServiceObservation {
     /// were asked about.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub safe: BTreeMap<InstanceId, BTreeMap<Name, Verdict>>,
+    /// What the rules say that must hold before the phase that comes next, by rule; only where a plan begins with one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: BTreeMap<Name, Verdict>,
 }
 
 /// The outcome of looking at a gate once.

@@ -38,8 +38,8 @@ pub use drain::{Drain, Moved};
 pub use import::{Import, ImportList, ImportSetting};
 pub use job::Job;
 pub use module::{
-    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, Module, OnChange, Order, Per, Requirement,
-    RequirementRow, Rolling, SafetyRule, Settled, Strategy,
+    CompatRule, FileContent, FileSpec, FreeFormat, FreeSyntax, Hook, Module, OnChange, Order, Per, RefusedKeys, Repair,
+    Requirement, RequirementRow, Rolling, SafetyRule, Settled, Strategy,
 };
 pub use names::{BadName, HostName, InstanceId, ModuleName, Name, RoleId, ServiceName, is_name};
 pub use needs::{HostNeed, HostNeeds, NeedKind};

@@ -169,6 +169,30 @@ pub struct FreeFormat {
     pub file: String,
     /// The serialiser.
     pub format: FreeSyntax,
+    /// Keys that nobody may set in some versions.
+    pub refused: Vec<RefusedKeys>,
+}
+
+/// Keys of free configuration that a plan is refused for.
+#[derive(Debug, Clone)]
+pub struct RefusedKeys {
+    /// The rule's name.
+    pub name: Name,
+    /// The keys; a `*` at the end stands for anything.
+    pub keys: Vec<String>,
+    /// In which versions: an expression over `version`.
+    pub when: Expr,
+    /// Why, for people: a template over `version` and `key`.
+    pub says: Template,
+    /// The way out.
+    pub help: String,
+}
+
+impl RefusedKeys {
+    /// Whether it is about a key.
+    pub fn names(&self, key: &str) -> bool {
+        self.keys.iter().any(|known| known.strip_suffix('*').map_or(known == key, |begin| key.starts_with(begin)))
+    }
 }
 
 /// Serialisers for free configuration.
@@ -241,6 +265,11 @@ pub enum Hook {
 pub struct SafetyRule {
     /// The rule's name.
     pub name: Name,
+    /// Whether it is asked at all: an expression over an instance's context and the versions of the change. Only a rule
+    /// before a phase has one.
+    pub when: Option<Expr>,
+    /// The way out of a refusal, where the module knows one.
+    pub help: Option<String>,
     /// Whether what it says may pass by itself: then a plan warns and the stop waits; else the plan is refused.
     pub passes: bool,
     /// The request; its `until` must hold and its `says` explains when it does not.
@@ -291,8 +320,17 @@ pub struct Rolling {
 pub struct Settled {
     /// Which of [`Module::settings`].
     pub setting: Name,
-    /// An expression over `value`.
+    /// An expression over `value` and the context of an instance.
     pub expect: Expr,
-    /// The value that repairs it, a JSON literal.
-    pub repair: serde_json::Value,
+    /// What repairs it.
+    pub repair: Repair,
+}
+
+/// The value that repairs a setting.
+#[derive(Debug, Clone)]
+pub enum Repair {
+    /// Always this one, a JSON literal.
+    To(serde_json::Value),
+    /// What an expression over the same says.
+    Worked(Expr),
 }

@@ -15,6 +15,13 @@ pub struct Phases {
     pub list: Vec<Phase>,
 }
 
+impl Phases {
+    /// A rule that must hold before a phase.
+    pub fn rule(&self, phase: &Name, rule: &Name) -> Option<&SafetyRule> {
+        self.list.iter().find(|known| known.name == *phase)?.before.iter().find(|known| known.name == *rule)
+    }
+}
+
 /// One pass over a service.
 #[derive(Debug, Clone)]
 pub struct Phase {

@@ -47,6 +47,7 @@ pub use report::{Note, PlanReport};
 pub use rounds::{Round, Rounds, rounds};
 pub use saved::{BadPlan, Made, Saved};
 pub use step::{Action, GateKind, PickRule, Roll, Step, StepId, StepKind, Wave};
+pub use stops::AskedBefore;
 
 use crate::desired::Inputs;
 use crate::diff::{Change, FileDiff};

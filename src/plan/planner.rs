@@ -77,6 +77,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
         }
     }
     stops::judge(input, &well, &steps, &mut safety);
+    stops::before(input, &well, &steps, &mut safety);
     report.needs = super::needs(input);
     super::needs::judge(&report.needs, &steps, &mut safety);
     unread(input, &changes, &mut safety);
@@ -350,8 +351,9 @@ impl Planner<'_, '_> {
                     }
                     continue;
                 }
-                if let Some(between) = self.round.phases.get(name).filter(|_| index == 0) {
-                    service.before(between.phase);
+                if let Some(between) = self.round.phases.get(name).filter(|_| index == 0 && !self.round.has_begun(name))
+                {
+                    service.before(between);
                 }
                 if index == 0 && self.only.is_none() && service.work().next().is_some() {
                     leaving::hand_over(self.input, desired, &service.up, (service.sequence, service.safety));

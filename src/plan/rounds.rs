@@ -24,6 +24,8 @@ pub struct Round<'a> {
     pub phases: BTreeMap<ServiceName, Between<'a>>,
     /// Instances that go through a phase without a way back.
     crossing: BTreeSet<InstanceId>,
+    /// Services of which one has gone through such a phase already.
+    begun: BTreeSet<ServiceName>,
 }
 
 impl<'a> Rounds<'a> {
@@ -42,6 +44,12 @@ impl Round<'_> {
     /// Whether an instance goes through a phase without a way back.
     pub fn crosses(&self, instance: &InstanceId) -> bool {
         self.crossing.contains(instance)
+    }
+
+    /// Whether the phase that a service is in has no way back, and one of it has gone through it. What had to hold before it
+    /// was asked then: asked again it could only keep a lost run from being continued.
+    pub fn has_begun(&self, service: &ServiceName) -> bool {
+        self.begun.contains(service)
     }
 
     /// The name of the phase that a service is in.
@@ -64,7 +72,12 @@ pub fn rounds<'a>(desired: &'a Desired, inventory: &Inventory) -> Rounds<'a> {
     let count = courses.values().map(|course| course.phases.len() - course.first).max().unwrap_or(1);
     let round = |number: usize| {
         let now = |course: &Course<'a>| Some(course.first + number).filter(|at| *at < course.phases.len());
-        let mut round = Round { desired: Cow::Borrowed(desired), phases: BTreeMap::new(), crossing: BTreeSet::new() };
+        let mut round = Round {
+            desired: Cow::Borrowed(desired),
+            phases: BTreeMap::new(),
+            crossing: BTreeSet::new(),
+            begun: BTreeSet::new(),
+        };
         for (name, course) in &courses {
             let Some((at, phase)) = now(course).and_then(|at| Some((at, *course.phases.get(at)?))) else { continue };
             let (from, to) = (course.from.clone(), course.to.clone());
@@ -72,6 +85,9 @@ pub fn rounds<'a>(desired: &'a Desired, inventory: &Inventory) -> Rounds<'a> {
             if phase.no_return {
                 let crossing = course.gone.iter().filter(|(_, gone)| **gone <= at);
                 round.crossing.extend(crossing.map(|(id, _)| (*id).clone()));
+                if course.gone.values().any(|gone| *gone > at) {
+                    round.begun.insert((*name).clone());
+                }
             }
             if at + 1 == course.phases.len() {
                 continue;

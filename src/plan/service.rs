@@ -6,9 +6,9 @@ use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
 use super::waves::{Pass, Waves};
 use super::{GateKind, Members, Note, PlanInput, Reason, Refusal, StepKind, Wave, recreate};
-use crate::desired::DesiredService;
+use crate::desired::{Between, DesiredService};
 use crate::graph::Stage;
-use crate::model::{InstanceId, Phase, SafetyRule};
+use crate::model::{InstanceId, SafetyRule};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that planning one service looks at and adds to.
@@ -67,14 +67,15 @@ impl<'p, 'a> Service<'p, 'a> {
     }
 
     /// What must hold before a phase of a change: asked before anything of the service is touched.
-    pub(super) fn before(&mut self, phase: &Phase) {
-        if phase.before.is_empty() || self.work().next().is_none() {
+    pub(super) fn before(&mut self, between: &Between<'_>) {
+        let (name, phase) = (&self.declared.name, between.phase);
+        let context = self.instances().next().map(|facts| &facts.wanted.context);
+        let Some(context) = context.filter(|_| !phase.before.is_empty() && self.work().next().is_some()) else {
             return;
-        }
-        let name = &self.declared.name;
+        };
         let called = |rule: &SafetyRule| self.declared.module.rule(rule.name.as_str());
         let (waived, rules): (Vec<_>, Vec<_>) =
-            phase.before.iter().partition(|rule| self.input.options.waivers.contains_key(&called(rule)));
+            between.rules(context).partition(|rule| self.input.options.waivers.contains_key(&called(rule)));
         for rule in waived {
             let message = format!("{name}: what must hold before the phase `{}` is not asked", phase.name);
             self.safety.refuse(called(rule).as_str(), message, "leave the waiver out, and it is");

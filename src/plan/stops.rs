@@ -1,11 +1,12 @@
-//! What services say of stopping their instances, as far as they were asked: the rules of `safe-to-stop`, judged before
-//! anything begins. They are asked again right before each stop.
+//! What services say of stopping their instances, and of the phase that they would begin, as far as they were asked: the rules
+//! of `safe-to-stop` and of `before`, judged before anything begins. They are asked again right before each stop, and before
+//! the phase.
 
 use super::facts::{Facts, State, of_service};
 use super::safety::Safety;
-use super::{Plan, PlanInput, Step, Wave, summary};
+use super::{Plan, PlanInput, Step, StepKind, Wave, summary};
 use crate::desired::DesiredService;
-use crate::model::{InstanceId, ServiceName};
+use crate::model::{InstanceId, Name, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Instances that run well and are stopped: what they keep is asked about. A broken one is repaired whatever it keeps, and
@@ -16,10 +17,45 @@ fn stopped(steps: &[Step]) -> BTreeSet<&InstanceId> {
     steps.flat_map(|step| summary::restarted(std::slice::from_ref(step))).map(|roll| &roll.instance).collect()
 }
 
+/// What must hold of a service before a phase of a change.
+#[derive(Debug, Clone)]
+pub struct AskedBefore {
+    /// The service.
+    pub service: ServiceName,
+    /// The phase.
+    pub phase: Name,
+    /// The rule.
+    pub rule: Name,
+    /// Who may be asked.
+    pub members: Vec<InstanceId>,
+}
+
+/// What must hold before the phases that a plan begins with: what is asked before a later one need not hold yet.
+fn asked_before(steps: &[Step]) -> Vec<AskedBefore> {
+    let mut asked = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
+        let StepKind::Before { service, rules, members, .. } = &step.kind else { continue };
+        let rolls = |step: &Step| step.kind.rolls().iter().any(|roll| roll.service == *service);
+        let Some(phase) = step.phase.as_ref().filter(|_| !steps.iter().take(number).any(rolls)) else { continue };
+        asked.extend(rules.iter().map(|rule| AskedBefore {
+            service: service.clone(),
+            phase: phase.clone(),
+            rule: rule.clone(),
+            members: members.to_vec(),
+        }));
+    }
+    asked
+}
+
 impl Plan {
     /// Instances before whose stop the rules of `safe-to-stop` are asked.
     pub fn stopped(&self) -> BTreeSet<&InstanceId> {
         stopped(&self.steps)
+    }
+
+    /// What must hold before the phases that it begins with.
+    pub fn asked_before(&self) -> Vec<AskedBefore> {
+        asked_before(&self.steps)
     }
 }
 
@@ -53,6 +89,25 @@ pub(super) fn judge(input: &PlanInput<'_>, well: &BTreeSet<ServiceName>, steps: 
                 let what = if drain.is_some() { "can't leave" } else { "can't be stopped" };
                 safety.refuse(name.as_str(), format!("{id} {what}: {}", verdict.says), help);
             }
+        }
+    }
+}
+
+/// Refuses a change whose first phase may not begin as things are.
+pub(super) fn before(input: &PlanInput<'_>, well: &BTreeSet<ServiceName>, steps: &[Step], safety: &mut Safety) {
+    for asked in asked_before(steps).iter().filter(|asked| well.contains(&asked.service)) {
+        let answer = input.inventory.services.get(&asked.service).and_then(|seen| seen.before.get(&asked.rule));
+        let module = input.desired.services.get(&asked.service).map(|service| &service.module);
+        let Some((verdict, module)) = answer.filter(|verdict| !verdict.holds).zip(module) else { continue };
+        let name = module.rule(asked.rule.as_str());
+        let rule = module.phases.as_ref().and_then(|phases| phases.rule(&asked.phase, &asked.rule));
+        if rule.is_some_and(|rule| rule.passes) {
+            let message = format!("{}: {}; the phase waits until that has passed", asked.service, verdict.says);
+            safety.warn(name.as_str(), message);
+        } else {
+            let help = rule.and_then(|rule| rule.help.as_deref()).unwrap_or("make it so; `esplan` asks again");
+            let message = format!("{} can't begin the phase `{}`: {}", asked.service, asked.phase, verdict.says);
+            safety.refuse(name.as_str(), message, help);
         }
     }
 }

@@ -27,6 +27,6 @@ mod whom;
 
 pub use collect::{LOOK_WITHIN, services};
 pub use dial::{Dial, DialError, ExecAnswer, ExecLimits};
-pub use safe::{safe, to_ask};
+pub use safe::{before, safe, to_ask};
 pub use services::Prober;
 pub use tunnels::Tunnels;

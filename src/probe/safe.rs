@@ -1,9 +1,10 @@
-//! What the rules of `safe-to-stop` say of instances, before a plan is shown.
+//! What the rules of `safe-to-stop` say of instances, and those before a phase of a service, before a plan is shown.
 
 use crate::desired::{Desired, DesiredInstance};
 use crate::host::{Question, Services};
 use crate::inventory::{Inventory, ProcessObservation, Seen, Verdict};
-use crate::model::{InstanceId, Name, SafetyRule};
+use crate::model::{InstanceId, SafetyRule};
+use crate::plan::AskedBefore;
 use futures::StreamExt as _;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -30,7 +31,8 @@ pub async fn safe(
     let wanted = instances.iter().filter_map(|id| desired.instance(id));
     let asks = wanted.flat_map(|one| rules(desired, one).iter().map(|rule| (&one.service, &one.id, &rule.name)));
     let answers = asks.map(|(service, id, rule)| async move {
-        (service, id, rule, timeout_at(deadline, ask(services, id, rule)).await.ok())
+        let question = Question::Safe { instance: id.clone(), rule: rule.clone() };
+        (service, id, rule, timeout_at(deadline, ask(services, &question)).await.ok())
     });
     let mut answers = futures::stream::iter(answers).buffered(AT_ONCE);
     while let Some((service, id, rule, verdict)) = answers.next().await {
@@ -46,14 +48,28 @@ fn rules<'a>(desired: &Desired, one: &'a DesiredInstance) -> &'a [SafetyRule] {
     drain.map_or(&one.module.safe_to_stop[..], |drain| &drain.rules[..])
 }
 
-async fn ask(services: &dyn Services, id: &InstanceId, rule: &Name) -> Verdict {
-    let question = Question::Safe { instance: id.clone(), rule: rule.clone() };
-    let first = services.ask(&question).await;
+async fn ask(services: &dyn Services, question: &Question) -> Verdict {
+    let first = services.ask(question).await;
     if first.holds {
         return first;
     }
     sleep(PAUSE).await;
-    services.ask(&question).await
+    services.ask(question).await
+}
+
+/// Asks what must hold before the phases that a plan begins with, and adds the answers to what was observed.
+pub async fn before(inventory: &mut Inventory, asked: Vec<AskedBefore>, services: &dyn Services) {
+    let deadline = Instant::now() + WITHIN;
+    let asks = asked.into_iter().map(|AskedBefore { service, phase, rule, members }| async move {
+        let question = Question::Before { service: service.clone(), phase, rule: rule.clone(), members };
+        (service, rule, timeout_at(deadline, ask(services, &question)).await.ok())
+    });
+    let mut answers = futures::stream::iter(asks).buffered(AT_ONCE);
+    while let Some((service, rule, verdict)) = answers.next().await {
+        if let (Some(verdict), Some(seen)) = (verdict, inventory.services.get_mut(&service)) {
+            seen.before.insert(rule, verdict);
+        }
+    }
 }
 
 /// All instances that run, of services that have such rules.

@@ -140,8 +140,7 @@ impl Prober {
         members: &[InstanceId],
     ) -> Result<Verdict, String> {
         let module = &self.service(service)?.module;
-        let known = module.phases.iter().flat_map(|phases| &phases.list).find(|known| known.name == *phase);
-        let found = known.and_then(|known| known.before.iter().find(|candidate| candidate.name == *rule));
+        let found = module.phases.as_ref().and_then(|phases| phases.rule(phase, rule));
         let found = found.ok_or_else(|| format!("module {} has no rule `{rule}`", module.name.value))?;
         let scope = self.scope(instances(&self.desired, members), None);
         let scope = Scope { counted: true, cautious: true, ..scope };

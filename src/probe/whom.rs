@@ -12,7 +12,7 @@ use crate::model::{InstanceId, Probe, ProbeOn};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most instances that are asked at the same time.
 const AT_ONCE: usize = 16;
@@ -117,6 +117,7 @@ impl<'a> Scope<'a> {
             names.insert("service".to_owned(), service);
         }
         names.insert("members".to_owned(), members.into());
+        names.insert("now".to_owned(), now().into());
         instance.context.with(&Value::Object(names))
     }
 
@@ -266,6 +267,12 @@ impl<'a> Scope<'a> {
             scope.judge(last).await.verdict
         })
     }
+}
+
+/// The controller's clock, as durations count: services say of little how old it is, and of much when it was.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Instances by id, those that are not declared left out.

@@ -62,9 +62,14 @@ impl<T: Transport> Machine<T> {
         self.change("holding an instance", &host.prefix, &calls, stdin, RECORD_WITHIN).await.map(|_| ())
     }
 
-    /// Ends the trial of what an instance was switched to last.
+    /// Ends the trial of what an instance was switched to last, and its very first start: whoever starts it from now on, after
+    /// a crash too, starts it without the words for that.
     pub(super) async fn accept(&self, host: &DesiredHost, instance: &DesiredInstance) -> Result<(), HostError> {
-        let calls = Calls::one("erase", [format!("conf/{}/trial", instance.id.role).as_str()]);
+        let role = &instance.id.role;
+        let mut calls = Calls::default();
+        calls
+            .add("erase", [format!("conf/{role}/trial").as_str()])
+            .add("erase", [format!("run/{role}.first").as_str()]);
         self.change("accepting a change", &host.prefix, &calls, Vec::new(), RECORD_WITHIN).await.map(|_| ())
     }
 

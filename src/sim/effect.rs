@@ -226,7 +226,7 @@ impl SimHost {
                     return Err(self.error(Failure::Stop, format!("{role} still runs")));
                 }
                 if machine.instances.remove(role).is_some_and(|one| one.has_data) {
-                    machine.kept.insert(role.to_owned());
+                    machine.left_data.insert(role.to_owned());
                 }
                 machine.units.remove(&instance.unit);
                 let drained = world.emptied.contains(&instance.id);
@@ -234,7 +234,7 @@ impl SimHost {
                 world.note(Effect::Withdrawn { instance: instance.id.clone(), drained });
             }
             Op::Purge { role, .. } => {
-                machine.kept.remove(role.as_str());
+                machine.left_data.remove(role.as_str());
                 let instance = InstanceId::new(role.clone(), self.name.clone());
                 world.note(Effect::Purged { instance });
             }

@@ -36,7 +36,7 @@ pub struct Machine {
     /// Undo records by file name.
     pub undo: BTreeMap<String, UndoRecord>,
     /// Roles of which only data is left.
-    pub kept: BTreeSet<String>,
+    pub left_data: BTreeSet<String>,
     /// Left by interrupted operations.
     pub debris: BTreeSet<String>,
     /// Journals by run.

@@ -36,7 +36,7 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
         init: init(machine),
         facts: HostFacts { sysctl: machine.kernel.clone(), kept: machine.kept.clone(), ..HostFacts::default() },
         undo: machine.undo.clone(),
-        kept: machine.kept.clone(),
+        kept: machine.left_data.clone(),
         debris: machine.debris.iter().cloned().collect(),
     }
 }

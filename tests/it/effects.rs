@@ -135,6 +135,10 @@ fn what_a_change_of_each_parameter_asks_for() {
             if effects.is_empty() && (connection.contains(param) || connection.contains(&param.replace('-', "_"))) {
                 effects.entry("nothing (it is asked in another way)".to_owned()).or_default().insert(name.clone());
             }
+            let phases = format!("{:?}", loaded.phases);
+            if effects.is_empty() && phases.contains(&param.replace('-', "_")) {
+                effects.entry("nothing (what is asked before a phase)".to_owned()).or_default().insert(name.clone());
+            }
             assert!(!effects.is_empty(), "{param} of {name} changes nothing: what is it for?");
             _ = writeln!(told, "{name} {param} {value}");
             for (effect, roles) in effects {

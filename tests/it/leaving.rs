@@ -106,7 +106,7 @@ proptest! {
                 let drains = before.instances[id].module.drain.is_some();
                 assert!(drained || !drains, "{id} {}", applied.told());
                 let machine = cluster.machine(&id.host).expect("a machine");
-                assert!(machine.kept.contains(id.role.as_str()), "{id}: its data stays");
+                assert!(machine.left_data.contains(id.role.as_str()), "{id}: its data stays");
                 assert_eq!(cluster.setting(&before.instances[id].service, &away()), Value::Null, "it is put back");
             }
             drive::settle(&cluster).await;
@@ -162,7 +162,7 @@ fn there(cluster: &Cluster) -> Vec<String> {
     let machines = cluster.hosts().into_iter().filter_map(|host| Some((cluster.machine(&host)?, host)));
     let told = machines.map(|(machine, host)| {
         let runs = machine.instances.iter().map(|(role, one)| (role, one.current, one.process.map(|one| one.content)));
-        format!("{host}: {:?} {:?} {:?}", runs.collect::<Vec<_>>(), machine.kept, machine.units)
+        format!("{host}: {:?} {:?} {:?}", runs.collect::<Vec<_>>(), machine.left_data, machine.units)
     });
     told.collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::lab::{Lab, alive, signal, until};
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,58 +18,63 @@ fn python(tool: &Path, args: &[String], log: &Path) -> Child {
     command.stdout(log.try_clone().expect("the log")).stderr(log).spawn().expect("python3")
 }
 
+/// An instance on each of some hosts that is watched from outside.
+pub struct Watched {
+    pub service: &'static str,
+    pub role: &'static str,
+    pub port: u16,
+    /// What it is asked: an HTTP path, `!SEND!EXPECT`, or nothing but a connection.
+    pub ask: &'static str,
+    pub hosts: RangeInclusive<u8>,
+}
+
+/// The services of the repo's own platform.
+pub const DEMO: &[Watched] = &[
+    Watched { service: "elasticsearch", role: "elasticsearch-hot", port: 9200, ask: "/", hosts: 1..=3 },
+    Watched { service: "elasticsearch", role: "elasticsearch-master", port: 9210, ask: "/", hosts: 1..=3 },
+    Watched { service: "kafka", role: "kafka", port: 9092, ask: "", hosts: 1..=3 },
+    Watched { service: "zookeeper", role: "zookeeper", port: 2181, ask: "!srvr!Mode", hosts: 1..=3 },
+];
+
 /// What runs beside a change of the platform.
 pub struct Load {
     writer: Child,
     watcher: Child,
     folder: PathBuf,
-    services: [String; 4],
+    services: Vec<String>,
 }
-
-/// What is watched of each role: its service, itself, the port of its probe, and what is asked there.
-pub type Watched = (&'static str, &'static str, u16, &'static str);
-
-/// The roles of the demo platform.
-const DEMO: [Watched; 4] = [
-    ("elasticsearch", "elasticsearch-hot", 9200, "/"),
-    ("elasticsearch", "elasticsearch-master", 9210, "/"),
-    ("kafka", "kafka", 9092, ""),
-    ("zookeeper", "zookeeper", 2181, "!srvr!Mode"),
-];
 
 impl Load {
     /// Starts both on the demo platform; returns when both services have acknowledged a write.
     pub fn start(lab: &Lab) -> Self {
-        Self::on(lab, 3, &DEMO)
+        Self::on(lab, 1..=3, DEMO)
     }
 
-    /// The same for these roles on so many hosts: on each host those that run there now.
-    pub fn on(lab: &Lab, hosts: u8, roles: &[Watched]) -> Self {
+    /// Writes to Elasticsearch (port 9200) and Kafka (port 9092) on some hosts, as far as one of them is watched, and watches
+    /// others, or the same.
+    pub fn on(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched]) -> Self {
         let folder = lab.controller.with_file_name("load");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder");
         let addresses = |port: u16| {
-            let list: Vec<String> = (1..=hosts).map(|host| format!("{}:{port}", lab.address(host))).collect();
+            let list: Vec<String> = hosts.clone().map(|host| format!("{}:{port}", lab.address(host))).collect();
             list.join(",")
         };
-        let services = ["--elasticsearch".to_owned(), addresses(9200), "--kafka".to_owned(), addresses(9092)];
+        let known = [("elasticsearch", 9200), ("kafka", 9092)];
+        let known = known.into_iter().filter(|(name, _)| all.iter().any(|one| one.service == *name));
+        let services: Vec<String> = known.flat_map(|(name, port)| [format!("--{name}"), addresses(port)]).collect();
         let dir = ["--dir".to_owned(), folder.display().to_string()];
-        let run = [vec!["run".to_owned()], dir.to_vec(), services.to_vec()].concat();
+        let run = [vec!["run".to_owned()], dir.to_vec(), services.clone()].concat();
         let writer = python(&tool("writer.py"), &run, &folder.join("writer.log"));
         let mut watched = vec!["--out".to_owned(), folder.join("watch.json").display().to_string()];
-        // A machine that runs all of it is slow at times: late is not down.
-        watched.extend(["--timeout".to_owned(), "5".to_owned()]);
-        for (service, role, port, path) in roles {
-            for host in 1..=hosts {
+        for Watched { service, role, port, ask, hosts } in all {
+            for host in hosts.clone() {
                 let name = format!("node{host}");
                 let record = lab.prefix(&name).join("run").join(format!("{role}.proc"));
-                if !record.exists() {
-                    continue;
-                }
                 let proc = lab.proc(&name);
                 let address = lab.address(host);
                 watched.push(format!(
-                    "{service}={role}@{name}={address}:{port}{path}={}={}",
+                    "{service}={role}@{name}={address}:{port}{ask}={}={}",
                     record.display(),
                     proc.display()
                 ));

@@ -37,6 +37,7 @@ mod platform;
 mod reference;
 mod running;
 mod sdc;
+mod search;
 mod secrets;
 mod secured;
 mod ssh;

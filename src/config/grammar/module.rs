@@ -171,10 +171,22 @@ static FILES: Spec = Spec::word("files", "What is rendered.").block(&[&Spec::any
     Field::or("when", EXPR, "always", "Whether the instance has it."),
 ]])]);
 
-static CONFIG: Spec = Spec::word("config", "Where free `config { … }` of a role goes.").props(&[&[
-    Field::need("file", String::WHAT, "One of `files`."),
-    Field::need("format", "`yaml`, `properties`, `ini` or `key-value`", "How it is written."),
-]]);
+static CONFIG: Spec = Spec::word("config", "Where free `config { … }` of a role goes.")
+    .props(&[&[
+        Field::need("file", String::WHAT, "One of `files`."),
+        Field::need("format", "`yaml`, `properties`, `ini` or `key-value`", "How it is written."),
+    ]])
+    .block(&[&Spec::word("refuse", "Keys that no role may set in some versions; it can be waived as `MODULE.NAME`.")
+        .args(&[
+            Field::need("NAME", Name::WHAT, "The rule's name."),
+            Field::several("KEY", String::WHAT, "A key; a `*` at its end stands for anything."),
+        ])
+        .props(&[&[
+            Field::need("when", EXPR, "In which versions, over `version`."),
+            Field::need("says", TEMPLATE, "Why, over `version` and `key`."),
+            Field::need("help", String::WHAT, "The way out."),
+        ]])
+        .many()]);
 
 static SERVICE_OWNED: Spec = Spec::word(
     "service-owned",
@@ -329,8 +341,9 @@ static SETTLED: Spec = Spec::word("settled", "Settings that a finished rollout l
     &[&Spec::word("setting", "One of them.")
         .args(&[Field::need("SETTING", Name::WHAT, "A `setting` of the module.")])
         .props(&[&[
-            Field::need("expect", EXPR, "What must hold of `value`."),
-            Field::need("repair", LITERAL, "What it is set to when it does not."),
+            Field::need("expect", EXPR, "What must hold of `value`, over it and an instance's context."),
+            Field::or("repair", LITERAL, "`value` is given", "What it is set to when it does not."),
+            Field::or("value", EXPR, "`repair` is given", "The same, worked out."),
         ]])
         .many()],
 );

@@ -29,6 +29,10 @@ static BEFORE: Spec = Spec::word("before", "What must hold of the service before
     .props(&[&[Field::or("within", Duration::WHAT, "1m", "How long it may take to hold.")]])
     .block(&[&Spec::word("rule", "A rule; it can be waived by its name.")
         .args(&[Field::need("NAME", Name::WHAT, "Its name.")])
-        .props(&[&[Field::or("passes", bool::WHAT, "#false", "Whether what stands against it passes by itself.")]])
+        .props(&[&[
+            Field::or("passes", bool::WHAT, "#false", "Whether what stands against it passes by itself."),
+            Field::or("help", String::WHAT, "none", "The way out when it does not hold."),
+            Field::or("when", EXPR, "always", "Whether it is asked: over an instance's context, `from` and `to`."),
+        ]])
         .block(&PROBES)
         .many()]);

@@ -15,7 +15,7 @@ pub(super) fn drain(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -> 
     let within = node.prop::<Duration>("within").map_or(WITHIN, |within| within.value);
     let when = node.prop::<String>("when").map(|text| scope.expr(text, &[]));
     let mut body = node.body();
-    let rules = rolling::rules(body.many("rule"), node, scope);
+    let rules = rolling::rules(body.many("rule"), node, scope, None);
     let moved = |child: &Node<'_>, put_back: bool| {
         let setting = rolling::known(child, settings);
         let to = child.need_prop::<String>("to").map(|text| scope.expr(text, names::MOVED));

@@ -61,6 +61,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
 
 /// Tests that modules use, for suggestions.
 pub(super) const TESTS: &[&str] = &[
+    "containing",
     "defined",
     "equalto",
     "false",

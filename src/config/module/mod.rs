@@ -5,6 +5,7 @@ mod artifact;
 mod connection;
 mod drain;
 mod filters;
+mod free;
 mod import;
 mod job;
 mod live;
@@ -21,13 +22,10 @@ pub(super) use scope::templates;
 
 use super::grammar::MODULE_FILE;
 use super::reader::{Body, Cx, Node};
-use super::report::{duplicate, suggest};
+use super::report::duplicate;
 use super::values::{FromKdl, Raw};
 use crate::diag::{Code, Diag, Spanned};
-use crate::model::{
-    CompatRule, FileSpec, FreeFormat, FreeSyntax, Module, ModuleName, Name, Order, Requirement, RequirementRow,
-    Template, Version,
-};
+use crate::model::{CompatRule, Module, ModuleName, Name, Order, Requirement, RequirementRow, Template, Version};
 use indexmap::IndexMap;
 use scope::{Scope, names};
 
@@ -70,7 +68,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
     let files = body.one("files").map(|node| process::files(&node, &scope)).unwrap_or_default();
     // A file that is wrong itself is not missing.
     let files_whole = cx.count() == before;
-    let free_config = body.one("config").and_then(|node| free_config(&node, files_whole.then_some(&files)));
+    let free_config = body.one("config").and_then(|node| free::config(&node, files_whole.then_some(&files), &scope));
     let artifact = body.one("artifact").map(|node| artifact::artifact(&node, &scope));
     let plugins = body.one("plugins").and_then(|node| artifact::plugins(&node, &scope));
     let service_owned = body.many("service-owned").iter().flat_map(service_owned).collect();
@@ -112,7 +110,7 @@ pub(super) fn read<'a>(nodes: Vec<Node<'a>>, given: Given<'_>, cx: &'a Cx) -> Op
         ready: gate(&mut body, "ready"),
         healthy: gate(&mut body, "healthy"),
         converged: gate(&mut body, "converged"),
-        safe_to_stop: body.one("safe-to-stop").map(|node| rolling::safety(&node, &scope)).unwrap_or_default(),
+        safe_to_stop: body.one("safe-to-stop").map(|node| rolling::safety(&node, &scope, None)).unwrap_or_default(),
         quorum,
         by_file,
         strategy: rolling::strategy(body.one("strategy")),
@@ -203,29 +201,6 @@ fn row(node: &Node<'_>, scope: &Scope<'_>) -> RequirementRow {
         proven: versions("proven"),
         span: node.span(),
     }
-}
-
-fn free_config(node: &Node<'_>, files: Option<&Vec<FileSpec>>) -> Option<FreeFormat> {
-    let file = node.need_prop::<String>("file");
-    if let (Some(file), Some(files)) = (&file, files)
-        && !files.iter().any(|known| known.path.0.value == file.value)
-    {
-        let known: Vec<&str> = files.iter().map(|file| file.path.0.as_str()).collect();
-        let diag = Diag::at(Code::Unresolved, file.span, format!("`{}` is no file of the module", file.value));
-        node.cx.report(suggest(diag, &file.value, &known, "not in `files`"));
-    }
-    let syntaxes = [
-        ("yaml", FreeSyntax::Yaml),
-        ("properties", FreeSyntax::Properties),
-        ("ini", FreeSyntax::Ini),
-        ("key-value", FreeSyntax::KeyValue),
-    ];
-    if !node.has_prop("format") {
-        node.need_prop::<String>("format");
-    }
-    let format = node.prop_with("format", |raw| super::cluster::one_of(raw, &syntaxes));
-    node.finish();
-    Some(FreeFormat { file: file?.value, format: format?.value })
 }
 
 fn service_owned(node: &Node<'_>) -> Vec<String> {

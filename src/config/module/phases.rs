@@ -54,7 +54,7 @@ fn phase(node: &Node<'_>, scope: &Scope<'_>, params: &IndexMap<Name, Param>) -> 
     let (mut before, mut within): (Vec<SafetyRule>, Duration) = (Vec::new(), WITHIN);
     if let Some(child) = body.one("before") {
         within = child.prop::<Duration>("within").map_or(WITHIN, |within| within.value);
-        before = rolling::safety(&child, scope);
+        before = rolling::safety(&child, scope, Some(names::CHANGE));
     }
     node.finish();
     Some(Phase { name: name?.value, when, set, no_return, before, within, span: node.span() })

@@ -7,7 +7,9 @@ use super::super::values::Literal;
 use super::probe::{Use, only, probe};
 use super::scope::{Scope, names};
 use crate::diag::{Code, Diag, Spanned};
-use crate::model::{Ask, Hook, Name, Per, Probe, Rolling, SafetyRule, Setting, Settled, Share, StatusLine, Strategy};
+use crate::model::{
+    Ask, Hook, Name, Per, Probe, Repair, Rolling, SafetyRule, Setting, Settled, Share, StatusLine, Strategy,
+};
 use indexmap::IndexMap;
 
 /// The settings of a module by name.
@@ -60,18 +62,26 @@ pub(super) fn ask(node: &Node<'_>, scope: &Scope<'_>) -> Option<Ask> {
     Some(Ask { probe: probe?, value: value? })
 }
 
-pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
-    let rules = rules(node.body().rest(), node, scope);
+/// Rules; those before a phase may say in which cases they are asked, over these names too, and the way out.
+pub(super) fn safety(node: &Node<'_>, scope: &Scope<'_>, when: Option<&[&str]>) -> Vec<SafetyRule> {
+    let rules = rules(node.body().rest(), node, scope, when);
     node.finish();
     rules
 }
 
 /// Rules, each by its name.
-pub(super) fn rules(nodes: Vec<Node<'_>>, node: &Node<'_>, scope: &Scope<'_>) -> Vec<SafetyRule> {
+pub(super) fn rules(
+    nodes: Vec<Node<'_>>,
+    node: &Node<'_>,
+    scope: &Scope<'_>,
+    when: Option<&[&str]>,
+) -> Vec<SafetyRule> {
     let mut rules: Vec<(Spanned<Name>, SafetyRule)> = Vec::new();
     for child in nodes {
         let name = child.arg_as::<Name>("the rule's name");
         let passes = child.flag("passes");
+        let help = when.and_then(|_| child.prop::<String>("help")).map(|help| help.value);
+        let when = when.and_then(|names| Some(scope.expr(child.prop::<String>("when")?, names)));
         let probe = only(&child, scope, Use::RULE);
         child.finish();
         let (Some(name), Some(probe)) = (name, probe) else { continue };
@@ -80,7 +90,7 @@ pub(super) fn rules(nodes: Vec<Node<'_>>, node: &Node<'_>, scope: &Scope<'_>) ->
             node.cx.report(duplicate(&what, name.span, first.span, "rules are waived by name: give it another one"));
             continue;
         }
-        rules.push((name.clone(), SafetyRule { name: name.value, passes, probe }));
+        rules.push((name.clone(), SafetyRule { name: name.value, when, help, passes, probe }));
     }
     rules.into_iter().map(|(_, rule)| rule).collect()
 }
@@ -191,10 +201,15 @@ pub(super) fn settled(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -
     for child in node.body().rest() {
         let setting = known(&child, settings);
         let expect = child.need_prop::<String>("expect").map(|text| scope.expr(text, &["value"]));
-        let repair = child.need_prop::<Literal>("repair");
+        // What depends on who is there is worked out; what is the same for everybody is a value.
+        let repair = if child.has_prop("value") {
+            child.prop::<String>("value").map(|text| Repair::Worked(scope.expr(text, &["value"])))
+        } else {
+            child.need_prop::<Literal>("repair").map(|literal| Repair::To(literal.value.0))
+        };
         child.finish();
         if let (Some(setting), Some(expect), Some(repair)) = (setting, expect, repair) {
-            settled.push(Settled { setting, expect, repair: repair.value.0 });
+            settled.push(Settled { setting, expect, repair });
         }
     }
     node.finish();

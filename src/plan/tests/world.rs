@@ -15,7 +15,8 @@ use crate::inventory::{
 };
 use crate::model::{
     Digest, Expr, Gate, Hook, HostName, HostNeeds, InstanceId, Module, ModuleName, Name, OnChange, Order, Parse, Per,
-    Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, ServiceName, Settled, Strategy, SupervisorKind, Version,
+    Probe, ProbeKind, ProbeOn, Repair, RoleId, Rolling, Rollout, ServiceName, Settled, Strategy, SupervisorKind,
+    Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -130,8 +131,11 @@ pub(crate) fn store() -> Module {
     store.rolling.before_stop = vec![Hook::Set { setting: name("moves"), to: "off".into(), when: None }];
     store.rolling.after_ready = vec![Hook::Restore { setting: name("moves") }];
     store.rolling.no_return = Some(expr("version_below(from, to)"));
-    store.settled =
-        vec![Settled { setting: name("moves"), expect: expr("value != 'off'"), repair: serde_json::Value::Null }];
+    store.settled = vec![Settled {
+        setting: name("moves"),
+        expect: expr("value != 'off'"),
+        repair: Repair::To(serde_json::Value::Null),
+    }];
     store
 }
 

@@ -5,7 +5,7 @@ use crate::host::{HookTime, Question, Services};
 use crate::inventory::{
     HostObservation, InstanceObservation, ProcessObservation, Running, Seen, ServiceObservation, Unseen, Verdict,
 };
-use crate::model::{Digest, HostName, InstanceId, Module, Name, ServiceName, Settled};
+use crate::model::{Digest, HostName, InstanceId, Module, Name, Repair, ServiceName, Settled};
 use crate::probe::{LOOK_WITHIN, services};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -91,7 +91,7 @@ fn hosts(running: &[usize]) -> BTreeMap<HostName, Seen<HostObservation>> {
 }
 
 fn with_rule() -> Module {
-    let rule = |setting| Settled { setting: name(setting), expect: expr("true"), repair: Value::Null };
+    let rule = |setting| Settled { setting: name(setting), expect: expr("true"), repair: Repair::To(Value::Null) };
     Module { settled: vec![rule("allocation"), rule("allocation")], ..module() }
 }
 

@@ -105,6 +105,8 @@ async fn a_rule_about_one_instance_may_ask_another_one() {
     let (port, asked) = http_in_turn(&[("200 OK", r#"["store@n1"]"#)]).await;
     let rule = SafetyRule {
         name: super::support::name("copies"),
+        when: None,
+        help: None,
         passes: false,
         probe: on(ProbeOn::Any, get("instance.name not in body")),
     };

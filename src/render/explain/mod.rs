@@ -4,7 +4,7 @@ mod sentences;
 
 use super::style::wrapped;
 use super::words::{and, duration};
-use crate::model::{FileContent, Gate, Module, OnChange, Param, Per, Phase, Strategy};
+use crate::model::{FileContent, Gate, Module, OnChange, Param, Per, Phase, Repair, SafetyRule, Strategy};
 use sentences::{about, asked, default, hook, inline, kind, probe, requirement, source, syntax};
 
 /// Columns of a line; expressions that are longer stay whole.
@@ -101,7 +101,8 @@ fn spoken_to(page: &mut Page, module: &Module) {
 }
 
 fn requires(page: &mut Page, module: &Module) {
-    if !module.requires.is_empty() || !module.compat.is_empty() || !module.upgrade.steps.is_empty() {
+    let keys = module.free_config.as_ref().is_some_and(|free| !free.refused.is_empty());
+    if !module.requires.is_empty() || !module.compat.is_empty() || !module.upgrade.steps.is_empty() || keys {
         page.head("Works with");
     }
     for need in &module.requires {
@@ -118,6 +119,9 @@ fn requires(page: &mut Page, module: &Module) {
             2,
             &format!("no way from one version to another when {}{through} ({})", inline(&step.when), step.name),
         );
+    }
+    for rule in module.free_config.iter().flat_map(|free| &free.refused) {
+        page.line(2, &format!("not with {} in `config` when {} ({})", and(&rule.keys), inline(&rule.when), rule.name));
     }
     for rule in &module.compat {
         page.line(2, &format!("{}, when {} ({})", rule.with.value, inline(&rule.must), rule.name));
@@ -284,12 +288,12 @@ fn change(page: &mut Page, module: &Module) {
     }
     for settled in &module.settled {
         let read = module.settings.get(&settled.setting).map_or_else(String::new, |setting| asked(&setting.read));
-        let text = format!(
-            "leaves {} so that {}; else it is set to {}",
-            settled.setting,
-            inline(&settled.expect),
-            settled.repair
-        );
+        let repair = match &settled.repair {
+            Repair::To(value) => value.to_string(),
+            Repair::Worked(value) => inline(value),
+        };
+        let text =
+            format!("leaves {} so that {}; else it is set to {repair}", settled.setting, inline(&settled.expect));
         page.line(2, &format!("{text}{read}"));
     }
 }
@@ -311,7 +315,10 @@ fn jobs(page: &mut Page, module: &Module) {
 /// A phase of a change in a sentence.
 fn phase_of(phase: &Phase) -> String {
     let set: Vec<String> = phase.set.iter().map(|(name, value)| format!("{name} is {}", value.0.value)).collect();
-    let ask: Vec<String> = phase.before.iter().map(|rule| format!("{} ({})", rule.name, probe(&rule.probe))).collect();
+    let when =
+        |rule: &SafetyRule| rule.when.as_ref().map_or_else(String::new, |when| format!(" when {}", inline(when)));
+    let ask = phase.before.iter().map(|rule| format!("{} ({}){}", rule.name, probe(&rule.probe), when(rule)));
+    let ask: Vec<String> = ask.collect();
     let mut text = format!("a change of versions has the phase \"{}\"", phase.name);
     for (what, of) in [("in which", set), ("before which it is asked", ask)] {
         if !of.is_empty() {

@@ -8,8 +8,8 @@ use es_cluster::desired::{
 use es_cluster::diag::{Span, Spanned};
 use es_cluster::model::{
     Ask, Digest, Drain, Expr, Gate, Hook, HostName, HostNeeds, InstanceId, Module, ModuleName, Moved, Name, OnChange,
-    OnFailure, Order, Parse, Per, Probe, ProbeKind, ProbeOn, RoleId, Rolling, Rollout, SafetyRule, Scope, ServiceName,
-    Settled, Strategy, SupervisorKind, Transport, Version,
+    OnFailure, Order, Parse, Per, Probe, ProbeKind, ProbeOn, Repair, RoleId, Rolling, Rollout, SafetyRule, Scope,
+    ServiceName, Settled, Strategy, SupervisorKind, Transport, Version,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,11 +61,17 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
     let name = |index: usize| spanned(ModuleName::new(SERVICES[index]).expect("name"));
     let hook = || Hook::Set { setting: setting(), to: CHANGED.into(), when: None };
     let call = || Hook::Call { probe: probe(false), best_effort: true, tries: 2, when: None };
-    let rule = || SafetyRule { name: Name::new("only-copy").expect("name"), passes: false, probe: probe(false) };
+    let rule = || SafetyRule {
+        name: Name::new("only-copy").expect("name"),
+        when: None,
+        help: None,
+        passes: false,
+        probe: probe(false),
+    };
     let settled = || Settled {
         setting: setting(),
         expect: Expr(spanned(format!("value != '{CHANGED}'"))),
-        repair: serde_json::Value::Null,
+        repair: Repair::To(serde_json::Value::Null),
     };
     let drain = || Drain {
         within: Duration::from_hours(1),

@@ -39,6 +39,7 @@ pub(super) fn rules(modules: &[Arc<Module>]) -> Vec<(String, Option<Case>)> {
             requirement(module, need, &mut found);
         }
         compat(module, &mut found);
+        keys(module, &mut found);
         plugins(module, &mut found);
         if module.process.is_some() && !matches!(module.name.as_str(), "supervisord" | "systemd") {
             running(module, &mut found);
@@ -122,6 +123,7 @@ fn running(module: &Arc<Module>, found: &mut Found) {
     ports(module, found);
     identities(module, found);
     upgrades(module, found);
+    phases(module, found);
     needs(module, found);
     for rule in &module.safe_to_stop {
         let called = format!("{name}.{}", rule.name);
@@ -268,6 +270,48 @@ fn upgrades(module: &Arc<Module>, found: &mut Found) {
             of(inventory, &role, "node2").found = there.collect();
         });
         add(found, case);
+    }
+}
+
+/// Keys that no role may set: the first of them, in the first version that does not take it.
+fn keys(module: &Arc<Module>, found: &mut Found) {
+    for rule in module.free_config.iter().flat_map(|free| &free.refused) {
+        let name = module.name.as_str();
+        let holds = |version: &String| expr::eval_bool(&rule.when.0.value, &json!({ "version": version })) == Ok(true);
+        let called = format!("{name}.{}", rule.name);
+        let case = versions().find(holds).map(|version| {
+            let key = rule.keys.first().expect("a key").replace('*', "other");
+            let platform = Platform::default().version(name, &version);
+            let platform = platform.role(name, &format!("config {{ {key} \"1\"; }};"));
+            let says = format!("`{key}`");
+            Case::new(&called, &called).declaring(&platform).about(move |refusal| refusal.message.contains(&says))
+        });
+        found.push((called, case));
+    }
+}
+
+/// What must hold before the phase that a change begins with: for which change, `cases.json` says.
+fn phases(module: &Arc<Module>, found: &mut Found) {
+    let cases = std::fs::read_to_string(super::folder().join("cases.json")).expect("cases");
+    let cases: serde_json::Value = serde_json::from_str(&cases).expect("cases");
+    for rule in module.phases.iter().filter_map(|phases| phases.list.first()).flat_map(|phase| &phase.before) {
+        let name = module.name.as_str().to_owned();
+        let called = module.rule(rule.name.as_str()).to_string();
+        let given = &cases[&called];
+        let (Some(from), Some(to)) = (given["from"].as_str(), given["to"].as_str()) else {
+            found.push((called, None));
+            continue;
+        };
+        let declared = Platform::default().version(&name, to).role(&name, given["role"].as_str().unwrap_or_default());
+        let case = Case::new(&called, &called).having(&Platform::default().version(&name, from)).declaring(&declared);
+        let rule_name = rule.name.clone();
+        let case = case.when(move |desired, inventory| {
+            let of = desired.services.values().find(|service| service.module.name.as_str() == name).expect("declared");
+            let service = inventory.services.get_mut(&of.name).expect("observed");
+            let says = Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() };
+            service.before.insert(rule_name.clone(), says);
+        });
+        add(found, Case { passes: rule.passes, ..case });
     }
 }
 

@@ -71,7 +71,7 @@ impl Run<'_> {
         if rolls && self.state().disturbed.iter().all(|other| !self.is_mate(other, instance)) {
             // Whoever is about to stop is still there.
             let mut members = roll.members.to_vec();
-            if !members.contains(&instance.id) {
+            if !members.contains(&instance.id) && !(instance.votes && instance.module.by_file) {
                 members.push(instance.id.clone());
             }
             let (service, gate) = (roll.service.clone(), GateKind::Healthy);

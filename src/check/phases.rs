@@ -112,8 +112,8 @@ fn leaves(reading: &Reading<'_>, step: &Step, round: &Round<'_>, found: &mut Vec
 fn asked(reading: &Reading<'_>, round: &Round<'_>, (number, step): (usize, &Step), service: &ServiceName) -> bool {
     let between = round.phases.get(service).filter(|_| !reading.waived(crate::plan::Refusal::UNASKED));
     let between = between.filter(|_| !round.has_begun(service));
-    let members = reading.desired.services.get(service).into_iter().flat_map(|service| &service.instances);
-    let first = members.filter_map(|id| round.desired.instances.get(id)).next();
+    let mut members = reading.desired.services.get(service).into_iter().flat_map(|service| &service.instances);
+    let first = members.find_map(|id| round.desired.instances.get(id));
     let Some((between, first)) = between.zip(first) else { return true };
     let is_asked = |rule: &Name| {
         reading.plan.steps.iter().take(number).enumerate().any(|(earlier, other)| {

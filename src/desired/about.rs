@@ -9,6 +9,7 @@ use crate::model::{Name, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Version of the form.
 const FORMAT: u32 = 1;
@@ -82,7 +83,7 @@ impl DesiredInstance {
             } else {
                 let mut units = [0; 2];
                 for unit in c.encode_utf16(&mut units) {
-                    line.push_str(&format!("\\u{unit:04x}"));
+                    _ = write!(line, "\\u{unit:04x}");
                 }
             }
         }

@@ -72,10 +72,12 @@ fn apart(input: &PlanInput<'_>) -> bool {
     input.options.asked.is_some() || input.options.canary_only
 }
 
-/// Instances of a service that leave and are up.
+/// Instances of a service that leave and are up, as far as gates wait for them: members that the files of the others no longer
+/// name may find no leader any more, once the leader has such a file. They disturb nobody.
 pub(super) fn up(input: &PlanInput<'_>, service: &ServiceName) -> BTreeSet<InstanceId> {
     let leavers = input.desired.leaving_of(service).filter_map(|one| Leaver::of(input, one));
-    leavers.filter(|leaver| leaver.state == State::Up).map(|leaver| leaver.one.id.clone()).collect()
+    let counts = |leaver: &Leaver<'_>| leaver.state == State::Up && !(leaver.one.votes && leaver.one.module.by_file);
+    leavers.filter(counts).map(|leaver| leaver.one.id.clone()).collect()
 }
 
 /// What stands against it, as far as it does not depend on the order.

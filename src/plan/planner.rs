@@ -80,7 +80,7 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     stops::before(input, &well, &steps, &mut safety);
     report.needs = super::needs(input);
     super::needs::judge(&report.needs, &steps, &mut safety);
-    unread(input, &changes, &mut safety);
+    settings::unread(input, &changes, &mut safety);
     let (refusals, warnings) = safety.finish(input);
     let summary = summary::count(input, &changes, &later, &steps);
     let plan = Plan {
@@ -125,33 +125,6 @@ fn one_round(
         (Err(cycle), _) | (_, Err(cycle)) => {
             safety.refuse(Refusal::CYCLE, cycle.to_string(), "leave out one `after` among their modules");
             BTreeSet::new()
-        }
-    }
-}
-
-/// What can't be judged or put back.
-fn unread(input: &PlanInput<'_>, changes: &[Change], safety: &mut Safety) {
-    for (service, observed) in
-        input.inventory.services.iter().filter(|(name, _)| input.desired.services.contains_key(*name))
-    {
-        for (setting, why) in &observed.settings {
-            if let Err(why) = why {
-                safety.warn("setting-unread", format!("{setting} of {service} could not be read: {why}"));
-            }
-        }
-        for (instance, (setting, why)) in observed.own.iter().flat_map(|(id, own)| own.iter().map(move |one| (id, one)))
-        {
-            if let Err(why) = why {
-                safety.warn("setting-unread", format!("{setting} of {instance} could not be read: {why}"));
-            }
-        }
-    }
-    for change in changes {
-        if let Change::UndoLeft { service, host, record, .. } = change
-            && !input.desired.services.contains_key(service)
-        {
-            let message = format!("{record} on {host} is about {service}, which is not declared: nothing is put back");
-            safety.warn("undo-unknown", message);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Settings: what an interrupted run has left changed is put back, what nobody recorded is repaired, and what a service takes
 //! while it runs is set.
 
+use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
 use super::{GateKind, Members, PlanInput, Reason, StepKind, leaving};
 use crate::desired::DesiredService;
@@ -105,4 +106,31 @@ pub(super) fn add(
         }
     }
     any
+}
+
+/// What can't be judged or put back.
+pub(super) fn unread(input: &PlanInput<'_>, changes: &[Change], safety: &mut Safety) {
+    for (service, observed) in
+        input.inventory.services.iter().filter(|(name, _)| input.desired.services.contains_key(*name))
+    {
+        for (setting, why) in &observed.settings {
+            if let Err(why) = why {
+                safety.warn("setting-unread", format!("{setting} of {service} could not be read: {why}"));
+            }
+        }
+        for (instance, (setting, why)) in observed.own.iter().flat_map(|(id, own)| own.iter().map(move |one| (id, one)))
+        {
+            if let Err(why) = why {
+                safety.warn("setting-unread", format!("{setting} of {instance} could not be read: {why}"));
+            }
+        }
+    }
+    for change in changes {
+        if let Change::UndoLeft { service, host, record, .. } = change
+            && !input.desired.services.contains_key(service)
+        {
+            let message = format!("{record} on {host} is about {service}, which is not declared: nothing is put back");
+            safety.warn("undo-unknown", message);
+        }
+    }
 }

@@ -14,6 +14,13 @@ use tokio::time::{Instant, timeout_at};
 /// as one that does not answer.
 pub const LOOK_WITHIN: Duration = Duration::from_secs(3);
 
+/// How many instances that time is for, and how much longer the look may take for each one more.
+const USUAL: usize = 16;
+const EACH: Duration = Duration::from_millis(250);
+
+/// No look takes longer.
+const LONGEST: Duration = Duration::from_secs(20);
+
 /// Asks every service that runs anywhere: `ready` of each instance that runs, `healthy` with those as its members,
 /// the settings that `settled` names, and the lines for `status`. Of a service that runs nowhere nothing is asked.
 pub async fn services(
@@ -21,13 +28,17 @@ pub async fn services(
     hosts: &BTreeMap<HostName, Seen<HostObservation>>,
     services: &dyn Services,
 ) -> BTreeMap<ServiceName, ServiceObservation> {
-    let deadline = Instant::now() + LOOK_WITHIN;
+    // What answers late is shown as not serving, so a large platform on a slow machine gets more time.
+    let count = desired.services.values().map(|service| running(desired, service, hosts).len()).sum::<usize>();
+    let more = EACH.saturating_mul(u32::try_from(count.saturating_sub(USUAL)).unwrap_or(u32::MAX));
+    let within = LOOK_WITHIN.saturating_add(more).min(LONGEST);
+    let deadline = Instant::now() + within;
     let looks = desired.services.values().map(|service| async move {
         let members = running(desired, service, hosts);
         if members.is_empty() {
             return (service.name.clone(), ServiceObservation::default());
         }
-        (service.name.clone(), Look { desired, service, services, hosts, deadline }.at(members).await)
+        (service.name.clone(), Look { desired, service, services, hosts, within, deadline }.at(members).await)
     });
     join_all(looks).await.into_iter().collect()
 }
@@ -63,6 +74,7 @@ struct Look<'a> {
     service: &'a DesiredService,
     services: &'a dyn Services,
     hosts: &'a BTreeMap<HostName, Seen<HostObservation>>,
+    within: Duration,
     deadline: Instant,
 }
 
@@ -114,7 +126,7 @@ impl Look<'_> {
     }
 
     async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T, String> {
-        let late = |_| format!("no answer within {} s", LOOK_WITHIN.as_secs());
+        let late = |_| format!("no answer within {} s", self.within.as_secs());
         timeout_at(self.deadline, work).await.map_err(late)
     }
 }

@@ -36,6 +36,8 @@ fn file(host: &DesiredHost, keep: &BTreeMap<String, u64>) -> String {
         _ = writeln!(text, "# {}: written by es_cluster; `allow` of its cluster names these settings.", host.name);
     }
     // Writing to a String can't fail.
-    keep.iter().for_each(|(name, value)| _ = writeln!(text, "{name}={value}"));
+    for (name, value) in keep {
+        _ = writeln!(text, "{name}={value}");
+    }
     text
 }

@@ -217,9 +217,7 @@ impl SimHost {
                     world.note(Effect::Removed { host: self.name.clone(), paths });
                 }
             }
-            Op::Drained { instance, .. } => {
-                machine.instances.entry(instance.id.role.to_string()).or_default().drained = true;
-            }
+            Op::Drained { instance, .. } => machine.drained(instance.id.role.as_str()),
             Op::Withdraw { instance, .. } => {
                 let role = instance.id.role.as_str();
                 if machine.instances.get(role).is_some_and(|one| one.process.is_some()) {
@@ -235,8 +233,7 @@ impl SimHost {
             }
             Op::Purge { role, .. } => {
                 machine.left_data.remove(role.as_str());
-                let instance = InstanceId::new(role.clone(), self.name.clone());
-                world.note(Effect::Purged { instance });
+                world.note(Effect::Purged { instance: InstanceId::new(role.clone(), self.name.clone()) });
             }
             Op::Record { host, run, line } => {
                 machine.history.entry(run.clone()).or_default().push(line.clone());

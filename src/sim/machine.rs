@@ -87,6 +87,13 @@ pub struct Generation {
     pub about: String,
 }
 
+impl Machine {
+    /// Records that nothing is left on an instance.
+    pub(super) fn drained(&mut self, role: &str) {
+        self.instances.entry(role.to_owned()).or_default().drained = true;
+    }
+}
+
 /// The pid of the host's own first process.
 pub(super) const INIT: u32 = 1;
 

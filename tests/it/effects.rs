@@ -139,6 +139,10 @@ fn what_a_change_of_each_parameter_asks_for() {
             if effects.is_empty() && phases.contains(&param.replace('-', "_")) {
                 effects.entry("nothing (what is asked before a phase)".to_owned()).or_default().insert(name.clone());
             }
+            let settings = format!("{:?}", loaded.settings);
+            if effects.is_empty() && loaded.drain.is_some() && settings.contains(&param.replace('-', "_")) {
+                effects.entry("nothing (how one is drained)".to_owned()).or_default().insert(name.clone());
+            }
             assert!(!effects.is_empty(), "{param} of {name} changes nothing: what is it for?");
             _ = writeln!(told, "{name} {param} {value}");
             for (effect, roles) in effects {

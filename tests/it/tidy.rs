@@ -18,7 +18,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("import", &["diag", "syntax", "layout", "model", "config"]),
     ("lock", &["diag", "syntax", "model", "desired"]),
     ("desired", &["diag", "model", "expr", "config", "lock"]),
-    ("inventory", &["model", "desired"]),
+    ("inventory", &["model", "expr", "desired"]),
     ("adopt", &["diag", "model", "layout", "import", "inventory"]),
     ("diff", &["model", "expr", "desired", "inventory"]),
     ("graph", &["model", "desired"]),

@@ -71,7 +71,8 @@ impl Run<'_> {
         if rolls && self.state().disturbed.iter().all(|other| !self.is_mate(other, instance)) {
             // Whoever is about to stop is still there.
             let mut members = roll.members.to_vec();
-            if !members.contains(&instance.id) && !(instance.votes && instance.module.by_file) {
+            let unnamed = instance.votes && instance.module.by_file;
+            if !unnamed && !members.contains(&instance.id) {
                 members.push(instance.id.clone());
             }
             let (service, gate) = (roll.service.clone(), GateKind::Healthy);

@@ -44,6 +44,7 @@ fn kernel(cluster: &Cluster) -> (u64, Option<BTreeMap<String, u64>>) {
     (machine.kernel[NAME], machine.kept)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is compared with it is an option")]
 fn kept(value: u64) -> Option<BTreeMap<String, u64>> {
     Some([(NAME.to_owned(), value)].into())
 }

@@ -209,7 +209,9 @@ mod tests {
         let mut bytes = CORRELATION.to_be_bytes().to_vec();
         bytes.extend(0i16.to_be_bytes());
         bytes.extend(i32::try_from(keys.len()).unwrap().to_be_bytes());
-        keys.iter().for_each(|key| bytes.extend([*key, 0, 1].map(i16::to_be_bytes).concat()));
+        for key in keys {
+            bytes.extend([*key, 0, 1].map(i16::to_be_bytes).concat());
+        }
         bytes
     }
 

@@ -199,7 +199,11 @@ impl Run<'_> {
         within: Duration,
     ) -> Result<(), Trouble> {
         let twice = self.wants_twice(&roll.service, GateKind::Healthy);
-        let wait = Self::watched(step, instance, "in a healthy service", within, twice);
+        let mut wait = Self::watched(step, instance, "in a healthy service", within, twice);
+        if roll.actions.iter().any(|action| matches!(action, Action::Withdraw)) {
+            // It is gone: the service is waited for without it.
+            wait.process = None;
+        }
         self.wait(&wait, &healthy(roll)).await
     }
 

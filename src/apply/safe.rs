@@ -71,7 +71,9 @@ impl Run<'_> {
         if rolls && self.state().disturbed.iter().all(|other| !self.is_mate(other, instance)) {
             // Whoever is about to stop is still there.
             let mut members = roll.members.to_vec();
-            let unnamed = instance.votes && instance.module.by_file;
+            // One that the others' files no longer name is no part of that any more, unless it leads them still.
+            let hands_over = matches!(roll.actions.first(), Some(Action::IfLeads));
+            let unnamed = instance.votes && instance.module.by_file && !hands_over;
             if !unnamed && !members.contains(&instance.id) {
                 members.push(instance.id.clone());
             }

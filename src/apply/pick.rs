@@ -76,14 +76,21 @@ impl Run<'_> {
         if rule == PickRule::ByName || left.len() == 1 || self.mutated(Mutation::LeaderNotLast) {
             return Ok(BTreeSet::new());
         }
-        let members = self.desired.services.get(&first.service).map_or(&[][..], |service| &service.instances);
+        let declared = self.desired.services.get(&first.service).map_or(&[][..], |service| &service.instances);
+        // One that leaves may lead until it does: then it is none of these.
+        let leaving = self.desired.leaving_of(&first.service).map(|one| &one.id);
+        let members: Vec<&InstanceId> = declared.iter().chain(leaving).collect();
         let found = Mutex::new(BTreeSet::new());
         let look = || async {
             let services = self.platform.services();
-            let questions: Vec<_> = members.iter().map(|id| Question::GoesLast(id.clone())).collect();
+            let questions: Vec<_> = members.iter().map(|id| Question::GoesLast((*id).clone())).collect();
             let verdicts = join_all(questions.iter().map(|question| services.ask(question))).await;
-            let last: BTreeSet<InstanceId> =
-                members.iter().zip(&verdicts).filter(|(_, verdict)| verdict.holds).map(|(id, _)| id.clone()).collect();
+            let last: BTreeSet<InstanceId> = members
+                .iter()
+                .zip(&verdicts)
+                .filter(|(_, verdict)| verdict.holds)
+                .map(|(id, _)| (*id).clone())
+                .collect();
             let holds = !last.is_empty();
             let why = verdicts.into_iter().map(|verdict| verdict.says).find(|says| !says.is_empty());
             *found.lock().unwrap_or_else(PoisonError::into_inner) = last;

@@ -97,7 +97,7 @@ impl Run<'_> {
     async fn may_drain(&self, drain: &Drain, instance: &DesiredInstance) -> Result<(), Trouble> {
         for rule in &drain.rules {
             let name = instance.module.rule(rule.name.as_str());
-            if self.plan.refusals.iter().any(|refusal| refusal.name == name && refusal.waived.is_some()) {
+            if self.waived(name.as_str()) {
                 continue;
             }
             let question = Question::Safe { instance: instance.id.clone(), rule: rule.name.clone() };

@@ -222,7 +222,7 @@ impl Run<'_> {
     }
 
     /// Whether somebody has taken a refusal on.
-    fn waived(&self, name: &str) -> bool {
+    pub(crate) fn waived(&self, name: &str) -> bool {
         self.plan.refusals.iter().any(|refusal| refusal.name.as_str() == name && refusal.waived.is_some())
     }
 }

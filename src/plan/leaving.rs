@@ -4,18 +4,15 @@
 //! That comes last, in the order of stops: whoever used them has been told of the others by then.
 
 use super::facts::{self, Facts, State};
+use super::roll::{Manner, prepare_stop, start_process, stop_process};
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
 use super::{Action, GateKind, Members, Note, PlanInput, Reason, Refusal, Roll, StepKind, Wave, settings};
 use crate::desired::{DesiredInstance, DesiredService};
 use crate::diff::Change;
-use crate::inventory::{InstanceObservation, ProcessObservation};
+use crate::inventory::{InstanceObservation, ProcessObservation, Running};
 use crate::model::{Drain, InstanceId, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-/// How long a module without a `ready` gate may take until its process is there.
-const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// One instance that leaves.
 #[derive(Clone, Copy)]
@@ -31,8 +28,15 @@ impl<'a> Leaver<'a> {
         Some(Self { one, found, state: facts::state(input, one, true, Some(found)) })
     }
 
+    fn running(&self) -> Option<&'a Running> {
+        match &self.found.process {
+            ProcessObservation::Running(running) => Some(running),
+            _ => None,
+        }
+    }
+
     fn runs(&self) -> bool {
-        matches!(self.found.process, ProcessObservation::Running(_))
+        self.running().is_some()
     }
 
     /// What is moved away from it; `None` when there is nothing, or when somebody takes it on that it is not.
@@ -167,32 +171,15 @@ pub(super) fn hand_over(
     }
     for leaver in of_service(input, service).iter().filter(|leaver| leaver.one.votes && leaver.state == State::Up) {
         quorum(input, service, leaver, up, safety);
-        let mut actions = vec![Action::IfLeads, Action::CheckSafe];
-        if !module.rolling.before_stop.is_empty() {
-            actions.push(Action::BeforeStop);
-        }
-        actions.push(stop(leaver));
-        actions.push(Action::Start { first: false });
-        actions.push(Action::AwaitReady { within: module.ready.as_ref().map_or(READY_WITHIN, |gate| gate.within) });
-        if !module.rolling.after_ready.is_empty() {
-            actions.push(Action::AfterReady);
-        }
-        actions.extend(module.healthy.as_ref().map(|gate| Action::AwaitHealthy { within: gate.within }));
+        let mut actions = vec![Action::IfLeads];
+        prepare_stop(module, &mut actions);
+        actions.push(stop_process(leaver.one, leaver.running()));
+        start_process(module, Manner::default(), &mut actions);
         let members = Members::of(up.iter().cloned());
         let (instance, service) = (leaver.one.id.clone(), service.name.clone());
         let roll = Roll { instance, service, actions, members, rollback: None };
         let draft = Draft::new(format!("hand over {}", leaver.one.id), StepKind::Roll(roll), vec![Reason::Leads]);
         sequence.group(vec![draft.in_wave(Wave::Leave)]);
-    }
-}
-
-fn stop(leaver: &Leaver<'_>) -> Action {
-    let within = leaver.one.process.stop_within;
-    match &leaver.found.process {
-        ProcessObservation::Running(running) if running.supervised.is_none() => {
-            Action::StopUnsupervised { pid: running.pid, started: None, within }
-        }
-        _ => Action::Stop { within },
     }
 }
 
@@ -274,7 +261,7 @@ fn roll(input: &PlanInput<'_>, leaver: &Leaver<'_>, up: &BTreeSet<InstanceId>) -
         if leaver.state == State::Up && !up.is_empty() {
             actions.push(Action::CheckSafe);
         }
-        actions.push(stop(leaver));
+        actions.push(stop_process(leaver.one, leaver.running()));
     }
     actions.push(Action::Withdraw);
     if drain.is_some() {

@@ -2,6 +2,8 @@
 
 use super::facts::{Facts, Hold, Need, State};
 use super::{Action, Members, Roll};
+use crate::desired::DesiredInstance;
+use crate::inventory::Running;
 use crate::model::{Digest, Module};
 use std::time::Duration;
 
@@ -85,26 +87,40 @@ fn rollback(facts: &Facts<'_>, manner: Manner) -> Option<Digest> {
 }
 
 fn stop(facts: &Facts<'_>, actions: &mut Vec<Action>) {
-    let within = facts.wanted.process.stop_within;
     // One that does not serve has nothing to lose, and rules that ask it would never let it be repaired.
     if facts.state == State::Up {
-        actions.push(Action::CheckSafe);
-        if !facts.wanted.module.rolling.before_stop.is_empty() {
-            actions.push(Action::BeforeStop);
-        }
+        prepare_stop(&facts.wanted.module, actions);
     }
-    actions.push(match facts.running() {
+    actions.push(stop_process(facts.wanted, facts.running()));
+}
+
+/// What comes before one that serves is stopped.
+pub(super) fn prepare_stop(module: &Module, actions: &mut Vec<Action>) {
+    actions.push(Action::CheckSafe);
+    if !module.rolling.before_stop.is_empty() {
+        actions.push(Action::BeforeStop);
+    }
+}
+
+/// The stop itself, in the way that reaches what runs.
+pub(super) fn stop_process(one: &DesiredInstance, running: Option<&Running>) -> Action {
+    let within = one.process.stop_within;
+    match running {
         Some(running) if running.supervised.is_none() => {
             let started = running.stranger.then_some(running.start_time);
             Action::StopUnsupervised { pid: running.pid, started, within }
         }
         _ => Action::Stop { within },
-    });
+    }
 }
 
 fn start(facts: &Facts<'_>, manner: Manner, actions: &mut Vec<Action>) {
-    let module = &facts.wanted.module;
     switch(facts, actions);
+    start_process(&facts.wanted.module, manner, actions);
+}
+
+/// The start of what is current, and its gates.
+pub(super) fn start_process(module: &Module, manner: Manner, actions: &mut Vec<Action>) {
     actions.push(Action::Start { first: manner.first });
     actions.push(ready(module));
     if !module.rolling.after_ready.is_empty() && !manner.gated_apart {

@@ -38,9 +38,11 @@ impl<T: Transport> Machine<T> {
         first: bool,
     ) -> Result<(), HostError> {
         let (role, program) = (instance.id.role.as_str(), instance.process.program.as_str());
-        let flag = format!("run/{role}.first");
+        let (flag, drained) = (format!("run/{role}.first"), format!("run/{role}.drained"));
         let mut calls = Calls::default();
-        calls.add(if first { "write" } else { "erase" }, [flag.as_str()]).add("reloaded", [role]).add("entry", [role]);
+        calls.add(if first { "write" } else { "erase" }, [flag.as_str()]);
+        // Once it runs again, something may come to it again.
+        calls.add("erase", [drained.as_str()]).add("reloaded", [role]).add("entry", [role]);
         let what = format!("starting {role}");
         let said = self.units(&what, &host.prefix, &calls, Vec::new(), SHORT).await?;
         if said.starts_with(SupervisorKind::Systemd.word().as_bytes()) {

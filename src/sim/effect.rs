@@ -346,10 +346,10 @@ impl SimHost {
             return Err(stop("no space left on device"));
         }
         let one = world.hosts.get_mut(&self.name).and_then(|machine| machine.instances.get_mut(id.role.as_str()));
-        if let Some(Instance { process, dead, has_data, reload_owed, .. }) = one {
+        if let Some(Instance { process, dead, has_data, drained, reload_owed, .. }) = one {
             let (content, restart) = (generation.content, generation.restart);
             *process = Some(Process { pid, started: Instant::now(), content, restart, parent, ends: None });
-            (*dead, *has_data, *reload_owed) = (None, true, false);
+            (*dead, *has_data, *drained, *reload_owed) = (None, true, false, false);
         }
         Ok(())
     }

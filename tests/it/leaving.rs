@@ -217,6 +217,42 @@ fn what_does_not_run_can_t_be_drained_and_is_not_forgotten() {
     });
 }
 
+/// The run ends after the stop, somebody declares it again, it serves and dies: what was drained once is no longer empty.
+#[test]
+fn what_has_served_since_it_was_drained_is_not_taken_for_empty() {
+    paused(async {
+        let spec = example();
+        let mut changed = spec.clone();
+        changed.services[1].roles[0].hosts.remove(&3);
+        for at in 0.. {
+            let (cluster, before) = converged(&spec, Behaviour::default(), 1).await;
+            drive::settle(&cluster).await;
+            let mut desired = redeclare(&cluster, &changed, &before);
+            let id =
+                before.instances.keys().find(|id| !desired.instances.contains_key(*id)).expect("one leaves").clone();
+            with_faults(&cluster, Faults { crash: Some(Crash { at, when: When::After }), ..Faults::default() });
+            run(&cluster, &mut desired).await.expect("it can be applied");
+            let machine = cluster.machine(&id.host).expect("a machine");
+            let one = machine.instances.get(id.role.as_str()).expect("it is not withdrawn yet");
+            if !one.drained || one.process.is_some() {
+                continue;
+            }
+            let mut again = redeclare(&cluster, &spec, &desired);
+            drive::settle(&cluster).await;
+            let applied = run(&cluster, &mut again).await.expect("it can be applied");
+            assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+            cluster.kill(&id);
+            let mut desired = redeclare(&cluster, &changed, &again);
+            drive::settle(&cluster).await;
+            let inventory = look(&cluster, &mut desired).await;
+            let (plan, _) = plan_of(&desired, &inventory);
+            let names: Vec<&str> = plan.standing_refusals().map(|refusal| refusal.name.as_str()).collect();
+            assert_eq!(names, ["undrained"]);
+            return;
+        }
+    });
+}
+
 #[test]
 fn nobody_leaves_while_the_version_changes() {
     paused(async {

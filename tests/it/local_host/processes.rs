@@ -72,7 +72,11 @@ async fn lives_through_a_lost_supervisor(lab: &Lab, one: &Arc<DesiredInstance>, 
     let (host, instance, within) = (Arc::clone(&lab.host), Arc::clone(one), Duration::from_secs(20));
     lab.run(Op::StopUnsupervised { host, instance, within, stranger: None }).await.expect("stopped");
     assert_eq!(lab.observe(&[one]).await.instances[one.id.role.as_str()].process, ProcessObservation::Absent);
+    let op = Op::Drained { host: Arc::clone(&lab.host), instance: Arc::clone(one) };
+    lab.run(op).await.expect("recorded");
+    assert!(lab.observe(&[one]).await.instances[one.id.role.as_str()].drained);
     lab.start(one).await.expect("started");
+    assert!(!lab.observe(&[one]).await.instances[one.id.role.as_str()].drained, "something may have come to it since");
     until("the second start", async || serves(2)).await;
     let second = running(lab, one).await;
     assert!(second.supervised.is_some() && second.pid != first.pid);

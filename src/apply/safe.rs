@@ -60,6 +60,7 @@ impl Run<'_> {
             },
         }
         let services = self.platform.services();
+        let hands_over = matches!(roll.actions.first(), Some(Action::IfLeads));
         let mine = self.serves(&instance.id);
         // One that was broken when the plan was made, and still is, takes nothing away by being stopped; and rules that ask
         // it would never let it be repaired.
@@ -72,7 +73,6 @@ impl Run<'_> {
             // Whoever is about to stop is still there.
             let mut members = roll.members.to_vec();
             // One that the others' files no longer name is no part of that any more, unless it leads them still.
-            let hands_over = matches!(roll.actions.first(), Some(Action::IfLeads));
             let unnamed = instance.votes && instance.module.by_file && !hands_over;
             if !unnamed && !members.contains(&instance.id) {
                 members.push(instance.id.clone());
@@ -109,7 +109,12 @@ impl Run<'_> {
         if step.wave == Some(Wave::Recreate) {
             return Verdict { holds: true, unknown: false, says: "all are replaced together".to_owned() };
         }
-        let others = self.others(instance);
+        let mut others = self.others(instance);
+        if hands_over {
+            // That comes before anybody gets a list with the new ones: what never served is no member yet, and it can't
+            // start before there is room again.
+            others.retain(|(id, votes)| !votes || !self.never_served(id));
+        }
         let down = self.down(&others).await;
         self.budget(instance, &down)
             .or_else(|| self.quorum(instance, &others, &down))
@@ -182,6 +187,14 @@ impl Run<'_> {
         let started = &self.state().started;
         let counted = mates.filter(|one| started.contains(&one.id) || exists(&one.id));
         counted.map(|one| (&one.id, one.votes)).collect()
+    }
+
+    /// Whether an instance has been placed, and neither runs nor has data: a run was lost before its first start.
+    fn never_served(&self, id: &InstanceId) -> bool {
+        let host = self.observed(&id.host);
+        let seen = host.and_then(|host| host.instances.get(id.role.as_str()));
+        !self.state().started.contains(id)
+            && seen.is_some_and(|seen| !seen.has_data && seen.process == ProcessObservation::Absent)
     }
 
     /// Why the budget has no room, if it has none.

@@ -30,6 +30,7 @@ mod look;
 mod lost;
 mod machines;
 mod memcached;
+mod one_edit;
 mod packages;
 mod page;
 mod pipeline;

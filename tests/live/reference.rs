@@ -90,7 +90,7 @@ fn said(program: &str, words: &[&str]) -> String {
     String::from_utf8_lossy(&ran.stdout).into_owned()
 }
 
-fn every_service_by_its_own_client(lab: &Lab) {
+pub fn every_service_by_its_own_client(lab: &Lab) {
     let first = lab.address(1);
     // The beats have just begun: their first indices are being made.
     until("all copies of the first indices", Duration::from_mins(2), || {
@@ -137,7 +137,7 @@ fn every_service_by_its_own_client(lab: &Lab) {
 }
 
 /// Each answers, and what each sends arrives: where Elasticsearch has it, or in its topic.
-fn every_beat(lab: &Lab) {
+pub fn every_beat(lab: &Lab) {
     for (beat, port, hosts) in [
         ("filebeat", 5066, 1..=4),
         ("metricbeat", 5067, 1..=4),

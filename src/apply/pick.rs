@@ -9,7 +9,7 @@ use super::run::Run;
 use super::trouble::{Cause, Trouble};
 use crate::host::Question;
 use crate::inventory::Verdict;
-use crate::model::InstanceId;
+use crate::model::{InstanceId, ServiceName};
 use crate::plan::{PickRule, Roll, Step, StepId};
 use futures::future::join_all;
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Who of the candidates goes last. Asks the whole service, so that 'none of the candidates' and 'nobody knows' differ.
+    /// Who of the candidates goes last.
     async fn who_goes_last(
         &self,
         step: &Step,
@@ -76,9 +76,14 @@ impl Run<'_> {
         if rule == PickRule::ByName || left.len() == 1 || self.mutated(Mutation::LeaderNotLast) {
             return Ok(BTreeSet::new());
         }
-        let declared = self.desired.services.get(&first.service).map_or(&[][..], |service| &service.instances);
+        self.who_leads(step, &first.service).await
+    }
+
+    /// Who leads a service. All of it are asked, so that 'not this one' and 'nobody knows' differ; who can't be told is waited for.
+    pub(crate) async fn who_leads(&self, step: &Step, of: &ServiceName) -> Result<BTreeSet<InstanceId>, Trouble> {
+        let declared = self.desired.services.get(of).map_or(&[][..], |service| &service.instances);
         // One that leaves may lead until it does: then it is none of these.
-        let leaving = self.desired.leaving_of(&first.service).map(|one| &one.id);
+        let leaving = self.desired.leaving_of(of).map(|one| &one.id);
         let members: Vec<&InstanceId> = declared.iter().chain(leaving).collect();
         let found = Mutex::new(BTreeSet::new());
         let look = || async {
@@ -102,7 +107,7 @@ impl Run<'_> {
         };
         let wait = Wait {
             step: &step.id,
-            subject: Subject::Service(first.service.clone()),
+            subject: Subject::Service(of.clone()),
             what: "led by somebody",
             within: ELECTION,
             twice: false,

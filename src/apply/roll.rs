@@ -59,10 +59,13 @@ impl Run<'_> {
             if let Err(trouble) = self.check_repair(step, roll, &instance, action).await {
                 return Err(self.fell(step, roll, &instance, &Action::CheckSafe, begun, trouble).await);
             }
-            if matches!(action, Action::IfLeads)
-                && !self.platform.services().ask(&Question::GoesLast(roll.instance.clone())).await.holds
-            {
-                return Ok(());
+            if matches!(action, Action::IfLeads) {
+                match self.who_leads(step, &roll.service).await {
+                    Ok(leaders) if leaders.contains(&roll.instance) => {}
+                    Ok(_) => return Ok(()),
+                    Err(trouble) if trouble.cause == Cause::Halted => return Err(Halt::Halted),
+                    Err(trouble) => return Err(self.halt(step, &subject, Some(action.name()), None, trouble).await),
+                }
             }
             begun |= disturbs(action);
             let work = self.act(step, roll, &instance, action);

@@ -273,7 +273,7 @@ fn roll(input: &PlanInput<'_>, leaver: &Leaver<'_>, up: &BTreeSet<InstanceId>) -
     Roll { instance, service, actions, members: Members::of(up.iter().cloned()), rollback: None }
 }
 
-/// Data that somebody has named, of which nothing else is there; what is named and can't be deleted is said.
+/// Data that somebody has named, of which nothing else is there; what is named and not there is a mistake.
 pub(super) fn purge(input: &PlanInput<'_>, leaves: &BTreeSet<InstanceId>, safety: &mut Safety) -> Vec<Draft> {
     let mut drafts = Vec::new();
     for id in &input.options.purge {
@@ -282,9 +282,9 @@ pub(super) fn purge(input: &PlanInput<'_>, leaves: &BTreeSet<InstanceId>, safety
             let kind = StepKind::Purge { host: id.host.clone(), role: id.role.clone() };
             drafts.push(Draft::new(format!("purge {id}"), kind, vec![Reason::Asked]));
         } else {
-            let message =
-                format!("there is no data of {id} that could be deleted: only data of what is declared nowhere can");
-            safety.warn("purge", message);
+            let message = format!("there is no data of {id} that could be deleted");
+            let help = "name what the plan shows as kept, ROLE@HOST; only data of what is declared nowhere is deleted";
+            safety.refuse(Refusal::PURGE, message, help);
         }
     }
     drafts

@@ -135,6 +135,8 @@ rules! {
     MEMBERSHIP = "membership";
     /// A service changes its version while an instance leaves it.
     LEAVES_UPGRADE = "leaves-upgrade";
+    /// Data that is to be deleted is not there.
+    PURGE = "purge";
     /// Somebody else listens to a port that an instance would bind.
     PORT_TAKEN = "port-taken";
     /// There is no room for what is to be unpacked.

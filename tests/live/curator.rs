@@ -63,6 +63,13 @@ fn an_old_index_is_shown_and_deleted_by_a_job() {
     assert!(told.contains("esapply run curator-logs/delete --yes"), "{told}");
     lab.esplan(&["--detailed-exitcode"]).expect(0);
     refused(&lab);
+    // A newer one asks with other packages.
+    lab.edit("curator \"5.6.0\"", "curator \"5.8.4\"");
+    lab.esplan(&["lock"]).expect(0);
+    lab.esapply(&[]).expect(0);
+    create(&lab, &old);
+    lab.run("esapply", &["run", "delete", "--yes"]).expect(0);
+    assert!(!indices(&lab).contains(&old), "it is deleted");
 }
 
 /// Not while the service is not well, and not beside a run.

@@ -50,9 +50,19 @@ impl Load {
         Self::on(lab, 1..=3, DEMO)
     }
 
+    /// The same on a platform that leaves two processors little: ten writes a second to each service, and two looks.
+    pub fn light(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched]) -> Self {
+        Self::with(lab, hosts, all, ("10", "0.5"))
+    }
+
     /// Writes to Elasticsearch (port 9200) and Kafka (port 9092) on some hosts, as far as one of them is watched, and watches
     /// others, or the same.
     pub fn on(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched]) -> Self {
+        Self::with(lab, hosts, all, ("50", "0.1"))
+    }
+
+    /// With writes a second, and seconds between looks.
+    fn with(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched], (rate, every): (&str, &str)) -> Self {
         let folder = lab.controller.with_file_name("load");
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a folder");
@@ -64,9 +74,11 @@ impl Load {
         let known = known.into_iter().filter(|(name, _)| all.iter().any(|one| one.service == *name));
         let services: Vec<String> = known.flat_map(|(name, port)| [format!("--{name}"), addresses(port)]).collect();
         let dir = ["--dir".to_owned(), folder.display().to_string()];
-        let run = [vec!["run".to_owned()], dir.to_vec(), services.clone()].concat();
+        let rate = ["--rate".to_owned(), rate.to_owned()];
+        let run = [vec!["run".to_owned()], dir.to_vec(), rate.to_vec(), services.clone()].concat();
         let writer = python(&tool("writer.py"), &run, &folder.join("writer.log"));
         let mut watched = vec!["--out".to_owned(), folder.join("watch.json").display().to_string()];
+        watched.extend(["--every".to_owned(), every.to_owned()]);
         for Watched { service, role, port, ask, hosts } in all {
             for host in hosts.clone() {
                 let name = format!("node{host}");

@@ -81,7 +81,7 @@ fn the_whole_platform_in_one_edit() {
     let lab = lab("one-edit", &before);
     lab.esplan(&["lock"]).expect(0);
     lab.esapply(&[]).expect(0);
-    let load = Load::on(&lab, 1..=4, PLATFORM);
+    let load = Load::light(&lab, 1..=4, PLATFORM);
     let lines = lines(&lab);
     let versions = versions(&lab);
     let elastalert = lab.pid("elastalert", "node3");
@@ -138,7 +138,7 @@ struct Seen {
 fn versions(lab: &Lab) -> Beside<Seen> {
     let nodes: Vec<_> = (1..=4).flat_map(|host| [(lab.address(host), 9200), (lab.address(host), 9201)]).collect();
     let kibana = lab.address(1);
-    Beside::start(Duration::from_millis(300), Seen::default(), move |seen| {
+    Beside::start(Duration::from_secs(1), Seen::default(), move |seen| {
         let version = |address: &str, port, path, pointer| {
             let (_, body) = look::http("GET", address, port, path, None)?;
             let body: serde_json::Value = serde_json::from_str(&body).ok()?;

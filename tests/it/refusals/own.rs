@@ -4,7 +4,7 @@ use super::cases::{Case, Platform, at, leave, of, only, restart_pending};
 use es_cluster::desired::Desired;
 use es_cluster::diag::Spanned;
 use es_cluster::inventory::{Adoption, Inventory, ProcessObservation, Seen, Unseen, Verdict};
-use es_cluster::model::ModuleName;
+use es_cluster::model::{InstanceId, ModuleName};
 use es_cluster::plan::{Again, PlanOptions, Refusal};
 use std::sync::Arc;
 
@@ -89,6 +89,10 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("one that leaves during an upgrade", Refusal::LEAVES_UPGRADE)
             .having(&Platform::default().version("redis", "6.0.0"))
             .when(|desired, inventory| leave(desired, inventory, &["redis@node3"])),
+        Case::new("a purge of what is not there", Refusal::PURGE).asking(|_| PlanOptions {
+            purge: [InstanceId::try_from("redys@node1".to_owned()).expect("an id")].into(),
+            ..PlanOptions::default()
+        }),
         Case::new("a port that somebody has", Refusal::PORT_TAKEN).when(|_, inventory| {
             of(inventory, "redis", "node1").process = ProcessObservation::Absent;
             at(inventory, "node1").facts.taken = [6379].into();

@@ -205,6 +205,25 @@ fn a_member_moves_wherever_the_run_is_lost() {
     }
 }
 
+/// While nobody says who leads, the one that leaves may: nothing is done.
+#[test]
+fn silence_is_no_answer_to_who_leads() {
+    paused(async {
+        let mut spec = example();
+        spec.services.truncate(1);
+        let (cluster, before) = converged(&spec, Behaviour::default(), 6).await;
+        drive::settle(&cluster).await;
+        let mut desired = redeclare(&cluster, &moved(&spec, (0, 0, 0), Some(4), false), &before);
+        with_faults(&cluster, Faults { leaderless: true, ..Faults::default() });
+        let applied = run(&cluster, &mut desired).await.expect("it can be applied");
+        let End::Failed { bundle } = &applied.outcome.as_ref().expect("alive").end else {
+            panic!("{}", applied.told())
+        };
+        assert!(bundle.step.0.starts_with("hand over"), "{}", applied.told());
+        assert_eq!(gone(&applied), []);
+    });
+}
+
 /// What runs where and what is kept. Software that nothing uses any more is collected when its host is worked on next.
 fn there(cluster: &Cluster) -> Vec<String> {
     let machines = cluster.hosts().into_iter().filter_map(|host| Some((cluster.machine(&host)?, host)));

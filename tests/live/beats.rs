@@ -4,7 +4,6 @@ use crate::lab::Lab;
 use crate::look;
 use crate::running::{self, Beside};
 use std::fs;
-use std::io::Write as _;
 use std::time::Duration;
 
 const CLUSTER: &str = r#"
@@ -20,12 +19,7 @@ roles {
 
 /// Twenty lines a second, each with its number.
 fn writer(lab: &Lab) -> Beside<u64> {
-    let log = lab.controller.with_file_name("app").join("app.log");
-    Beside::start(Duration::from_millis(50), 0, move |written| {
-        let mut log = fs::File::options().create(true).append(true).open(&log).expect("a log");
-        writeln!(log, "quetzal {written}").expect("written");
-        *written += 1;
-    })
+    running::write_lines(lab.controller.with_file_name("app").join("app.log"), Duration::from_millis(50))
 }
 
 #[test]

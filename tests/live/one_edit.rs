@@ -5,9 +5,8 @@ use crate::lab::{Lab, until};
 use crate::load::{Load, Watched};
 use crate::look;
 use crate::reference::{self, lab, platform};
-use crate::running::{Beside, all_lines};
+use crate::running::{Beside, all_lines, count, write_lines};
 use std::fs;
-use std::io::Write as _;
 use std::time::Duration;
 
 /// What the file says before and after the edit.
@@ -30,7 +29,7 @@ const EDITS: &[(&str, &str)] = &[
     ("curator \"5.6.0\"", "curator \"5.8.4\""),
 ];
 
-/// What is watched, how often it restarts, and after whom it goes: every service, in the order of its first restart.
+/// What is watched: every service that listens to a port.
 const PLATFORM: &[Watched] = &[
     Watched { service: "zookeeper", role: "zookeeper", port: 2181, ask: "!srvr!Mode", hosts: 1..=3 },
     Watched { service: "kafka", role: "kafka", port: 9092, ask: "", hosts: 1..=4 },
@@ -116,13 +115,8 @@ fn the_whole_platform_in_one_edit() {
 fn lines(lab: &Lab) -> Beside<u64> {
     let folder = lab.prefix("node1").join("log/app");
     fs::create_dir_all(&folder).expect("a folder");
-    let log = folder.join("app.log");
-    let lines = Beside::start(Duration::from_millis(500), 0, move |written| {
-        let mut log = fs::File::options().create(true).append(true).open(&log).expect("a log");
-        writeln!(log, "quetzal {written}").expect("written");
-        *written += 1;
-    });
-    until("the first line", Duration::from_mins(2), || crate::running::count(lab, "logs-*", "message:quetzal") > 0);
+    let lines = write_lines(folder.join("app.log"), Duration::from_millis(500));
+    until("the first line", Duration::from_mins(2), || count(lab, "logs-*", "message:quetzal") > 0);
     lines
 }
 

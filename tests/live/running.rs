@@ -3,6 +3,9 @@
 use crate::lab::{Lab, until};
 use crate::look;
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -34,6 +37,15 @@ impl<T: Send + 'static> Beside<T> {
         self.thread.thread().unpark();
         self.thread.join().expect("it ends")
     }
+}
+
+/// Writes lines into a log, each with its number, until it is ended; gives how many.
+pub fn write_lines(log: PathBuf, every: Duration) -> Beside<u64> {
+    Beside::start(every, 0, move |written| {
+        let mut log = fs::File::options().create(true).append(true).open(&log).expect("a log");
+        writeln!(log, "quetzal {written}").expect("written");
+        *written += 1;
+    })
 }
 
 /// What a search finds; nothing where there is no index yet.

@@ -3,11 +3,14 @@
 rules.py sync CONF      writes what is declared; deletes ours that no longer is. What people have made there is theirs.
 rules.py check CONF     prints what differs, a line for each; nothing when nothing does
 rules.py status CONF    prints JSON: how many are declared, what is wrong, which others there are
-rules.py start CONF COMMAND…    becomes the service in its folder, and has its rules in step as soon as it answers
+rules.py start CONF COMMAND…    runs the service in its folder, and has its rules in step as soon as it answers
 """
+import ctypes
 import json
 import os
 import re
+import signal
+import subprocess
 import sys
 import time
 import urllib.error
@@ -17,6 +20,7 @@ from pathlib import Path
 # The first line of a rule that is ours: it says where to change it.
 OURS = "# declared beside cluster.kdl: what is changed here is changed back\n"
 ANSWERS_WITHIN = 120
+PR_SET_PDEATHSIG = 1
 LARGEST = 1 << 20
 
 
@@ -41,7 +45,10 @@ class Server:
 
     def ran(self):
         """Names of the rules that have run lately, by the records of ElastAlert."""
-        since = {"range": {"@timestamp": {"gte": f"now-{int(self.about['fresh'])}s"}}}
+        # What the process before this one has run says nothing of this one.
+        started = Path(self.about["since"])
+        oldest = max(time.time() - int(self.about["fresh"]), int(started.read_text()) if started.exists() else 0)
+        since = {"range": {"@timestamp": {"gte": int(oldest * 1000), "format": "epoch_millis"}}}
         query = {"size": 0, "query": since}
         why = OSError("no Elasticsearch is declared")
         # Its own mapping has names as keywords; one that was made by itself has them below the text.
@@ -108,7 +115,25 @@ def start(conf, command):
         os._exit(0)
     os.wait()
     os.chdir(conf)
-    os.execv(command[0], command)
+    Path(Server(conf).about["since"]).write_text(str(int(time.time())))
+    sys.exit(stay(command))
+
+
+def stay(command):
+    """The service as a child. When its ElastAlert dies it ends with 0, as if somebody had wanted that: nobody would start it
+    again. It goes when this process goes, whatever ends that."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    child = subprocess.Popen(command, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM))
+    wanted = []
+
+    def end(number, _):
+        wanted.append(number)
+        child.send_signal(number)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    code = child.wait()
+    return code if code or wanted else 1
 
 
 def main(what, conf, *command):

@@ -1,14 +1,17 @@
 """Runs ElastAlert as it is, with what it needs and a host has not.
 
-run.py CONFIG INDEX LEVEL          makes the index that it writes to, if need be, then runs the rules
-run.py --fresh CONFIG INDEX AGE    whether it has run its rules in the last AGE seconds, by its own records
+run.py CONFIG INDEX LEVEL SINCE          makes the index that it writes to, if need be, then runs the rules
+run.py --fresh CONFIG INDEX AGE SINCE    whether it has run its rules in the last AGE seconds, by its own records
+SINCE is a file with the time of its start: what the process before it has run says nothing of this one.
 """
 import importlib.abc
 import importlib.machinery
 import json
 import sys
+import time
 import types
 import urllib.request
+from pathlib import Path
 
 ABSENT = ("aws_requests_auth", "boto3", "exotel", "jira", "jsonpointer", "pyzabbix", "stomp", "tencentcloud", "twilio")
 
@@ -61,10 +64,12 @@ def hosts(config):
         return yaml.safe_load(file)["es_hosts"]
 
 
-def fresh(config, index, age):
+def fresh(config, index, age, since):
+    started = Path(since)
+    oldest = max(time.time() - int(age), int(started.read_text()) if started.exists() else 0)
     query = {
         "size": 0,
-        "query": {"range": {"@timestamp": {"gte": f"now-{int(age)}s"}}},
+        "query": {"range": {"@timestamp": {"gte": int(oldest * 1000), "format": "epoch_millis"}}},
         "aggs": {"last": {"max": {"field": "@timestamp"}}},
     }
     why = "no Elasticsearch is declared"
@@ -81,14 +86,15 @@ def fresh(config, index, age):
         total = body["hits"]["total"]
         total = total["value"] if isinstance(total, dict) else total
         last = body.get("aggregations", {}).get("last", {}).get("value_as_string")
-        print(f"rules ran at {last}" if total else f"no rule was run in the last {age} s")
+        print(f"rules ran at {last}" if total else f"no rule was run in the last {round(time.time() - oldest)} s")
         return 0 if total else 1
     print(why)
     return 1
 
 
-def run(config, index, level):
+def run(config, index, level, since):
     prepare()
+    Path(since).write_text(str(int(time.time())))
     from elastalert import create_index, elastalert
 
     sys.argv = ["elastalert-create-index", "--config", config, "--index", index, "--old-index", ""]

@@ -9,6 +9,7 @@ pipelines.py start CONF COMMAND…    becomes the service, and has its pipelines
 import base64
 import json
 import os
+import shutil
 import re
 import sys
 import time
@@ -129,6 +130,19 @@ def status(collector, wanted):
     print(json.dumps({"running": running, "declared": len(wanted), "problems": problems, "others": sorted(others)}))
 
 
+def configure(conf, vendor, etc):
+    """Its folder of configuration: what its version comes with, such as the policy without which it refuses to start, and ours
+    in its place. Of its properties both: the last of two lines counts."""
+    shutil.rmtree(etc, ignore_errors=True)
+    shutil.copytree(vendor, etc, copy_function=shutil.copyfile)
+    for own in conf.glob("*.properties"):
+        before = (vendor / own.name).read_text() + "\n" if own.name == "sdc.properties" else ""
+        to = etc / own.name
+        to.unlink(missing_ok=True)
+        to.touch(mode=0o600)
+        to.write_text(before + own.read_text())
+
+
 def start(conf, command):
     """The first start and every later one, whoever starts it. Who synchronises is nobody's child, so that nobody has to wait."""
     if os.fork() == 0:
@@ -142,6 +156,7 @@ def start(conf, command):
                     time.sleep(1)
         os._exit(0)
     os.wait()
+    configure(conf, Path(command[0]).parent.parent / "etc", Path(os.environ["SDC_CONF"]))
     os.execv(command[0], command)
 
 

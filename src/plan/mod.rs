@@ -57,7 +57,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Version of the JSON form.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// What would be done, in which order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -47,6 +47,8 @@ pub enum Reason {
     Leftover,
     /// Not as a finished rollout leaves it.
     NotSettled,
+    /// It changes when those that leave have left.
+    UntilLeft,
     /// All instances of the service are replaced together.
     Recreate,
     /// The file does not declare it any more.

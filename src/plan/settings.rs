@@ -30,12 +30,21 @@ pub(super) fn late(input: &PlanInput<'_>, changes: &[Change], of: &DesiredServic
     late.filter_map(|change| draft(change, of)).collect()
 }
 
-/// The steps for one service as a whole. Undo records first: what they put back is what was there before.
+/// The steps for one service as a whole. Undo records first: what they put back is what was there before. What waits for
+/// those that leave is set to what it is: until then files of members are exchanged, and must not bring it earlier.
 fn drafts(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService) -> Vec<Draft> {
-    let early = changes.iter().filter(
-        |change| !matches!(change, Change::Setting { observed, repair, .. } if is_late(input, of, observed, repair)),
-    );
-    early.filter_map(|change| draft(change, of)).collect()
+    let early = |change: &Change| match change {
+        Change::Setting { service, instance: None, setting, observed, repair }
+            if *service == of.name && is_late(input, of, observed, repair) =>
+        {
+            let (service, setting, value) = (service.clone(), setting.clone(), observed.clone());
+            let id = format!("keep {setting} of {service}");
+            let kind = StepKind::Repair { service, instance: None, setting, value };
+            Some(Draft::new(id, kind, vec![Reason::UntilLeft]))
+        }
+        change => draft(change, of),
+    };
+    changes.iter().filter_map(early).collect()
 }
 
 fn draft(change: &Change, of: &DesiredService) -> Option<Draft> {

@@ -1,6 +1,7 @@
 //! What plans look like, step by step.
 
 mod again;
+mod counted;
 mod machine;
 mod props;
 mod schema;
@@ -375,7 +376,9 @@ fn a_plan_that_was_cut_or_is_of_another_format_is_refused_with_its_place() {
         let error = Plan::from_json(&text[..cut]).expect_err("cut").to_string();
         assert!(error.starts_with("it is no plan: line "), "{error}");
     }
-    let error = Plan::from_json(&text.replacen("\"format\": 4", "\"format\": 7", 1)).expect_err("format").to_string();
+    let error = Plan::from_json(&text.replacen(&format!("\"format\": {FORMAT}"), "\"format\": 7", 1))
+        .expect_err("format")
+        .to_string();
     assert!(error.starts_with("it has format 7"), "{error}");
 }
 

@@ -1,11 +1,12 @@
-//! The requests of the Kafka protocol that modules need: Metadata, of all topics, which requests a broker understands, and
-//! its configuration.
+//! The requests of the Kafka protocol that modules need: Metadata, of all topics, what partitions can lose, which requests a
+//! broker understands, and its configuration.
 //!
 //! By hand and not with the `kafka-protocol` crate: that one allocates as much as the answer claims to have
 //! (`Vec::with_capacity` of an untrusted length), which is an abort on a garbage answer, and it brings 3.7 MB of source
 //! for one message. Version 1 of the request is understood by every broker since 0.10 and needs no negotiation.
 
 mod configs;
+mod spare;
 
 pub(super) use configs::Changes;
 
@@ -53,6 +54,8 @@ fn request() -> Vec<u8> {
 pub(super) struct More {
     /// Which requests it understands.
     pub(super) apis: bool,
+    /// How many copies in sync each partition can lose.
+    pub(super) spare: bool,
     /// The id of the broker whose configuration is asked for, which must be the one that is asked.
     pub(super) broker: Option<String>,
     /// What of that is changed first.
@@ -65,6 +68,9 @@ pub(super) async fn exchange(mut stream: Box<dyn Stream>, way: &Way, more: &More
         login(&mut *stream, auth, way).await?;
     }
     let mut body = decode(&ask(&mut *stream, &request()).await?)?;
+    if more.spare {
+        spare::add(&mut *stream, &mut body).await?;
+    }
     let Some(found) = body.as_object_mut() else { return Err(garbage("it says nothing")) };
     if more.apis {
         let understood = ask(&mut *stream, &which_requests()).await?;

@@ -44,11 +44,14 @@ impl Request {
                 Self::Tcp { port: port(probe, target)?, line: send.as_ref().map(render).transpose()? }
             }
             ProbeKind::Exec { command } => Self::Exec { words: command.iter().map(render).collect::<Result<_, _>>()? },
-            ProbeKind::Kafka { apis, broker, set } => {
+            ProbeKind::Kafka { apis, spare, broker, set } => {
                 let set =
                     set.as_ref().map(render).transpose()?.map_or(Ok(kafka::Changes::new()), |text| changes(&text))?;
                 let broker = broker.as_ref().map(render).transpose()?;
-                Self::Kafka { port: port(probe, target)?, more: kafka::More { apis: *apis, broker, set } }
+                Self::Kafka {
+                    port: port(probe, target)?,
+                    more: kafka::More { apis: *apis, spare: *spare, broker, set },
+                }
             }
         })
     }

@@ -1,11 +1,12 @@
 //! What would be done, in order, as data: what is staged first, then each wave with its actions, limits and reasons.
 //! Rolls that differ in their host alone are one entry. What all formats tell alike.
 
+use super::actions::{actions, gates};
 use super::why::why;
 use super::{fold, words};
 use crate::inventory::printable;
 use crate::model::{HostName, InstanceId, Name, RoleId, ServiceName};
-use crate::plan::{Action, GateKind, Plan, Reason, Roll, Step, StepKind, Wave};
+use crate::plan::{GateKind, Plan, Reason, Roll, Step, StepKind, Wave};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -319,7 +320,12 @@ fn other<'a>(kind: &'a StepKind, step: &'a Step) -> Option<Entry<'a>> {
         StepKind::Repair { service, instance, setting, value } => {
             let of = instance.as_ref().map_or_else(|| service.to_string(), ToString::to_string);
             let head = format!("set {setting} of {of} to {}", printable(&value.to_string(), 200));
-            bare(What::Setting, head, Some(service), "while it runs: it is not as it should be".to_owned())
+            let why = if step.reason.contains(&Reason::UntilLeft) {
+                "until those that leave have left, whatever the files say"
+            } else {
+                "while it runs: it is not as it should be"
+            };
+            bare(What::Setting, head, Some(service), why.to_owned())
         }
         _ => return None,
     };
@@ -353,45 +359,6 @@ fn picked<'a>(candidates: &'a [Roll], budget: u32, take: u32, step: &'a Step) ->
         pace: if budget > 1 && take > 1 { Pace::Some(budget) } else { Pace::One },
         leader_last: true,
     }
-}
-
-/// `stop (30s)`, `switch`, `start`, `ready (1m)`, `healthy (10m)`, `stays healthy for 30s`.
-fn actions(roll: &Roll) -> Vec<String> {
-    let within = |what: &str, limit: &std::time::Duration| Some(format!("{what} ({})", words::duration(*limit)));
-    let word = |action: &Action| match action {
-        Action::IfLeads => Some("does it lead? if so".to_owned()),
-        Action::Drain { within: limit } => within("drain", limit),
-        Action::Withdraw => Some("remove its configuration".to_owned()),
-        Action::PutBack => Some("put settings back".to_owned()),
-        Action::CheckSafe => Some("safe to stop?".to_owned()),
-        Action::BeforeStop => Some("before-stop".to_owned()),
-        Action::Stop { within: limit } => within("stop", limit),
-        Action::StopUnsupervised { started: Some(_), within: limit, .. } => {
-            within("stop what was started by hand", limit)
-        }
-        Action::StopUnsupervised { pid, within: limit, .. } => within(&format!("stop process {pid}"), limit),
-        Action::Switch { .. } => Some("switch".to_owned()),
-        Action::Start { first: false } => Some("start".to_owned()),
-        Action::Start { first: true } => Some("first start".to_owned()),
-        Action::Reload => Some("reload".to_owned()),
-        Action::AwaitReady { within: limit } => within("ready", limit),
-        Action::AfterReady => Some("after-ready".to_owned()),
-        Action::AwaitHealthy { within: limit } => within("healthy", limit),
-        Action::Soak { for_ } if for_.is_zero() => None,
-        Action::Soak { for_ } => Some(format!("stays healthy for {}", words::duration(*for_))),
-    };
-    roll.actions.iter().filter_map(word).collect()
-}
-
-/// `ready 1m`, `healthy 10m`, `soak 30s`.
-fn gates(roll: &Roll) -> Vec<String> {
-    let word = |action: &Action| match action {
-        Action::AwaitReady { within } => Some(format!("ready {}", words::duration(*within))),
-        Action::AwaitHealthy { within } => Some(format!("healthy {}", words::duration(*within))),
-        Action::Soak { for_ } if !for_.is_zero() => Some(format!("soak {}", words::duration(*for_))),
-        _ => None,
-    };
-    roll.actions.iter().filter_map(word).collect()
 }
 
 /// Whether it is a point of no return: none of them is rolled back.

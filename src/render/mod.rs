@@ -2,6 +2,7 @@
 //!
 //! Everything makes sense without colour; text of hosts and services arrives here safe to print already.
 
+mod actions;
 pub mod cases;
 mod changes;
 mod compare;

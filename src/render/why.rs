@@ -33,6 +33,7 @@ fn reason(reason: &Reason) -> Option<String> {
         Reason::Missing(what) => format!("{} is missing", words::and(what)),
         Reason::Leftover => "an interrupted run left it".to_owned(),
         Reason::NotSettled => "no finished rollout leaves it so".to_owned(),
+        Reason::UntilLeft => "it changes when those that leave have left".to_owned(),
         Reason::Recreate => "its versions can't be mixed".to_owned(),
         Reason::Undeclared => "it is not declared any more".to_owned(),
         Reason::Leads => "it leaves, and those that stay would not follow it as their leader".to_owned(),

@@ -1,29 +1,34 @@
-//! The shipped modules' gates, rules and settings, asked about recorded answers of real services: `fixtures/answers/`.
+//! The shipped modules' gates, rules and settings, asked about recorded answers of real services, and about some that are
+//! composed as their vendors describe them: `fixtures/answers/`.
 
+use crate::modules::{Golden, desired as expanded};
+use crate::scenarios::converged;
 use async_trait::async_trait;
-use es_cluster::cli::files::DiskFiles;
-use es_cluster::config;
-use es_cluster::desired::{self, Desired};
-use es_cluster::diag::Sources;
+use es_cluster::desired::Desired;
 use es_cluster::host::{HookTime, Question, Services as _};
-use es_cluster::lock::{Key, Lock, Locked};
-use es_cluster::model::{Digest, HostName, InstanceId, Name, ServiceName};
+use es_cluster::inventory::Seen;
+use es_cluster::model::{HostName, InstanceId, Name, ServiceName};
 use es_cluster::plan::GateKind;
 use es_cluster::probe::{Dial, DialError, ExecAnswer, ExecLimits, Prober};
 use es_cluster::remote::Stream;
-use indexmap::IndexMap;
 use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 #[derive(Deserialize)]
 struct Case {
     name: String,
     ask: BTreeMap<String, serde_json::Value>,
+    /// What `cluster.kdl` says otherwise.
+    #[serde(default)]
+    instead: BTreeMap<String, String>,
     answers: BTreeMap<String, BTreeMap<String, String>>,
     holds: bool,
 }
@@ -32,29 +37,27 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/answers")
 }
 
-/// The platform of `cluster.kdl` with the shipped modules. Software does not matter here: everything is there already.
-fn platform() -> Arc<Desired> {
-    let mut sources = Sources::new();
-    let file = folder().join("cluster.kdl").display().to_string();
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("modules").display().to_string();
-    let (loaded, mistakes) = config::load(&DiskFiles, &file, &modules, &mut sources);
-    let loaded = loaded.unwrap_or_else(|| panic!("{:?}", mistakes.into_reports(&sources)));
-    let system =
-        Locked { source: String::new(), files: Vec::new(), bundle: None, system: Some("/bin/true".to_owned()) };
-    let locked = loaded.cluster.versions.iter().flat_map(|(module, spec)| {
-        let plugins = spec.plugins.iter().map(|(name, version)| (Some(name.clone()), version));
-        let all = [(None, &spec.version)].into_iter().chain(plugins);
-        all.map(|(plugin, version)| {
-            let key = Key { module: module.clone(), plugin, version: version.value.clone() };
-            (key, system.clone())
-        })
-    });
-    let lock = Lock { artifacts: locked.collect() };
-    let (desired, mistakes) = desired::expand(&loaded, &lock, Digest::of(b""), &IndexMap::new());
-    Arc::new(desired.unwrap_or_else(|| panic!("{:?}", mistakes.into_reports(&sources))))
+/// The platform of `cluster.kdl` with the shipped modules, and with some of it written otherwise. Instances that are not declared
+/// any more then are there still: they leave.
+fn platform(instead: &BTreeMap<String, String>) -> Arc<Desired> {
+    let written = fs::read_to_string(folder().join("cluster.kdl")).expect("the platform");
+    let mut text = written.clone();
+    for (old, new) in instead {
+        assert!(text.contains(old), "cluster.kdl does not say `{old}`");
+        text = text.replace(old, new);
+    }
+    let before = expanded(&Golden(&written), "golden.kdl");
+    let mut desired = expanded(&Golden(&text), "golden.kdl");
+    let mut inventory = converged(&before);
+    for one in before.instances.values() {
+        let Some(Seen::Seen(host)) = inventory.hosts.get_mut(&one.id.host) else { continue };
+        host.instances.get_mut(one.id.role.as_str()).expect("it is there").about = Some(one.about());
+    }
+    desired.let_go(&inventory, &|_| None);
+    Arc::new(desired)
 }
 
-/// Answers as recorded.
+/// Answers as they are in the files.
 struct Replay {
     desired: Arc<Desired>,
     answers: BTreeMap<String, BTreeMap<String, String>>,
@@ -63,7 +66,7 @@ struct Replay {
 #[async_trait]
 impl Dial for Replay {
     async fn tcp(&self, host: &HostName, _: &str, port: u16) -> Result<Box<dyn Stream>, DialError> {
-        let mut all = self.desired.instances.values();
+        let mut all = self.desired.instances.values().chain(self.desired.leaving.values());
         let instance = all.find(|instance| instance.id.host == *host && instance.ports.values().any(|p| *p == port));
         let answers = instance.and_then(|instance| self.answers.get(&instance.id.to_string()));
         let answers = answers.or_else(|| self.answers.get("*")).ok_or(DialError::Refused)?.clone();
@@ -71,9 +74,15 @@ impl Dial for Replay {
         tokio::spawn(async move {
             let mut stream = theirs;
             let mut request = vec![0; 64 << 10];
-            let length = stream.read(&mut request).await.unwrap_or(0);
-            let answer = answer(&request[..length], &answers);
-            stream.write_all(&answer).await.unwrap_or_default();
+            loop {
+                let length = stream.read(&mut request).await.unwrap_or(0);
+                let Some(request) = request.get(..length).filter(|request| !request.is_empty()) else { break };
+                stream.write_all(&answer(request, &answers)).await.unwrap_or_default();
+                // Only of a broker more is asked on the same connection.
+                if !is_binary(request) {
+                    break;
+                }
+            }
         });
         Ok(Box::new(ours))
     }
@@ -83,18 +92,37 @@ impl Dial for Replay {
     }
 }
 
-/// The recorded answer to a request. One of the Kafka protocol takes over the number of the request, as brokers do.
+/// Whether it is of the Kafka protocol: it begins with its length.
+fn is_binary(request: &[u8]) -> bool {
+    request.first() == Some(&0)
+}
+
+/// The answer to a request. One of the Kafka protocol takes over the number of the request, as brokers do.
 fn answer(request: &[u8], answers: &BTreeMap<String, String>) -> Vec<u8> {
-    let binary = request.first() == Some(&0);
-    let asked = if binary { "metadata".into() } else { String::from_utf8_lossy(request) };
+    let asked: Cow<'_, str> = match request {
+        [0, _, _, _, 0, 18, ..] => "api-versions".into(),
+        [0, _, _, _, 0, 32, ..] => "configs".into(),
+        [0, ..] => "metadata".into(),
+        _ => String::from_utf8_lossy(request),
+    };
     let found =
         answers.iter().filter(|(start, _)| asked.starts_with(start.as_str())).max_by_key(|(start, _)| start.len());
     let (_, file) = found.unwrap_or_else(|| panic!("no answer for `{asked}`"));
     let mut bytes = fs::read(folder().join(file)).expect(file);
-    if binary {
+    if is_binary(request) {
         bytes[4..8].copy_from_slice(&request[8..12]);
+        return bytes;
     }
-    bytes
+    String::from_utf8(bytes).map_or_else(FromUtf8Error::into_bytes, |text| dated(text).into_bytes())
+}
+
+/// What is told of how long ago something was would be another thing each day: such times are written as words, each as long as
+/// the seconds in its place.
+fn dated(text: String) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+    // Half a minute more, so that a slow machine tells the same number of minutes.
+    let times: [(&str, u64); 2] = [("<HOUR-AGO>", 3600 + 30), ("<3DAYSAGO>", 3 * 86_400 + 30)];
+    times.iter().fold(text, |text, (word, ago)| text.replace(word, &(now - ago).to_string()))
 }
 
 /// Asks; whether it holds, and what people are told.
@@ -108,16 +136,24 @@ async fn outcome(case: &Case, desired: &Arc<Desired>) -> (bool, String) {
     let service = |key: &str| ServiceName::new(text(key)).expect("a service");
     let name = |key: &str| Name::new(text(key)).expect("a name");
     let told = |result: Result<String, String>| (result.is_ok(), result.unwrap_or_else(|error| error));
-    let kind = case.ask.keys().find(|key| !["members", "rule", "setting", "value", "hook"].contains(&key.as_str()));
+    let beside = ["members", "phase", "rule", "setting", "value", "hook"];
+    let kind = case.ask.keys().find(|key| !beside.contains(&key.as_str()));
+    let members = |service: &ServiceName| {
+        let given = case.ask.get("members").map(|list| serde_json::from_value(list.clone()).expect("instances"));
+        given.unwrap_or_else(|| desired.services[service].instances.clone())
+    };
     let question = match kind.map(String::as_str) {
         Some("ready") => Question::Ready(instance("ready")),
         Some("last") => Question::GoesLast(instance("last")),
         Some("safe") => Question::Safe { instance: instance("safe"), rule: name("rule") },
+        Some("before") => {
+            let service = service("before");
+            let members = members(&service);
+            Question::Before { service, phase: name("phase"), rule: name("rule"), members }
+        }
         Some(gate @ ("healthy" | "converged")) => {
             let service = service(gate);
-            let all = &desired.services[&service].instances;
-            let members = case.ask.get("members").map(|list| serde_json::from_value(list.clone()).expect("instances"));
-            let members = members.unwrap_or_else(|| all.clone());
+            let members = members(&service);
             let gate = if gate == "healthy" { GateKind::Healthy } else { GateKind::Converged };
             Question::Service { service, gate, members }
         }
@@ -144,11 +180,12 @@ async fn outcome(case: &Case, desired: &Arc<Desired>) -> (bool, String) {
 async fn shipped_modules_judge_recorded_answers_as_they_should() {
     let cases = fs::read_to_string(folder().join("cases.json")).expect("cases");
     let cases: Vec<Case> = serde_json::from_str(&cases).expect("cases");
-    let desired = platform();
+    let mut platforms: BTreeMap<&BTreeMap<String, String>, Arc<Desired>> = BTreeMap::new();
     let mut wrong = String::new();
     let mut told = String::new();
     for case in &cases {
-        let (holds, says) = outcome(case, &desired).await;
+        let desired = platforms.entry(&case.instead).or_insert_with(|| platform(&case.instead));
+        let (holds, says) = outcome(case, desired).await;
         if holds != case.holds {
             _ = writeln!(wrong, "{}: holds is {holds}: {says}", case.name);
         }

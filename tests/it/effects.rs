@@ -93,6 +93,13 @@ fn same_job(old: &DesiredJob, new: &DesiredJob) -> bool {
     (old.to_string(), words(old), contents(old)) == (new.to_string(), words(new), contents(new))
 }
 
+/// Whether a part of a module has a parameter's name in it, as a word: as it is declared, or as expressions have it.
+fn names(part: &str, param: &str) -> bool {
+    let snake = param.replace('-', "_");
+    part.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'))
+        .any(|word| word == param || word == snake)
+}
+
 #[test]
 fn what_a_change_of_each_parameter_asks_for() {
     let known = DiskFiles.list(&modules()).expect("modules");
@@ -131,16 +138,13 @@ fn what_a_change_of_each_parameter_asks_for() {
                 }
             }
             // What it is asked with, and no file of it: the names in its `connection`.
-            let connection = format!("{:?}", loaded.connection);
-            if effects.is_empty() && (connection.contains(param) || connection.contains(&param.replace('-', "_"))) {
+            if effects.is_empty() && names(&format!("{:?}", loaded.connection), param) {
                 effects.entry("nothing (it is asked in another way)".to_owned()).or_default().insert(name.clone());
             }
-            let phases = format!("{:?}", loaded.phases);
-            if effects.is_empty() && phases.contains(&param.replace('-', "_")) {
+            if effects.is_empty() && names(&format!("{:?}", loaded.phases), param) {
                 effects.entry("nothing (what is asked before a phase)".to_owned()).or_default().insert(name.clone());
             }
-            let settings = format!("{:?}", loaded.settings);
-            if effects.is_empty() && loaded.drain.is_some() && settings.contains(&param.replace('-', "_")) {
+            if effects.is_empty() && loaded.drain.is_some() && names(&format!("{:?}", loaded.settings), param) {
                 effects.entry("nothing (how one is drained)".to_owned()).or_default().insert(name.clone());
             }
             assert!(!effects.is_empty(), "{param} of {name} changes nothing: what is it for?");

@@ -46,6 +46,20 @@ const IMPURE: &[&str] = &[
 /// Modules whose names are words of the tool itself: its two supervisors, the beat of a lock, what a client needs.
 const WORDS: &[&str] = &["supervisord", "systemd", "heartbeat", "jdk"];
 
+/// Where the probe kind that speaks a protocol is read, told, and carried out: it has the name of who made the protocol.
+const PROTOCOL: &[&str] = &[
+    "src/config/grammar/connection.rs",
+    "src/config/grammar/probe.rs",
+    "src/config/module/probe.rs",
+    "src/model/probe.rs",
+    "src/probe/exchange.rs",
+    "src/probe/kafka.rs",
+    "src/probe/kafka/",
+    "src/probe/mod.rs",
+    "src/probe/request.rs",
+    "src/render/explain/sentences.rs",
+];
+
 /// Names that belong into `modules/`, beside those of all modules that are there.
 const SERVICES: &[&str] = &[
     "elasticsearch",
@@ -68,13 +82,14 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn rust_files(folder: &str) -> BTreeMap<String, String> {
+/// Files of a folder that are texts, by their names.
+fn texts(folder: &str) -> BTreeMap<String, String> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("folder").flatten() {
             let path = entry.path();
             if path.is_dir() {
                 walk(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else {
                 found.push(path);
             }
         }
@@ -82,7 +97,15 @@ fn rust_files(folder: &str) -> BTreeMap<String, String> {
     let mut found = Vec::new();
     walk(&root().join(folder), &mut found);
     let name = |path: &Path| path.strip_prefix(root()).expect("below the root").display().to_string();
-    found.iter().map(|path| (name(path), fs::read_to_string(path).expect("text"))).collect()
+    found.iter().filter_map(|path| Some((name(path), fs::read_to_string(path).ok()?))).collect()
+}
+
+fn is(file: &str, extension: &str) -> bool {
+    Path::new(file).extension().is_some_and(|own| own == extension)
+}
+
+fn rust_files(folder: &str) -> BTreeMap<String, String> {
+    texts(folder).into_iter().filter(|(name, _)| is(name, "rs")).collect()
 }
 
 /// The stage of `src/STAGE/…` or `src/STAGE.rs`.
@@ -93,14 +116,15 @@ fn stage(file: &str) -> &str {
 
 /// Lines that are neither comments nor inside a `#[cfg(test)]` tail.
 fn code_lines<'a>(file: &str, text: &'a str) -> Vec<(usize, &'a str)> {
-    let tests_only = file.ends_with("tests.rs") || file.contains("/tests/");
+    // A snapshot is what a test has seen.
+    let tests_only = file.ends_with("tests.rs") || file.contains("/tests/") || file.contains("/snapshots/");
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
     let lines = if tests_only { "" } else { &text[..end] };
     lines
         .lines()
         .enumerate()
         .map(|(index, line)| (index + 1, line.trim_start()))
-        .filter(|(_, line)| !line.starts_with("//"))
+        .filter(|(_, line)| !(line.starts_with("//") || is(file, "sh") && line.starts_with('#')))
         .collect()
 }
 
@@ -151,12 +175,10 @@ fn no_service_names() {
         .filter(|name| !WORDS.contains(&name.as_str()))
         .collect();
     let services: BTreeSet<&str> = SERVICES.iter().copied().chain(modules.iter().map(String::as_str)).collect();
-    for (file, text) in rust_files("src").iter().filter(|(file, _)| !file.starts_with("src/probe/kafka")) {
+    for (file, text) in &texts("src") {
+        let protocol = PROTOCOL.iter().any(|place| file.starts_with(place));
         for (number, line) in code_lines(file, text) {
             let lower = line.to_ascii_lowercase();
-            // The probe kind of that name speaks a protocol; it is not the service.
-            let lower = lower.replace("probekind::kafka", "").replace("probe/kafka", "");
-            let protocol = matches!(stage(file), "probe" | "config" | "model" | "render");
             for word in services.iter().filter(|word| !(protocol && **word == "kafka")) {
                 if lower.contains(word) {
                     broken.push(format!("{file}:{number}: names {word}; its module should say it"));
@@ -216,7 +238,7 @@ fn nothing_names_a_registry_or_a_machine() {
     let tops = ["org", "io", "apache.org"];
     let mut broken = Vec::new();
     for folder in ["src", "tests", "modules", "docs", "fixtures"] {
-        for (file, text) in texts(&root().join(folder)) {
+        for (file, text) in texts(folder) {
             for (number, line) in text.lines().enumerate() {
                 let named = hosts.iter().any(|host| tops.iter().any(|top| line.contains(&format!("{host}{top}"))));
                 if named || line.contains(concat!("/work", "/")) {
@@ -226,17 +248,4 @@ fn nothing_names_a_registry_or_a_machine() {
         }
     }
     report(&broken);
-}
-
-fn texts(folder: &Path) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let Ok(entries) = fs::read_dir(folder) else { return found };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.is_dir() {
-            found.extend(texts(&path));
-        } else if let Ok(text) = fs::read_to_string(&path) {
-            found.push((path.display().to_string(), text));
-        }
-    }
-    found
 }

@@ -1,21 +1,49 @@
-//! The acceptance tools beside a lab: a writer that remembers what was acknowledged, and a watcher from outside.
+//! The acceptance tools beside a lab: a writer that remembers what was acknowledged, and watchers from outside.
 
 use crate::lab::{Lab, alive, signal, until};
-use std::fs::File;
+use serde_json::Value;
+use std::fs::{self, File};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn tool(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/accept").join(name)
 }
 
-fn python(tool: &Path, args: &[String], log: &Path) -> Child {
-    let log = File::create(log).expect("a log");
-    let mut command = Command::new("python3");
-    command.arg("-B").arg(tool).args(args).stdin(Stdio::null());
-    command.stdout(log.try_clone().expect("the log")).stderr(log).spawn().expect("python3")
+/// One of the tools, ended when it is dropped.
+struct Tool(Child);
+
+impl Tool {
+    fn start(name: &str, args: &[String], log: &Path) -> Self {
+        let log = File::create(log).expect("a log");
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(tool(name)).args(args).stdin(Stdio::null());
+        Self(command.stdout(log.try_clone().expect("the log")).stderr(log).spawn().expect("python3"))
+    }
+
+    /// Has it write down what it saw. One that has ended before, by itself, is a mistake.
+    fn end(&mut self) {
+        signal(self.0.id(), "TERM");
+        let ended = self.0.wait().expect("it ends");
+        assert!(ended.success(), "a tool of the acceptance ended with {ended}: see its log");
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        if self.0.try_wait().is_ok_and(|ended| ended.is_none()) && alive(self.0.id()) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// A number of a report.
+#[track_caller]
+fn figure(of: &Value, name: &str) -> f64 {
+    of[name].as_f64().unwrap_or_else(|| panic!("no {name} in {of}"))
 }
 
 /// An instance on each of some hosts that is watched from outside.
@@ -36,12 +64,28 @@ pub const DEMO: &[Watched] = &[
     Watched { service: "zookeeper", role: "zookeeper", port: 2181, ask: "!srvr!Mode", hosts: 1..=3 },
 ];
 
+/// How much is asked of the machine, and what must come of it: a writer that stops is found, and not a machine that is busy.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Writes a second to each service; a tenth of them must have been acknowledged in the end.
+    writes: f64,
+    /// Seconds between looks at an instance.
+    every: f64,
+    /// Seconds without an acknowledged write that are too long.
+    gap: f64,
+}
+
+const FULL: Pace = Pace { writes: 50.0, every: 0.1, gap: 60.0 };
+const LIGHT: Pace = Pace { writes: 10.0, every: 0.5, gap: 120.0 };
+
 /// What runs beside a change of the platform.
 pub struct Load {
-    writer: Child,
-    watcher: Child,
+    writer: Tool,
+    watcher: Tool,
     folder: PathBuf,
     services: Vec<String>,
+    pace: Pace,
+    began: Instant,
 }
 
 impl Load {
@@ -52,20 +96,19 @@ impl Load {
 
     /// The same on a platform that leaves two processors little: ten writes a second to each service, and two looks.
     pub fn light(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched]) -> Self {
-        Self::with(lab, hosts, all, ("10", "0.5"))
+        Self::with(lab, hosts, all, LIGHT)
     }
 
     /// Writes to Elasticsearch (port 9200) and Kafka (port 9092) on some hosts, as far as one of them is watched, and watches
     /// others, or the same.
     pub fn on(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched]) -> Self {
-        Self::with(lab, hosts, all, ("50", "0.1"))
+        Self::with(lab, hosts, all, FULL)
     }
 
-    /// With writes a second, and seconds between looks.
-    fn with(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched], (rate, every): (&str, &str)) -> Self {
+    fn with(lab: &Lab, hosts: RangeInclusive<u8>, all: &[Watched], pace: Pace) -> Self {
         let folder = lab.controller.with_file_name("load");
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).expect("a folder");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
         let addresses = |port: u16| {
             let list: Vec<String> = hosts.clone().map(|host| format!("{}:{port}", lab.address(host))).collect();
             list.join(",")
@@ -74,11 +117,11 @@ impl Load {
         let known = known.into_iter().filter(|(name, _)| all.iter().any(|one| one.service == *name));
         let services: Vec<String> = known.flat_map(|(name, port)| [format!("--{name}"), addresses(port)]).collect();
         let dir = ["--dir".to_owned(), folder.display().to_string()];
-        let rate = ["--rate".to_owned(), rate.to_owned()];
+        let rate = ["--rate".to_owned(), pace.writes.to_string()];
         let run = [vec!["run".to_owned()], dir.to_vec(), rate.to_vec(), services.clone()].concat();
-        let writer = python(&tool("writer.py"), &run, &folder.join("writer.log"));
+        let writer = Tool::start("writer.py", &run, &folder.join("writer.log"));
         let mut watched = vec!["--out".to_owned(), folder.join("watch.json").display().to_string()];
-        watched.extend(["--every".to_owned(), every.to_owned()]);
+        watched.extend(["--every".to_owned(), pace.every.to_string()]);
         for Watched { service, role, port, ask, hosts } in all {
             for host in hosts.clone() {
                 let name = format!("node{host}");
@@ -92,18 +135,25 @@ impl Load {
                 ));
             }
         }
-        let watcher = python(&tool("watch.py"), &watched, &folder.join("watch.log"));
-        let load = Self { writer, watcher, folder, services };
-        until("the writer's first acknowledged writes", Duration::from_mins(1), || load.folder.join("ready").exists());
-        load
+        let watcher = Tool::start("watch.py", &watched, &folder.join("watch.log"));
+        until("the writer's first acknowledged writes", Duration::from_mins(1), || folder.join("ready").exists());
+        Self { writer, watcher, folder, services, pace, began: Instant::now() }
     }
 
-    /// Ends both, demands that every acknowledged write is there, and gives the watcher's report and the longest gaps.
-    pub fn finish(mut self) -> (serde_json::Value, String) {
-        signal(self.writer.id(), "TERM");
-        self.writer.wait().expect("the writer ends");
-        signal(self.watcher.id(), "TERM");
-        self.watcher.wait().expect("the watcher ends");
+    /// Watches from now on that every shard and every partition has a copy that serves.
+    pub fn copies(&self) -> Copies {
+        let report = self.folder.join("copies.json");
+        let out = ["--out".to_owned(), report.display().to_string()];
+        let args = [out.to_vec(), self.services.clone()].concat();
+        Copies { tool: Tool::start("copies.py", &args, &self.folder.join("copies.log")), report }
+    }
+
+    /// Ends both, demands that writes went on and that every acknowledged one is there, and gives the watcher's report and
+    /// the writer's.
+    pub fn finish(mut self) -> (Value, String) {
+        let elapsed = self.began.elapsed().as_secs_f64();
+        self.writer.end();
+        self.watcher.end();
         let dir = self.folder.display().to_string();
         let verify = Command::new("python3")
             .arg("-B")
@@ -114,19 +164,39 @@ impl Load {
             .expect("the writer verifies");
         let said = String::from_utf8_lossy(&verify.stdout).into_owned();
         println!("{said}");
-        assert!(verify.status.success(), "acknowledged writes are missing:\n{said}");
-        let report = std::fs::read_to_string(self.folder.join("watch.json")).expect("the watcher's report");
+        let complaint = String::from_utf8_lossy(&verify.stderr);
+        assert!(verify.status.success(), "acknowledged writes are missing:\n{said}{complaint}");
+        let written: Value = serde_json::from_str(&said).expect("JSON");
+        for service in self.services.iter().filter_map(|word| word.strip_prefix("--")) {
+            let found = &written[service];
+            let least = elapsed * self.pace.writes / 10.0;
+            assert!(figure(found, "acknowledged") >= least, "{service}: {found} in {elapsed:.0} seconds");
+            assert!(figure(found, "longest_gap_seconds") < self.pace.gap, "{service}: writes stopped: {found}");
+        }
+        let report = fs::read_to_string(self.folder.join("watch.json")).expect("the watcher's report");
         (serde_json::from_str(&report).expect("JSON"), said)
     }
 }
 
-impl Drop for Load {
-    fn drop(&mut self) {
-        for child in [&mut self.writer, &mut self.watcher] {
-            if child.try_wait().is_ok_and(|ended| ended.is_none()) && alive(child.id()) {
-                let _ = child.kill();
-                let _ = child.wait();
-            }
+/// The watch over shards and partitions.
+pub struct Copies {
+    tool: Tool,
+    report: PathBuf,
+}
+
+impl Copies {
+    /// Ends it, and demands that nothing was ever seen without a copy, and that it looked often enough to say so.
+    pub fn finish(mut self) {
+        self.tool.end();
+        let report = fs::read_to_string(&self.report).expect("a report");
+        println!("{report}");
+        let said: Value = serde_json::from_str(&report).expect("JSON");
+        for what in ["shards", "partitions"] {
+            let seen = &said[what];
+            let looks = figure(seen, "looks");
+            assert!(looks * 5.0 >= figure(seen, "seconds"), "{what}: less than a look in five seconds: {seen}");
+            assert!(figure(seen, "longest_unanswered_seconds") < 60.0, "{what}: nobody answered: {seen}");
+            assert_eq!(seen["lost"], serde_json::json!([]), "{what} without a copy");
         }
     }
 }

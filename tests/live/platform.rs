@@ -16,7 +16,7 @@ pub fn demo() -> String {
 }
 
 /// Path → (size, mtime, ctime) of everything below the prefixes.
-fn listing(folder: &Path, found: &mut BTreeMap<String, (u64, i64, i64, i64)>) {
+pub fn listing(folder: &Path, found: &mut BTreeMap<String, (u64, i64, i64, i64)>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Ok(meta) = entry.path().symlink_metadata() else { continue };
         let path = entry.path().display().to_string();

@@ -63,7 +63,7 @@ fn put(lab: &Lab, path: &str, body: &str) {
 }
 
 /// No host has two copies of anything, although hosts have two data nodes each. Gives how many copies there are.
-fn spread(lab: &Lab, index: &str) -> usize {
+pub fn spread(lab: &Lab, index: &str) -> usize {
     let rows = look::json(&lab.address(1), 9200, "/_cat/shards?format=json&h=index,shard,state,node");
     let mut hosts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows.as_array().expect("rows").iter().filter(|row| row["state"] == "STARTED") {

@@ -6,6 +6,7 @@ use crate::load::Load;
 use crate::look;
 use crate::platform::demo;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// The demo platform at the versions before the upgrade.
@@ -65,7 +66,39 @@ pub fn upgraded_under_load(lab: &Lab) {
     for version in look::json(&lab.address(2), 9200, "/_cat/nodes?format=json&h=version").as_array().expect("nodes") {
         assert_eq!(version["version"], "6.7.0");
     }
+    brokers_came_in_two_phases(lab, 1..=3);
     lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
+/// The protocol and the version of each start of a broker, in their order, as its log has them.
+fn starts_of_broker(lab: &Lab, host: &str) -> Vec<(String, String)> {
+    let log = fs::read_to_string(lab.prefix(host).join("log/kafka/server.log")).expect("a log");
+    let (mut protocol, mut starts) = ("", Vec::new());
+    for line in log.lines() {
+        // It tells its configuration first, also when that is changed while it runs; the version comes with a start alone.
+        if let Some(value) = line.trim().strip_prefix("inter.broker.protocol.version = ") {
+            protocol = value;
+        } else if let Some((_, version)) = line.split_once("Kafka version") {
+            starts.push((protocol.to_owned(), version.trim_start_matches([' ', ':']).trim_end().to_owned()));
+        }
+    }
+    starts.dedup();
+    starts
+}
+
+/// Each broker has come from 1.1 to 2.1 by the binaries at the old protocol, then by the protocol; it runs the new version.
+pub fn brokers_came_in_two_phases(lab: &Lab, hosts: RangeInclusive<u8>) {
+    for host in hosts.map(|host| format!("node{host}")) {
+        let starts = starts_of_broker(lab, &host);
+        let line = |protocol: &str| protocol.split(['.', '-']).take(2).collect::<Vec<_>>().join(".");
+        let last: Vec<_> =
+            starts.iter().rev().take(2).map(|(protocol, version)| (line(protocol), &**version)).collect();
+        let phases = [("2.1".to_owned(), "2.1.1"), ("1.1".to_owned(), "2.1.1")];
+        assert_eq!(last, phases, "the newest of the starts of {host} first: {starts:?}");
+        let pid = lab.pid("kafka", &host);
+        let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it runs");
+        assert!(words.contains("/software/kafka-2.1.1-"), "{host}: {words}");
+    }
 }
 
 /// Moments at which the controller is killed: what its journal or its own output must have said last.

@@ -29,7 +29,13 @@ static HTTP_ARGS: [Field; 2] = [
     Field::need("METHOD", "`GET`, `PUT`, `POST` or `DELETE`", "The method."),
     Field::need("PATH", TEMPLATE, "The path and the query; it begins with `/`."),
 ];
-static APIS: [Field; 3] = [
+static APIS: [Field; 4] = [
+    Field::or(
+        "spare",
+        bool::WHAT,
+        "#false",
+        "Each partition says how many copies in sync it has beyond `min.insync.replicas`.",
+    ),
     Field::or("apis", bool::WHAT, "#false", "It is also asked which requests it understands: `body.apis`."),
     Field::or("broker", TEMPLATE, "none", "The id of the broker that is asked: its configuration is `body.configs`."),
     Field::or("set", TEMPLATE, "none", "What of that is changed first: a JSON object; `null` takes a change back."),

@@ -128,7 +128,12 @@ fn kafka(node: &Node<'_>, template: &impl Fn(crate::diag::Spanned<String>) -> Te
         node.cx.report(diag.help("add broker=\"{{ instance.ordinal }}\": the id of the broker that is asked"));
     }
     let (broker, set) = (node.prop::<String>("broker"), node.prop::<String>("set"));
-    ProbeKind::Kafka { apis: node.flag("apis"), broker: broker.map(template), set: set.map(template) }
+    ProbeKind::Kafka {
+        apis: node.flag("apis"),
+        spare: node.flag("spare"),
+        broker: broker.map(template),
+        set: set.map(template),
+    }
 }
 
 fn http(node: &Node<'_>, template: &impl Fn(crate::diag::Spanned<String>) -> Template) -> Option<ProbeKind> {

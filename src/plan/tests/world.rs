@@ -42,7 +42,7 @@ fn spanned<T>(value: T) -> Spanned<T> {
     Spanned::new(value, crate::diag::Span::default())
 }
 
-fn expr(text: &str) -> Expr {
+pub(crate) fn expr(text: &str) -> Expr {
     Expr(spanned(text.to_owned()))
 }
 

@@ -109,12 +109,12 @@ fn resource(broker: &str) -> Result<Vec<u8>, ProbeError> {
     Ok(says)
 }
 
-fn count(length: usize) -> Result<i32, ProbeError> {
+pub(super) fn count(length: usize) -> Result<i32, ProbeError> {
     i32::try_from(length).map_err(|_| ProbeError::Request("too many values".to_owned()))
 }
 
 /// A text, or none.
-fn text(says: &mut Vec<u8>, text: Option<&str>) -> Result<(), ProbeError> {
+pub(super) fn text(says: &mut Vec<u8>, text: Option<&str>) -> Result<(), ProbeError> {
     let length = text.map_or(Ok(-1), |text| i16::try_from(text.len()));
     let length = length.map_err(|_| ProbeError::Request("a value of more than 32767 bytes".to_owned()))?;
     says.extend(length.to_be_bytes());

@@ -59,7 +59,7 @@ async fn silent() -> u16 {
 }
 
 fn metadata() -> Probe {
-    probe(ProbeKind::Kafka { apis: false, broker: None, set: None }, "body.brokers | length > 0")
+    probe(ProbeKind::Kafka { apis: false, spare: false, broker: None, set: None }, "body.brokers | length > 0")
 }
 
 fn patient(probe: Probe) -> Probe {

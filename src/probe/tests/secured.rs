@@ -264,7 +264,7 @@ async fn a_broker_is_told_who_we_are() {
         let probe = Probe { parse: Parse::Auto, on: ProbeOn::SelfInstance, ..get("body.controller == 1") };
         let module = secured(
             connection.clone(),
-            Probe { kind: ProbeKind::Kafka { apis: false, broker: None, set: None }, ..probe },
+            Probe { kind: ProbeKind::Kafka { apis: false, spare: false, broker: None, set: None }, ..probe },
         );
         let (params, secrets) = word(secret);
         ready(module, port, &params, &secrets).await

@@ -4,12 +4,25 @@ use crate::effects::CLUSTER;
 use es_cluster::desired::Desired;
 use es_cluster::inventory::{HostObservation, InstanceObservation, Inventory, ProcessObservation, Seen};
 use es_cluster::model::Digest;
-use es_cluster::plan::{PlanOptions, Refusal, Target};
+use es_cluster::plan::{PlanOptions, Target};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What is otherwise than everything as declared.
 type Change = Box<dyn Fn(&mut Desired, &mut Inventory)>;
+
+/// What comes of a rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Says {
+    /// The plan is refused.
+    No,
+    /// What passes by itself is a warning, and is waited for.
+    Waits,
+    /// What can be done without is a warning.
+    Wish,
+    /// What only the service can tell, before a later phase of a change: a step asks it.
+    Asked,
+}
 
 /// One way to a refusal.
 pub(super) struct Case {
@@ -17,12 +30,14 @@ pub(super) struct Case {
     pub(super) rule: String,
     /// By which name the plan is refused.
     pub(super) name: String,
-    /// Which of the refusals of that name it is.
-    pub(super) of: Box<dyn Fn(&Refusal) -> bool>,
-    /// What passes by itself is a warning.
-    pub(super) passes: bool,
-    /// What only the service can tell, before a phase of a change: a step asks it.
-    pub(super) asked: bool,
+    /// Which of the messages of that name it is.
+    pub(super) of: Box<dyn Fn(&str) -> bool>,
+    /// What comes of it.
+    pub(super) says: Says,
+    /// Of a need: the role that has it, and what is wanted.
+    pub(super) by: Option<(String, String)>,
+    /// What stands nearest to it and is not refused: in words, and as it is declared.
+    pub(super) beside: Option<(String, String)>,
     /// What is declared.
     pub(super) declared: String,
     /// What had been declared when everything was last as declared; the same when absent.
@@ -39,8 +54,9 @@ impl Case {
             rule: rule.into(),
             name: name.into(),
             of: Box::new(|_| true),
-            passes: false,
-            asked: false,
+            says: Says::No,
+            by: None,
+            beside: None,
             declared: Platform::default().text(),
             had: None,
             change: Box::new(|_, _| {}),
@@ -64,9 +80,27 @@ impl Case {
         Self { options: Box::new(options), ..self }
     }
 
-    pub(super) fn about(self, of: impl Fn(&Refusal) -> bool + 'static) -> Self {
+    pub(super) fn about(self, of: impl Fn(&str) -> bool + 'static) -> Self {
         Self { of: Box::new(of), ..self }
     }
+
+    pub(super) fn beside(self, what: String, platform: &Platform) -> Self {
+        Self { beside: Some((what, platform.text())), ..self }
+    }
+}
+
+/// The platform's file: what comes before its versions, its versions by module, in quotes, and what comes after them.
+fn parts() -> (&'static str, BTreeMap<&'static str, &'static str>, &'static str) {
+    let (head, rest) = CLUSTER.split_once("versions {").expect("versions");
+    let (versions, rest) = rest.split_once('}').expect("the end of versions");
+    let words = versions.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty());
+    (head, words.filter_map(|line| line.split_once(' ')).collect(), rest)
+}
+
+/// The version that the platform has of a module.
+pub(super) fn usual(module: &str) -> String {
+    let (_, versions, _) = parts();
+    versions.get(module).unwrap_or_else(|| panic!("no version of {module}")).trim_matches('"').to_owned()
 }
 
 /// Every module on three hosts, with some of it otherwise.
@@ -99,11 +133,8 @@ impl Platform {
     }
 
     pub(super) fn text(&self) -> String {
-        let (head, rest) = CLUSTER.split_once("versions {").expect("versions");
-        let (versions, rest) = rest.split_once('}').expect("the end of versions");
+        let (head, mut said, rest): (_, BTreeMap<&str, &str>, _) = parts();
         let mut text = format!("{head}versions {{");
-        let mut words = versions.split([';', '\n']).map(str::trim).filter(|line| !line.is_empty());
-        let mut said: BTreeMap<&str, &str> = words.by_ref().filter_map(|line| line.split_once(' ')).collect();
         said.extend(self.versions.iter().map(|(module, version)| (module.as_str(), version.as_str())));
         for (module, version) in said {
             _ = writeln!(text, "    {module} {version}");

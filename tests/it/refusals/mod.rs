@@ -7,122 +7,48 @@
 mod cases;
 mod own;
 mod table;
+mod told;
+mod versions;
 
 use crate::apply::store_changed;
-use crate::modules::{Golden, desired as expanded};
 use crate::platform::drive::{How, apply_plan, observe, paused, plan_of};
-use crate::scenarios::converged;
-use cases::Case;
+use cases::{Case, Says};
 use es_cluster::apply::End;
-use es_cluster::check::check;
-use es_cluster::desired::Desired;
-use es_cluster::inventory::Inventory;
-use es_cluster::model::Name;
-use es_cluster::plan::{Outcome, Plan, PlanInput, PlanOptions, PlanReport, Refusal, StepKind, plan};
-use es_cluster::render::{self, TextOptions};
+use es_cluster::history::{Journal, JournalText};
+use es_cluster::model::{Module, Name, SafetyRule};
+use es_cluster::plan::Refusal;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use told::{Meanings, WHY, told};
+
+/// Waivers of one run. Of more than 50 a reader of journals keeps the first ones, and a run may have some of its own.
+const WAIVERS: usize = 40;
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/refusals")
 }
 
-/// What texts of `cluster.kdl` mean; many cases have the same one.
-#[derive(Default)]
-struct Meanings(BTreeMap<String, Desired>);
-
-impl Meanings {
-    fn of(&mut self, text: &str) -> Desired {
-        self.0.entry(text.to_owned()).or_insert_with(|| expanded(&Golden(text), "golden.kdl")).clone()
-    }
-}
-
-fn planned(desired: &Desired, inventory: &Inventory, options: &PlanOptions) -> (Plan, PlanReport) {
-    plan(&PlanInput { desired, inventory, options })
-}
-
-/// What a plan says of the rule, without a waiver and with one.
-fn told(case: &Case, meanings: &mut Meanings, broken: &mut Vec<String>) -> String {
-    let mut desired = meanings.of(&case.declared);
-    let mut inventory = converged(&meanings.of(case.had.as_ref().unwrap_or(&case.declared)));
-    (case.change)(&mut desired, &mut inventory);
-    let options = (case.options)(&desired);
-    let (made, _) = planned(&desired, &inventory, &options);
-    let mut wrong = |what: &str| broken.push(format!("{} ({}): {what}", case.rule, case.name));
-    if case.passes {
-        let warning = made.warnings.iter().find(|warning| warning.name.as_str() == case.name);
-        if warning.is_none() {
-            wrong("a rule that passes by itself is no warning of the plan");
-        }
-        return warning.map(|warning| format!("warning: {}\n", warning.message)).unwrap_or_default();
-    }
-    if case.asked {
-        return asked(case, &made, planned(&desired, &inventory, &waiving(&case.name, options)), &mut wrong);
-    }
-    let found = made.standing_refusals().find(|refusal| refusal.name.as_str() == case.name && (case.of)(refusal));
-    let Some(found) = found else {
-        let all: Vec<String> = made.refusals.iter().map(|one| format!("{}: {}", one.name, one.message)).collect();
-        wrong(&format!("no such refusal; there are {all:?}, warnings {:?}", made.warnings));
-        return String::new();
-    };
-    let unobserved = found.name.as_str() == Refusal::UNOBSERVED;
-    if made.outcome() != if unobserved { Outcome::Unobserved } else { Outcome::Refused } {
-        wrong(&format!("the plan ends with {:?}", made.outcome()));
-    }
-    if found.help.is_empty() || found.help == found.message {
-        wrong("no way out is told");
-    }
-    let (waived, report) = planned(&desired, &inventory, &waiving(&case.name, options));
-    if waived.standing_refusals().any(|refusal| refusal.name.as_str() == case.name) {
-        wrong("it is refused in spite of its waiver");
-    }
-    if !render::text(&waived, &report, &TextOptions::default()).contains(WHY) {
-        wrong("the plan does not show the waiver");
-    }
-    if waived.applyable() && !check(&waived, &desired, &inventory).is_empty() {
-        wrong(&format!("what was taken on is a violation: {:?}", check(&waived, &desired, &inventory)));
-    }
-    format!("refused: {}\n    way out: {}\n", found.told(), found.help)
-}
-
-/// Why something is waived, in a word that no line is broken in.
-const WHY: &str = "ticket-4711";
-
-fn waiving(name: &str, options: PlanOptions) -> PlanOptions {
-    PlanOptions { waivers: [(Name::new(name).expect("a name"), WHY.to_owned())].into(), ..options }
-}
-
-/// What only the service can tell: a step of the plan asks it, and with a waiver none does.
-fn asked(case: &Case, made: &Plan, (waived, report): (Plan, PlanReport), wrong: &mut impl FnMut(&str)) -> String {
-    let asks = |plan: &Plan| {
-        plan.steps.iter().any(|step| match &step.kind {
-            StepKind::Before { rules, .. } => rules.iter().any(|rule| case.name.ends_with(&format!(".{rule}"))),
-            _ => false,
-        })
-    };
-    if !asks(made) || !made.applyable() {
-        wrong("no step asks for it before the phase");
-    }
-    if asks(&waived) || !render::text(&waived, &report, &TextOptions::default()).contains(WHY) {
-        wrong("it is asked in spite of its waiver, or the plan does not show that");
-    }
-    let said = waived.refusals.iter().find(|refusal| refusal.name.as_str() == case.name);
-    let said = said.map(|refusal| format!("{}\n    way back: {}", refusal.message, refusal.help));
-    format!("asked before the phase; waived: {}\n", said.unwrap_or_default())
+/// Every rule of these modules and of the planner; `None` where it has no case.
+fn rules(modules: &[Arc<Module>]) -> Vec<(String, Option<Case>)> {
+    let mut rules = table::rules(modules);
+    rules.extend(own::cases().into_iter().map(|case| (case.rule.clone(), Some(case))));
+    rules
 }
 
 #[test]
 fn every_rule_refuses_with_its_name_and_a_way_out_and_can_be_waived() {
     let modules = table::modules();
-    let mut rules: Vec<(String, Option<Case>)> = table::rules(&modules);
-    rules.extend(own::cases().into_iter().map(|case| (case.rule.clone(), Some(case))));
+    let rules = rules(&modules);
     let without: Vec<&String> = rules.iter().filter(|(_, case)| case.is_none()).map(|(rule, _)| rule).collect();
     assert!(
         without.is_empty(),
-        "rules without a case: {without:?}; add to fixtures/refusals/cases.json: \"MODULE.RULE\": {{\"from\": \"VERSION\", \
-         \"to\": \"VERSION\"}}, with \"role\": \"PARAMETERS\" and \"finds\": {{\"NAME\": true}} where the rule asks for them"
+        "rules without a case: {without:?}; for a step of `upgrade` or a rule before a phase add to \
+         fixtures/refusals/cases.json: \"MODULE.RULE\": {{\"from\": \"VERSION\", \"to\": \"VERSION\"}}, with \"role\": \
+         \"PARAMETERS\", \"with\": {{\"MODULE\": \"VERSION\"}} and \"finds\": [\"NAME\"] where the rule asks for them; any \
+         other is one that refuses nothing near to what goes together, or that no plan judges where it stands"
     );
     assert!(rules.len() >= 40, "{} rules", rules.len());
     let (mut meanings, mut broken) = (Meanings::default(), Vec::new());
@@ -138,14 +64,30 @@ fn every_rule_refuses_with_its_name_and_a_way_out_and_can_be_waived() {
     let unnamed: Vec<&&str> = Refusal::ALL.iter().filter(|name| !named.contains(**name)).collect();
     assert!(unnamed.is_empty(), "rules of the planner without a case in tests/it/refusals/own.rs: {unnamed:?}");
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
-    for (name, text) in &texts {
-        let golden = folder().join("expected").join(name);
-        if std::env::var_os("UPDATE").is_some() {
-            fs::write(&golden, text).expect("written");
+    golden(&texts);
+}
+
+/// What people are told is what is written in `fixtures/refusals/expected/`, and nothing else is there.
+fn golden(texts: &BTreeMap<String, String>) {
+    let folder = folder().join("expected");
+    let update = std::env::var_os("UPDATE").is_some();
+    for (name, text) in texts {
+        if update {
+            fs::write(folder.join(name), text).expect("written");
         }
-        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        let expected = fs::read_to_string(folder.join(name)).unwrap_or_default();
         let diff = similar::TextDiff::from_lines(&expected, text).unified_diff().to_string();
         assert!(expected == *text, "{name}: what people are told has changed (UPDATE=1 takes it over):\n{diff}");
+    }
+    let there = fs::read_dir(&folder).expect("expected").flatten();
+    let there = there.map(|entry| entry.file_name().into_string().expect("a name"));
+    let stale: Vec<String> = there.filter(|name| !texts.contains_key(name)).collect();
+    if update {
+        for name in &stale {
+            fs::remove_file(folder.join(name)).expect("removed");
+        }
+    } else {
+        assert!(stale.is_empty(), "{stale:?}: nothing says that any more (UPDATE=1 removes it)");
     }
 }
 
@@ -163,30 +105,44 @@ fn steady(text: &str) -> String {
     }
 }
 
-/// What somebody has taken on is known afterwards, on every host that the run has changed.
+/// What somebody has taken on is known afterwards, on every host that the run has changed: of every rule of every module and of
+/// the planner, as `esplan history` reads it. That a waived plan has it is what the test above looks at.
 #[test]
 fn every_waiver_is_in_the_journal() {
-    paused(async {
-        let (cluster, desired) = store_changed().await;
-        let inventory = observe(&cluster, &desired).await;
-        let (mut plan, _) = plan_of(&desired, &inventory);
-        let refused = |name: &&str| Refusal::called(name, "what would be wrong".to_owned(), "the way out".to_owned());
-        let all = Refusal::ALL.iter().filter_map(refused);
-        plan.refusals = all.map(|refusal| Refusal { waived: Some(WHY.to_owned()), ..refusal }).collect();
-        let applied = apply_plan(&cluster, &desired, &inventory, plan, &How::default()).await;
-        assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
-        let journals =
-            cluster.hosts().into_iter().filter_map(|host| cluster.machine(&host)?.history.into_values().last());
-        let begun: Vec<String> = journals.filter_map(|lines| lines.into_iter().next()).collect();
-        let waiving: Vec<&String> = begun.iter().filter(|line| line.contains(WHY)).collect();
-        assert!(!waiving.is_empty(), "{begun:?}");
-        for line in waiving {
-            let record: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
-            let told: BTreeSet<&str> =
-                record["waived"].as_array().expect("a list").iter().filter_map(|pair| pair[0].as_str()).collect();
-            assert_eq!(told, Refusal::ALL.iter().copied().collect(), "{line}");
-        }
-    });
+    let waivable = |case: &Case| case.says != Says::Wish;
+    let cases = rules(&table::modules()).into_iter().filter_map(|(_, case)| case.filter(waivable));
+    let names: BTreeSet<String> =
+        cases.map(|case| case.name).chain(Refusal::ALL.iter().map(|&name| name.to_owned())).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    for names in names.chunks(WAIVERS) {
+        paused(async {
+            let (cluster, desired) = store_changed().await;
+            let inventory = observe(&cluster, &desired).await;
+            let (mut plan, _) = plan_of(&desired, &inventory);
+            let refused = |name: &String| {
+                let refusal = Refusal::called(name, "what would be wrong".to_owned(), "the way out".to_owned());
+                Refusal { waived: Some(WHY.to_owned()), ..refusal.expect(name) }
+            };
+            plan.refusals.extend(names.iter().map(refused));
+            let applied = apply_plan(&cluster, &desired, &inventory, plan, &How::default()).await;
+            assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+            let mut told = 0;
+            for host in cluster.hosts() {
+                let last = cluster.machine(&host).and_then(|mut machine| machine.history.pop_last());
+                let Some((run, lines)) = last else { continue };
+                let journal = Journal::read(&host, &JournalText { run, lines, whole: true });
+                let waived = journal.header.expect("a first line").waived;
+                let ours: BTreeSet<String> =
+                    waived.into_iter().filter(|(_, why)| why == WHY).map(|(name, _)| name).collect();
+                // The last run of a host that this one has not changed is an earlier one.
+                if !ours.is_empty() {
+                    assert!(names.iter().eq(&ours), "{host}: {ours:?}");
+                    told += 1;
+                }
+            }
+            assert!(told > 0, "no journal has a waiver: {names:?}");
+        });
+    }
 }
 
 /// A rule of the planner is a constant, so that the test above knows of it.
@@ -203,24 +159,33 @@ fn the_planner_refuses_by_names_that_are_listed() {
     }
 }
 
-/// What a rule asks a service is tried on answers of the real one.
+/// What a rule asks a service before a stop, before an instance is drained or before a phase of a change is tried on answers:
+/// on one that forbids it, and on one that has nothing against it.
 #[test]
-fn every_rule_before_a_stop_has_an_answer_that_forbids_it() {
+fn every_rule_that_asks_a_service_has_answers_against_it_and_for_it() {
     let cases = fs::read_to_string(folder().join("../answers/cases.json")).expect("cases");
     let cases: Vec<serde_json::Value> = serde_json::from_str(&cases).expect("cases");
-    let forbids = |module: &str, rule: &str| {
-        let about = |case: &&serde_json::Value| case["ask"]["rule"] == rule && case["holds"] == false;
-        let of = |case: &serde_json::Value| {
-            let role = case["ask"]["safe"].as_str().unwrap_or_default();
-            role.starts_with(&format!("{module}@")) || role.starts_with(&format!("{module}-"))
+    let tried = |module: &str, phase: Option<&Name>, rule: &SafetyRule, holds: bool| {
+        let about = |ask: &serde_json::Value| match phase {
+            None => {
+                let rest = ask["safe"].as_str().and_then(|id| id.strip_prefix(module));
+                rest.is_some_and(|rest| rest.starts_with(['@', '-']))
+            }
+            Some(phase) => ask["before"] == module && ask["phase"] == phase.as_str(),
         };
-        cases.iter().filter(about).any(of)
+        let same = |case: &serde_json::Value| case["ask"]["rule"] == rule.name.as_str() && case["holds"] == holds;
+        cases.iter().any(|case| same(case) && about(&case["ask"]))
     };
-    let modules = table::modules();
-    let rules = modules.iter().flat_map(|one| one.safe_to_stop.iter().map(move |rule| (one, rule)));
-    let without: Vec<String> = rules
-        .filter(|(module, rule)| !forbids(module.name.as_str(), rule.name.as_str()))
-        .map(|(module, rule)| format!("{}.{}", module.name.value, rule.name))
-        .collect();
-    assert!(without.is_empty(), "rules without a recorded answer in fixtures/answers/cases.json: {without:?}");
+    let mut without = Vec::new();
+    for module in table::modules() {
+        let drain = module.drain.iter().flat_map(|drain| &drain.rules);
+        let stops = module.safe_to_stop.iter().chain(drain).map(|rule| (None, rule));
+        let phases = module.phases.iter().flat_map(|phases| &phases.list);
+        let before = phases.flat_map(|phase| phase.before.iter().map(move |rule| (Some(&phase.name), rule)));
+        for (phase, rule) in stops.chain(before) {
+            let missing = [true, false].into_iter().filter(|holds| !tried(module.name.as_str(), phase, rule, *holds));
+            without.extend(missing.map(|holds| format!("{}.{} with holds={holds}", module.name.value, rule.name)));
+        }
+    }
+    assert!(without.is_empty(), "rules without an answer in fixtures/answers/cases.json: {without:#?}");
 }

@@ -1,6 +1,7 @@
 //! The modules' own tables, rule by rule, each with the case that follows from it.
 
-use super::cases::{Case, Platform, at, leave, of, only, restart_pending, without};
+use super::cases::{Case, Platform, Says, at, leave, of, only, restart_pending, without};
+use super::versions::{compat, plugins, requirement, versions};
 use crate::modules::modules as modules_folder;
 use es_cluster::cli::files::DiskFiles;
 use es_cluster::config::{self, Files as _};
@@ -8,7 +9,7 @@ use es_cluster::desired::Place;
 use es_cluster::diag::Sources;
 use es_cluster::expr;
 use es_cluster::inventory::{HostFacts, Verdict};
-use es_cluster::model::{Module, NeedKind, ParamType, Per, Requirement, Strategy, Value};
+use es_cluster::model::{Module, NeedKind, ParamType, Per, SafetyRule, Strategy, Value};
 use es_cluster::plan::Refusal;
 use serde_json::json;
 use std::sync::{Arc, LazyLock};
@@ -26,11 +27,6 @@ pub(super) fn modules() -> Vec<Arc<Module>> {
     MODULES.clone()
 }
 
-/// Versions that rules are tried on.
-fn versions() -> impl Iterator<Item = String> {
-    (0..25).flat_map(|major| (0..20).map(move |minor| format!("{major}.{minor}.0"))).chain(["99.0.0".to_owned()])
-}
-
 /// Every rule; `None` where no case could be made up.
 pub(super) fn rules(modules: &[Arc<Module>]) -> Vec<(String, Option<Case>)> {
     let mut found = Vec::new();
@@ -43,78 +39,47 @@ pub(super) fn rules(modules: &[Arc<Module>]) -> Vec<(String, Option<Case>)> {
         plugins(module, &mut found);
         if module.process.is_some() && !matches!(module.name.as_str(), "supervisord" | "systemd") {
             running(module, &mut found);
+        } else {
+            unjudged(module, &mut found);
         }
     }
     found
 }
 
-type Found = Vec<(String, Option<Case>)>;
+pub(super) type Found = Vec<(String, Option<Case>)>;
 
-fn add(found: &mut Found, case: Case) {
+pub(super) fn add(found: &mut Found, case: Case) {
     found.push((case.rule.clone(), Some(case)));
 }
 
-/// Each row of a table of versions refuses a version that it does not name.
-fn requirement(module: &Arc<Module>, need: &Requirement, found: &mut Found) {
-    let (name, other) = (module.name.as_str(), need.module.as_str());
-    let row_of = |version: &str| {
-        let holds = |when: &es_cluster::model::Expr| expr::eval_bool(&when.0.value, &json!({ "version": version }));
-        need.rows.iter().position(|row| row.when.as_ref().is_none_or(|when| holds(when) == Ok(true)))
-    };
-    let numbers = (0..need.rows.len()).map(Some);
-    let gap = need.rows.iter().all(|row| row.when.is_some()).then_some(None);
-    for number in numbers.chain(gap).take(if need.rows.is_empty() { 0 } else { usize::MAX }) {
-        let rule = match number {
-            Some(number) => format!("{name}.{other} row {}", number + 1),
-            None => format!("{name}.{other} without a row"),
-        };
-        // The last one is the newest that the row is for.
-        let own = versions().filter(|version| row_of(version) == number).last();
-        let case = own.map(|own| {
-            let says = format!("`{name}` {own} with `{other}` 99.0.0");
-            let platform = Platform::default().version(name, &own).version(other, "99.0.0");
-            Case::new(&rule, format!("{name}.{other}"))
-                .declaring(&platform)
-                .about(move |refusal| refusal.message.contains(&says))
-        });
-        // A gap that no version falls into is none.
-        if case.is_some() || number.is_some() {
-            found.push((rule, case));
-        }
-    }
-}
-
-fn compat(module: &Arc<Module>, found: &mut Found) {
-    for rule in &module.compat {
-        let (name, other) = (module.name.as_str(), rule.with.as_str());
-        let breaks = |pair: &(String, String)| {
-            expr::eval_bool(&rule.must.0.value, &json!({ "version": pair.0, "other": pair.1 })) == Ok(false)
-        };
-        let some = || versions().filter(|version| version.ends_with(".1.0") || version.starts_with("99"));
-        let pair = some().flat_map(|own| some().map(move |other| (own.clone(), other))).find(breaks);
-        let called = format!("{name}.{}", rule.name);
-        let case = pair.map(|(own, with)| {
-            let platform = Platform::default().version(name, &own).version(other, &with);
-            Case::new(&called, &called).declaring(&platform)
-        });
-        found.push((called, case));
-    }
-}
-
-fn plugins(module: &Arc<Module>, found: &mut Found) {
-    let Some(accepts) = module.plugins.as_ref().and_then(|plugins| plugins.accepts.as_ref()) else { return };
+/// What a module says that is no instance anywhere, and that no plan asks of an instance alone: it would be a rule that nobody
+/// keeps.
+fn unjudged(module: &Module, found: &mut Found) {
     let name = module.name.as_str();
-    let refuses = |version: &String| {
-        let context = json!({ "version": "6.7.0", "plugin": { "name": "some", "version": version } });
-        expr::eval_bool(&accepts.0.value, &context) != Ok(true)
-    };
-    let called = format!("{name}.plugins");
-    let case = versions().find(refuses).map(|version| {
-        let mut platform = Platform::default();
-        platform.versions.insert(name.to_owned(), format!("\"6.7.0\" {{ plugin \"some\" \"{version}\"; }}"));
-        Case::new(&called, &called).declaring(&platform)
-    });
-    found.push((called, case));
+    let phases = module.phases.iter().flat_map(|phases| &phases.list);
+    let asked = module.safe_to_stop.iter().chain(module.drain.iter().flat_map(|drain| &drain.rules));
+    let asked = asked.chain(phases.flat_map(|phase| &phase.before)).map(|rule| format!("{name}.{}", rule.name));
+    let steps = module.upgrade.steps.iter().map(|step| format!("{name}.{}", step.name));
+    let needs = module.host.needs.iter().map(|need| format!("{name} needs {}", need.kind.name()));
+    let others = [
+        (module.host.free_disk.is_some(), "free-disk"),
+        (module.quorum.is_some(), "quorum"),
+        (module.singleton.is_some(), "singleton"),
+        (module.rolling.no_return.is_some(), "no-return"),
+        (module.files.iter().any(|file| file.identity), "identity"),
+    ];
+    let others = others.iter().filter(|(said, _)| *said).map(|(_, what)| format!("{name} {what}"));
+    found.extend(asked.chain(steps).chain(needs).chain(others).map(|rule| (rule, None)));
+}
+
+/// What a service answers that forbids something.
+fn forbidden() -> Verdict {
+    Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() }
+}
+
+/// What comes of a rule that a service is asked.
+const fn says(rule: &SafetyRule) -> Says {
+    if rule.passes { Says::Waits } else { Says::No }
 }
 
 /// The rules of what runs.
@@ -125,30 +90,30 @@ fn running(module: &Arc<Module>, found: &mut Found) {
     upgrades(module, found);
     phases(module, found);
     needs(module, found);
+    let own = format!("{name}@node1");
     for rule in &module.safe_to_stop {
         let called = format!("{name}.{}", rule.name);
-        let (role, rule_name) = (name.clone(), rule.name.clone());
+        let (role, rule_name, starts) = (name.clone(), rule.name.clone(), own.clone());
         let case = Case::new(&called, &called).when(move |desired, inventory| {
             restart_pending(inventory, &role, "node1");
             let id = desired.instances.keys().find(|id| id.to_string() == format!("{role}@node1")).expect("declared");
             let service = inventory.services.get_mut(&desired.instances[id].service).expect("observed");
-            let says = Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() };
-            service.safe.entry(id.clone()).or_default().insert(rule_name.clone(), says);
+            service.safe.entry(id.clone()).or_default().insert(rule_name.clone(), forbidden());
         });
-        add(found, Case { passes: rule.passes, ..case });
+        let case = case.about(move |message| message.starts_with(&starts));
+        add(found, Case { says: says(rule), ..case });
     }
     for rule in module.drain.iter().flat_map(|drain| &drain.rules) {
         let called = format!("{name}.{}", rule.name);
-        let (role, rule_name) = (name.clone(), rule.name.clone());
+        let (id, rule_name, starts) = (own.clone(), rule.name.clone(), own.clone());
         let case = Case::new(&called, &called).when(move |desired, inventory| {
-            let id = format!("{role}@node1");
             leave(desired, inventory, &[&id]);
             let one = desired.leaving.values().find(|one| one.id.to_string() == id).expect("it leaves");
             let service = inventory.services.get_mut(&one.service).expect("observed");
-            let says = Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() };
-            service.safe.entry(one.id.clone()).or_default().insert(rule_name.clone(), says);
+            service.safe.entry(one.id.clone()).or_default().insert(rule_name.clone(), forbidden());
         });
-        add(found, Case { passes: rule.passes, ..case });
+        let case = case.about(move |message| message.starts_with(&starts));
+        add(found, Case { says: says(rule), ..case });
     }
     // As many hosts are lost as may be, and one more would restart.
     let lost = ["node3", "node2"];
@@ -160,7 +125,7 @@ fn running(module: &Arc<Module>, found: &mut Found) {
     let case = Case::new(format!("{name} max-unavailable"), Refusal::MAX_UNAVAILABLE)
         .when(move |_, inventory| restart_pending(inventory, &role, "node1"))
         .asking(move |_| without(&lost))
-        .about(move |refusal| refusal.message.starts_with(&starts));
+        .about(move |message| message.starts_with(&starts));
     // Of what only one may run of, none but the one that is lost would be stopped.
     if module.singleton.is_none() && !matches!(module.strategy, Strategy::Recreate { on_version_only: false }) {
         add(found, case);
@@ -171,13 +136,13 @@ fn running(module: &Arc<Module>, found: &mut Found) {
         let case = Case::new(format!("{name} quorum"), Refusal::QUORUM)
             .when(move |_, inventory| restart_pending(inventory, &role, "node1"))
             .asking(|_| without(&["node3"]))
-            .about(move |refusal| refusal.message.starts_with(&starts));
+            .about(move |message| message.starts_with(&starts));
         add(found, case);
         let (role, starts) = (name.clone(), format!("{name} has 1 voting"));
         let case = Case::new(format!("{name} quorum of one"), Refusal::QUORUM_OUTAGE)
             .declaring(&Platform::default().on(&name, "node1"))
             .when(move |_, inventory| restart_pending(inventory, &role, "node1"))
-            .about(move |refusal| refusal.message.starts_with(&starts));
+            .about(move |message| message.starts_with(&starts));
         add(found, case);
     }
     if module.host.memory.is_some() {
@@ -194,7 +159,7 @@ fn running(module: &Arc<Module>, found: &mut Found) {
         let starts = format!("{name}@");
         let case = Case::new(format!("{name} no-return"), Refusal::DOWNGRADE)
             .having(&Platform::default().version(&name, "99.0.0"))
-            .about(move |refusal| refusal.message.starts_with(&starts));
+            .about(move |message| message.starts_with(&starts));
         add(found, case);
     }
     if let Strategy::Recreate { .. } = module.strategy {
@@ -214,7 +179,7 @@ fn limits(module: &Arc<Module>, found: &mut Found) {
         let starts = format!("{name} would run as");
         let case = Case::new(format!("{name} singleton"), Refusal::SINGLETON)
             .declaring(&Platform::default().on(name, "node[1-2]"))
-            .about(move |refusal| refusal.message.starts_with(&starts));
+            .about(move |message| message.starts_with(&starts));
         add(found, case);
     }
     if module.process.as_ref().is_some_and(|process| !process.limits.capabilities.is_empty()) {
@@ -225,7 +190,7 @@ fn limits(module: &Arc<Module>, found: &mut Found) {
                 restart_pending(inventory, &role, "node1");
                 at(inventory, "node1").uid = 1000;
             })
-            .about(move |refusal| refusal.message.starts_with(&starts));
+            .about(move |message| message.starts_with(&starts));
         add(found, case);
     }
     // What must hold before the first one is refused in the plan already.
@@ -236,7 +201,7 @@ fn limits(module: &Arc<Module>, found: &mut Found) {
         let case = given["from"].as_str().zip(given["to"].as_str()).map(|(from, to)| {
             let platform = |version: &str| Platform::default().version(name, version);
             let case = Case::new(&called, &called).having(&platform(from)).declaring(&platform(to));
-            Case { asked: true, ..case }
+            Case { says: Says::Asked, ..case }
         });
         found.push((called, case));
     }
@@ -264,7 +229,10 @@ fn upgrades(module: &Arc<Module>, found: &mut Found) {
         };
         let finds: Vec<String> =
             given["finds"].as_array().into_iter().flatten().filter_map(|one| one.as_str().map(str::to_owned)).collect();
-        let case = Case::new(&called, &called).having(&platform(from, "had")).declaring(&platform(to, "role"));
+        let with = given["with"].as_object().into_iter().flatten();
+        let with = with.filter_map(|(module, version)| Some((module, version.as_str()?)));
+        let declared = with.fold(platform(to, "role"), |platform, (module, version)| platform.version(module, version));
+        let case = Case::new(&called, &called).having(&platform(from, "had")).declaring(&declared);
         let role = name.clone();
         let case = case.when(move |_, inventory| {
             let there = finds.iter().map(|one| es_cluster::model::Name::new(one).expect("a name"));
@@ -285,7 +253,7 @@ fn keys(module: &Arc<Module>, found: &mut Found) {
             let platform = Platform::default().version(name, &version);
             let platform = platform.role(name, &format!("config {{ {key} \"1\"; }};"));
             let says = format!("`{key}`");
-            Case::new(&called, &called).declaring(&platform).about(move |refusal| refusal.message.contains(&says))
+            Case::new(&called, &called).declaring(&platform).about(move |message| message.contains(&says))
         });
         found.push((called, case));
     }
@@ -293,8 +261,7 @@ fn keys(module: &Arc<Module>, found: &mut Found) {
 
 /// What must hold before the phase that a change begins with: for which change, `cases.json` says.
 fn phases(module: &Arc<Module>, found: &mut Found) {
-    let cases = std::fs::read_to_string(super::folder().join("cases.json")).expect("cases");
-    let cases: serde_json::Value = serde_json::from_str(&cases).expect("cases");
+    let cases = given();
     for rule in module.phases.iter().filter_map(|phases| phases.list.first()).flat_map(|phase| &phase.before) {
         let name = module.name.as_str().to_owned();
         let called = module.rule(rule.name.as_str()).to_string();
@@ -305,38 +272,55 @@ fn phases(module: &Arc<Module>, found: &mut Found) {
         };
         let declared = Platform::default().version(&name, to).role(&name, given["role"].as_str().unwrap_or_default());
         let case = Case::new(&called, &called).having(&Platform::default().version(&name, from)).declaring(&declared);
-        let rule_name = rule.name.clone();
+        let (rule_name, starts) = (rule.name.clone(), name.clone());
         let case = case.when(move |desired, inventory| {
             let of = desired.services.values().find(|service| service.module.name.as_str() == name).expect("declared");
             let service = inventory.services.get_mut(&of.name).expect("observed");
-            let says = Verdict { holds: false, unknown: false, says: "what the rule says of the answer".to_owned() };
-            service.before.insert(rule_name.clone(), says);
+            service.before.insert(rule_name.clone(), forbidden());
         });
-        add(found, Case { passes: rule.passes, ..case });
+        let case = case.about(move |message| message.starts_with(&starts));
+        add(found, Case { says: says(rule), ..case });
     }
 }
 
-/// What the host must offer: nothing of it is there, and an instance would restart.
+/// What the host must offer: it has a little less, and an instance would restart. The open files of its process are such a
+/// need, too.
 fn needs(module: &Arc<Module>, found: &mut Found) {
-    for need in &module.host.needs {
-        let (role, kind) = (module.name.as_str().to_owned(), need.kind.clone());
-        let case = Case::new(format!("{role} needs {}", kind.name()), kind.name()).when(move |_, inventory| {
+    let limit = module.process.as_ref().and_then(|process| process.limits.nofile);
+    let limit = limit.map(|least| ("limits", NeedKind::OpenFiles(least), true));
+    let host = module.host.needs.iter().map(|need| ("needs", need.kind.clone(), need.wish));
+    for (word, kind, wish) in host.chain(limit) {
+        let role = module.name.as_str().to_owned();
+        let by = (role.clone(), kind.wants());
+        let case = Case::new(format!("{role} {word} {}", kind.name()), kind.name()).when(move |_, inventory| {
             restart_pending(inventory, &role, "node1");
             let host = at(inventory, "node1");
-            (host.uid, host.facts) = (1000, nothing(&kind));
+            (host.uid, host.facts) = (1000, less(&kind));
         });
-        add(found, Case { passes: need.wish, ..case });
+        add(found, Case { says: if wish { Says::Wish } else { Says::No }, by: Some(by), ..case });
+    }
+    if module.host.free_disk.is_some() {
+        let role = module.name.as_str().to_owned();
+        let case = Case::new(format!("{role} free-disk"), Refusal::DISK).when(move |desired, inventory| {
+            restart_pending(inventory, &role, "node1");
+            let here = desired.instances.values().filter(|one| one.id.host.as_str() == "node1");
+            // 64 MiB are left in any case.
+            at(inventory, "node1").facts.free = Some((64 << 20) + here.map(|one| one.free_disk).sum::<u64>() - 1);
+        });
+        add(found, case);
     }
 }
 
-/// A host that has none of it.
-fn nothing(kind: &NeedKind) -> HostFacts {
+/// A host that has too little of it.
+fn less(kind: &NeedKind) -> HostFacts {
     let mut facts = HostFacts::default();
     match kind {
-        NeedKind::Sysctl { name, at_least, .. } => {
-            facts.sysctl = [(name.clone(), at_least.map_or(u64::MAX, |_| 0))].into();
+        NeedKind::Sysctl { name, at_least, at_most } => {
+            let less = at_least.map(|least| least.saturating_sub(1));
+            let is = less.or_else(|| at_most.map(|most| most.saturating_add(1))).unwrap_or_default();
+            facts.sysctl = [(name.clone(), is)].into();
         }
-        NeedKind::OpenFiles(_) => facts.open_files = Some(64),
+        NeedKind::OpenFiles(least) => facts.open_files = Some(least.saturating_sub(1)),
         NeedKind::NoSwap => facts.swap = Some(true),
         NeedKind::NoHugePages => facts.huge_pages = Some(true),
         NeedKind::Command(name) => facts.commands = [(name.clone(), false)].into(),
@@ -354,12 +338,12 @@ fn ports(module: &Arc<Module>, found: &mut Found) {
         param if param.kind == ParamType::Port => param.default.clone(),
         _ => None,
     });
-    let Some(Value::Int(taken)) = taken else { return };
+    let Some(Value::Int(taken)) = taken else { panic!("{neighbour} has a port") };
     for (param, _) in module.params.iter().filter(|(_, param)| param.kind == ParamType::Port) {
         let (says, starts) = (format!("port {taken} "), format!("{name} {param} port"));
         let case = Case::new(starts, Refusal::PORT_CONFLICT)
             .declaring(&Platform::default().role(name, &format!("{param} {taken};")))
-            .about(move |refusal| refusal.message.starts_with(&says));
+            .about(move |message| message.starts_with(&says));
         add(found, case);
     }
 }

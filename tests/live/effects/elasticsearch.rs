@@ -58,15 +58,19 @@ fn is_set(lab: &Lab, param: &str) -> bool {
         "disk-low" => set("cluster.routing.allocation.disk.watermark.low").as_deref() == Some("80%"),
         "disk-high" => set("cluster.routing.allocation.disk.watermark.high").as_deref() == Some("85%"),
         "disk-flood" => set("cluster.routing.allocation.disk.watermark.flood_stage").as_deref() == Some("90%"),
+        "max-shards-per-node" => set("cluster.max_shards_per_node").as_deref() == Some("2000"),
         other => panic!("{other} is taken while it runs, and nobody says here how it is seen that it is there"),
     }
 }
 
 /// What was set by hand or by us is set no more.
 fn forget(lab: &Lab) {
-    let body = r#"{"persistent": {"indices.recovery.*": null, "cluster.routing.*": null}}"#;
-    let (status, said) = look::http("PUT", &lab.address(1), 9200, "/_cluster/settings", Some(body)).expect("an answer");
-    assert_eq!(status, 200, "{said}");
+    for name in ["indices.recovery.*", "cluster.routing.*", "cluster.max_shards_per_node"] {
+        let body = format!(r#"{{"persistent": {{"{name}": null}}}}"#);
+        let answer = look::http("PUT", &lab.address(1), 9200, "/_cluster/settings", Some(&body));
+        let (status, said) = answer.expect("an answer");
+        assert_eq!(status, 200, "{name}: {said}");
+    }
 }
 
 #[test]

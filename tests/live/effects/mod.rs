@@ -3,10 +3,11 @@
 
 mod elasticsearch;
 mod kafka;
+mod seen;
 
 use crate::canary::{CLUSTER, converged, redis};
 use crate::lab::{Lab, until};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -81,33 +82,71 @@ fn with(role: &str, params: &str) -> String {
     format!("{head}{{ {} {params} }}", kept.join(" "))
 }
 
+/// The processes that a process has: an nginx its workers, as the kernel knows them.
+fn workers(master: u32) -> BTreeSet<u32> {
+    let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).expect("it runs");
+    children.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
+}
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// One parameter, declared and applied: what the table says becomes of it, nothing else, and its value has arrived.
+fn one(
+    lab: &Lab,
+    module: &str,
+    (role, said): (&str, &str),
+    (param, effect): (&str, &str),
+    seen: &dyn Fn(&str) -> bool,
+) {
+    assert!(effect == "nothing" || !seen(param), "{module} {param} was there before");
+    let before = identity(lab, module, "node1");
+    let old = workers(before.0);
+    lab.edit(role, said);
+    let applied = lab.esapply(&[]).expect(0).text();
+    let after = identity(lab, module, "node1");
+    assert_eq!(after != before, effect == "restart", "{module} {param}: {effect}\n{applied}");
+    match effect {
+        "restart" => {}
+        "reload" => until(&format!("new workers, for {param}"), SOON, || {
+            let now = workers(after.0);
+            !now.is_empty() && now.is_disjoint(&old)
+        }),
+        "live" => assert!(applied.contains("set "), "{module} {param}: {applied}"),
+        // Of those of an earlier reload some may have ended meanwhile; there are no new ones.
+        "nothing" => {
+            let now = workers(after.0);
+            assert!(now.is_subset(&old) && !applied.contains("set "), "{module} {param}: {old:?} {now:?}\n{applied}");
+        }
+        other => panic!("{module} {param}: nobody says here how it is seen that it is {other}"),
+    }
+    until(&format!("{module} with {param}"), SOON, || seen(param));
+    lab.esplan(&["--detailed-exitcode"]).expect(0);
+}
+
 /// Each parameter, alone: declared, applied, taken out, applied.
-fn each(lab: &Lab, module: &str, role: &str, except: &[(&str, &str)]) {
+fn each(lab: &Lab, module: &str, role: &str, except: &[(&str, &str)], seen: &dyn Fn(&str) -> bool) {
     for (param, value, effect) in table(module) {
         if let Some((_, why)) = except.iter().find(|(one, _)| *one == param) {
             println!("{module} {param}: not run here: {why}");
             continue;
         }
-        let before = identity(lab, module, "node1");
         let said = format!("{role} {{ {param} {value}; }}");
-        lab.edit(role, &said);
-        let applied = lab.esapply(&[]).expect(0).text();
-        let after = identity(lab, module, "node1");
-        assert_eq!(after != before, effect == "restart", "{module} {param}: {effect}\n{applied}");
-        assert!(effect != "live" || applied.contains("set "), "{module} {param}: {applied}");
-        lab.esplan(&["--detailed-exitcode"]).expect(0);
+        one(lab, module, (role, &said), (&param, &effect), seen);
         lab.edit(&said, role);
         lab.esapply(&[]).expect(0);
     }
 }
 
+/// What nginx passes requests to are stand-ins under the names that the table has: [`seen::stand_in`].
 const ONE: &str = r#"
 cluster "{cluster}" { user "es_cluster"; supervisor "supervisord"; }
-versions { supervisord "4.3.0"; redis "6.2.14"; nginx "1.22.1"; }
+versions { supervisord "4.3.0"; redis "6.2.14"; nginx "1.22.1"; elasticsearch "1.22.1"; kafka "1.22.1"; }
 rollout { canary 1 soak="0s"; batch 1; on-failure "rollback"; }
 hosts { "node1" address="{network}.1" transport="local"; }
 secret "word" "password" from="file"
 roles {
+    elasticsearch on="node1"
+    kafka on="node1"
     redis on="node1"
     nginx on="node1"
 }
@@ -116,26 +155,20 @@ roles {
 #[test]
 fn each_parameter_does_what_the_table_says() {
     let lab = Lab::new("effects", ONE);
-    fs::write(lab.controller.join("password"), "a password\n").expect("a secret");
+    fs::write(lab.controller.join("password"), format!("{}\n", seen::PASSWORD)).expect("a secret");
+    seen::stand_in(&lab, "elasticsearch", "http-port", 9200);
+    seen::stand_in(&lab, "kafka", "port", 9092);
     lab.esplan(&["lock"]).expect(0);
     lab.esapply(&[]).expect(0);
-    each(
-        &lab,
-        "redis",
-        "redis on=\"node1\"",
-        &[("password", "turned off again it can't be asked; tests/live/secrets.rs")],
-    );
+    let (store, in_store) = ("redis on=\"node1\"", |param: &str| seen::in_redis(&lab, param));
+    each(&lab, "redis", store, &[("password", "turned off again it can't be asked: last of all, below")], &in_store);
     let tls = "it needs a certificate of a CA; tests/live/secured.rs";
-    let other = "it changes what another module of the table runs";
-    let except = [
-        ("certificate", tls),
-        ("key", tls),
-        ("ca", tls),
-        ("server-name", tls),
-        ("upstream", other),
-        ("upstream-port", other),
-    ];
-    each(&lab, "nginx", "nginx on=\"node1\"", &except);
+    let except = [("certificate", tls), ("key", tls), ("ca", tls), ("server-name", tls)];
+    each(&lab, "nginx", "nginx on=\"node1\"", &except, &|param| seen::in_nginx(&lab, param));
+
+    // What runs without a password is still asked, and has it when it has restarted.
+    let (param, value, effect) = table("redis").into_iter().find(|(param, ..)| param == "password").expect("a case");
+    one(&lab, "redis", (store, &format!("{store} {{ {param} {value}; }}")), (&param, &effect), &in_store);
 }
 
 #[test]

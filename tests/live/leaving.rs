@@ -5,6 +5,7 @@ use crate::clients::{self, Places};
 use crate::lab::{Lab, alive};
 use crate::load::{Load, Watched};
 use crate::look;
+use crate::masters;
 use crate::reference::{lines_are_found, nothing_to_do, platform};
 use std::path::{Path, PathBuf};
 
@@ -78,9 +79,11 @@ fn a_host_more_and_a_host_less_under_load() {
     lab.esapply(&[]).expect(0);
     let load = Load::light(&lab, 1..=5, STAYS);
     let copies = load.copies();
+    let masters = masters::watch(&lab);
     let (wider, narrower) = (Places::platform().with(5), Places::platform().with(5).without(3));
     joins(&lab, &wider);
     leaves(&lab, &wider);
+    masters.end().never_two_halves(4);
     copies.finish();
     let (watched, _) = load.finish();
     for service in ["zookeeper", "kafka", "elasticsearch"] {
@@ -114,6 +117,9 @@ fn joins(lab: &Lab, wider: &Places) {
     lab.esapply(&[]).expect(0);
     clients::every_service(lab, wider);
     clients::every_beat(lab, wider);
+    // It has no partition by itself.
+    lab.run("esapply", &["run", "spread", "--yes"]).expect(0);
+    assert_ne!(partitions(&data(lab, "node5", "kafka")), [""; 0], "the new broker has its share");
     lines_are_found(lab, "calm", &[5]);
     nothing_to_do(lab, wider);
 }

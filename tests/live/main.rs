@@ -31,6 +31,7 @@ mod load;
 mod look;
 mod lost;
 mod machines;
+mod masters;
 mod memcached;
 mod one_edit;
 mod packages;

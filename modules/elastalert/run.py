@@ -85,8 +85,8 @@ def fresh(config, index, age, since):
             continue
         total = body["hits"]["total"]
         total = total["value"] if isinstance(total, dict) else total
-        last = body.get("aggregations", {}).get("last", {}).get("value_as_string")
-        print(f"rules ran at {last}" if total else f"no rule was run in the last {round(time.time() - oldest)} s")
+        last = (body.get("aggregations", {}).get("last", {}).get("value") or 0) / 1000
+        print(f"rules ran at {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(last))}" if total else f"no rule was run in the last {round(time.time() - oldest)} s")
         return 0 if total else 1
     print(why)
     return 1

@@ -1,10 +1,10 @@
 //! What plans look like, step by step.
 
 mod again;
-mod counted;
 mod machine;
 mod props;
 mod schema;
+mod settings;
 mod stale;
 mod systemd;
 pub(crate) mod world;
@@ -187,27 +187,6 @@ fn what_runs_without_a_supervisor_is_replaced_one_by_one() {
     at(&mut before, "node1").supervisor.pid = None;
     let (_, _, text) = checked(&platform(), &before, &free());
     insta::assert_snapshot!(text);
-}
-
-#[test]
-fn leftovers_are_put_back_before_anything_is_rolled() {
-    let mut before = converged(&desired(&platform()));
-    before.services.get_mut(&service("store")).expect("store").settings.insert(name("moves"), Ok("off".into()));
-    let (_, _, text) = checked(&platform(), &before, &free());
-    assert_eq!(text, "repair moves of store\nstore converged\n");
-    let record = crate::inventory::UndoRecord {
-        service: service("store"),
-        instance: id("store-hot@node2"),
-        setting: name("moves"),
-        value: "all".into(),
-    };
-    at(&mut before, "node2").undo.insert("store.moves.json".to_owned(), record);
-    kill(&mut before, "store-hot@node2");
-    let (_, _, text) = checked(&platform(), &before, &free());
-    assert_eq!(
-        text,
-        "undo store.moves.json on node2\n[Repair] start store-hot@node2: start ready after healthy\nstore converged\n"
-    );
 }
 
 #[test]

@@ -116,6 +116,32 @@ pub(crate) fn desired(files: &dyn Files, path: &str) -> Desired {
     desired.unwrap_or_else(|| panic!("{}", shown(found, &sources)))
 }
 
+/// What the Data Collector was built for is older than what everything else runs on.
+#[test]
+fn a_role_may_have_a_java_of_its_own() {
+    let said = |own: &str| {
+        let file = tempfile::NamedTempFile::with_suffix(".kdl").expect("a file");
+        let roles = format!("roles {{ sdc on=\"node1\" {{ {own} }}; zookeeper on=\"node1\"; }}");
+        let versions = "versions { supervisord \"4.3.0\"; jdk \"11.0.13\"; sdc \"3.7.2\"; zookeeper \"3.4.13\"; }";
+        let head = "cluster \"own\" { user \"somebody\"; supervisor \"supervisord\"; }";
+        std::fs::write(file.path(), format!("{head}\n{versions}\nhosts {{ node1 address=\"10.0.0.1\"; }}\n{roles}\n"))
+            .expect("written");
+        let path = file.path().to_str().expect("a path");
+        let ran = assert_cmd::Command::cargo_bin("esplan")
+            .expect("esplan")
+            .args(["validate", "-f", path, "--modules", &modules()])
+            .output();
+        let ran = ran.expect("it runs");
+        (ran.status.code(), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let (code, warned) = said("");
+    assert!(code == Some(0) && warned.contains("`sdc` 3.7.2 with `jdk` 11.0.13"), "{warned}");
+    let (code, silent) = said("version jdk=\"8.0.202\"");
+    assert!(code == Some(0) && !silent.contains("jdk"), "{silent}");
+    let (code, refused) = said("version jdk=\"7.0.80\"");
+    assert!(code == Some(1) && refused.contains("`sdc` 3.7.2 with `jdk` 7.0.80 does not work"), "{refused}");
+}
+
 fn text(instance: &DesiredInstance) -> String {
     let mut text = String::new();
     _ = writeln!(

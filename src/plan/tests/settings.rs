@@ -1,4 +1,4 @@
-//! A setting of a whole service that follows how many members it has: never too small for those that are there.
+//! Settings of whole services: what somebody left changed, and what follows how many members there are.
 
 use super::*;
 use serde_json::json;
@@ -51,4 +51,25 @@ fn it_stays_until_those_that_leave_have_left() {
     assert!(places.is_sorted(), "files that name fewer are exchanged in between: {text}");
     let kept = plan.steps.iter().find(|step| step.id.0 == "keep moves of store").expect("a step");
     assert!(matches!(&kept.kind, StepKind::Repair { value, .. } if *value == json!(3)));
+}
+
+#[test]
+fn leftovers_are_put_back_before_anything_is_rolled() {
+    let mut before = converged(&desired(&platform()));
+    before.services.get_mut(&service("store")).expect("store").settings.insert(name("moves"), Ok("off".into()));
+    let (_, _, text) = checked(&platform(), &before, &free());
+    assert_eq!(text, "repair moves of store\nstore converged\n");
+    let record = crate::inventory::UndoRecord {
+        service: service("store"),
+        instance: id("store-hot@node2"),
+        setting: name("moves"),
+        value: "all".into(),
+    };
+    at(&mut before, "node2").undo.insert("store.moves.json".to_owned(), record);
+    kill(&mut before, "store-hot@node2");
+    let (_, _, text) = checked(&platform(), &before, &free());
+    assert_eq!(
+        text,
+        "undo store.moves.json on node2\n[Repair] start store-hot@node2: start ready after healthy\nstore converged\n"
+    );
 }

@@ -5,7 +5,7 @@ rules.py check CONF     prints what differs, a line for each; nothing when nothi
 rules.py status CONF    prints JSON: how many are declared, what is wrong, which others there are
 rules.py start CONF COMMAND…    runs the service in its folder, and has its rules in step as soon as it answers
 """
-import ctypes
+import contextlib
 import json
 import os
 import re
@@ -20,7 +20,6 @@ from pathlib import Path
 # The first line of a rule that is ours: it says where to change it.
 OURS = "# declared beside cluster.kdl: what is changed here is changed back\n"
 ANSWERS_WITHIN = 120
-PR_SET_PDEATHSIG = 1
 LARGEST = 1 << 20
 
 
@@ -120,20 +119,23 @@ def start(conf, command):
 
 
 def stay(command):
-    """The service as a child. When its ElastAlert dies it ends with 0, as if somebody had wanted that: nobody would start it
-    again. It goes when this process goes, whatever ends that."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    child = subprocess.Popen(command, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM))
-    wanted = []
+    """The service as a group of processes of its own. When its ElastAlert dies it ends with 0, as if somebody had wanted that, and
+    nobody would start it again. What ends this process ends all of them."""
+    child, wanted = None, []
 
     def end(number, _):
         wanted.append(number)
-        child.send_signal(number)
+        if child:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, number)
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    child = subprocess.Popen(command, start_new_session=True)
+    if wanted:
+        end(wanted[0], None)
     code = child.wait()
-    return code if code or wanted else 1
+    return 0 if wanted else code if code > 0 else 1
 
 
 def main(what, conf, *command):

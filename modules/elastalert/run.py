@@ -1,8 +1,7 @@
 """Runs ElastAlert as it is, with what it needs and a host has not.
 
-run.py CONFIG INDEX LEVEL SINCE          makes the index that it writes to, if need be, then runs the rules
-run.py --fresh CONFIG INDEX AGE SINCE    whether it has run its rules in the last AGE seconds, by its own records
-SINCE is a file with the time of its start: what the process before it has run says nothing of this one.
+run.py CONFIG INDEX LEVEL          makes the index that it writes to, if need be, then runs the rules
+run.py --fresh CONFIG INDEX AGE    whether it has run its rules in the last AGE seconds, by its own records
 """
 import importlib.abc
 import importlib.machinery
@@ -13,6 +12,8 @@ import types
 import urllib.request
 from pathlib import Path
 
+# The time of its start: what the process before it has run says nothing of this one.
+SINCE = Path({{ (dirs.run ~ "/since") | tojson }})
 ABSENT = ("aws_requests_auth", "boto3", "exotel", "jira", "jsonpointer", "pyzabbix", "stomp", "tencentcloud", "twilio")
 
 
@@ -64,9 +65,8 @@ def hosts(config):
         return yaml.safe_load(file)["es_hosts"]
 
 
-def fresh(config, index, age, since):
-    started = Path(since)
-    oldest = max(time.time() - int(age), int(started.read_text()) if started.exists() else 0)
+def fresh(config, index, age):
+    oldest = max(time.time() - int(age), int(SINCE.read_text()) if SINCE.exists() else 0)
     query = {
         "size": 0,
         "query": {"range": {"@timestamp": {"gte": int(oldest * 1000), "format": "epoch_millis"}}},
@@ -92,9 +92,9 @@ def fresh(config, index, age, since):
     return 1
 
 
-def run(config, index, level, since):
+def run(config, index, level):
     prepare()
-    Path(since).write_text(str(int(time.time())))
+    SINCE.write_text(str(int(time.time())))
     from elastalert import create_index, elastalert
 
     sys.argv = ["elastalert-create-index", "--config", config, "--index", index, "--old-index", ""]

@@ -1,6 +1,7 @@
 //! The executor: takes a finished plan to the hosts. It makes no decision but the typed ones that a plan leaves open
 //! (which instance of a batch is next), and it touches the outside only through [`crate::host::Platform`].
 
+mod asked;
 mod bundle;
 mod cancel;
 mod dispatcher;

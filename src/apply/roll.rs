@@ -137,6 +137,7 @@ impl Run<'_> {
             }
             Action::Switch { to, .. } => {
                 self.operate(&Op::Switch { host, instance: one, to: *to }).await?;
+                self.switched(&instance.id, *to, true);
                 self.release(instance, Some(to)).await
             }
             Action::Start { first } => {
@@ -148,7 +149,7 @@ impl Run<'_> {
             Action::AfterReady => self.hooks(&step.id, instance, HookTime::AfterReady).await,
             Action::AwaitHealthy { within } => self.await_healthy(step, roll, instance, *within).await,
             Action::Soak { for_ } => {
-                let questions = [Question::Ready(roll.instance.clone()), healthy(roll)];
+                let questions = [self.serving(&roll.instance), healthy(roll)];
                 let wait = Self::watched(step, instance, "healthy while it is watched", *for_, false);
                 self.soak(&wait, &questions).await
             }
@@ -178,20 +179,10 @@ impl Run<'_> {
         instance: &Arc<DesiredInstance>,
         within: Duration,
     ) -> Result<(), Trouble> {
-        self.await_serving(step, instance, within, &Question::Ready(instance.id.clone())).await
-    }
-
-    /// The same with another idea of what it should answer: after a rollback that is its old version.
-    pub(crate) async fn await_serving(
-        &self,
-        step: &Step,
-        instance: &Arc<DesiredInstance>,
-        within: Duration,
-        question: &Question,
-    ) -> Result<(), Trouble> {
+        let question = self.serving(&instance.id);
         let twice = instance.module.ready.as_ref().is_some_and(Gate::wants_twice);
         let wait = Self::watched(step, instance, "ready", within, twice);
-        self.wait(&wait, question).await
+        self.wait(&wait, &question).await
     }
 
     pub(crate) async fn await_healthy(

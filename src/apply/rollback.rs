@@ -9,9 +9,9 @@ use super::events::{Happening, Subject};
 use super::run::Run;
 use super::trouble::Trouble;
 use crate::desired::DesiredInstance;
-use crate::host::{HookTime, Op, Question};
-use crate::inventory::{Held, HeldWhat, version_in};
-use crate::model::{Digest, Version};
+use crate::host::{HookTime, Op};
+use crate::inventory::{Held, HeldWhat};
+use crate::model::Digest;
 use crate::plan::{Action, Roll, Step};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +92,7 @@ impl Run<'_> {
         }
         let switch = Op::Switch { host: at(), instance: one(), to };
         self.back_action(step, roll, "roll back: switch", self.operate(&switch)).await?;
+        self.switched(&instance.id, to, false);
         if restarts {
             self.back_action(step, roll, "roll back: start", self.start(instance, false)).await?;
         } else {
@@ -99,12 +100,7 @@ impl Run<'_> {
             self.back_action(step, roll, "roll back: reload", self.operate(&reload)).await?;
         }
         let (ready, healthy) = limits(instance);
-        // What it goes back to may be an older version, which is what it must answer then.
-        let question = match self.version_before(instance, to) {
-            Some(version) => Question::Serves { instance: instance.id.clone(), version: Some(version) },
-            None => Question::Ready(instance.id.clone()),
-        };
-        let serves = self.await_serving(step, instance, ready, &question);
+        let serves = self.await_ready(step, instance, ready);
         self.back_action(step, roll, "roll back: await ready", serves).await?;
         if has(|action| matches!(action, Action::AfterReady)) {
             let hooks = self.hooks(&step.id, instance, HookTime::AfterReady);
@@ -112,17 +108,6 @@ impl Run<'_> {
         }
         let well = self.await_healthy(step, roll, instance, healthy);
         self.back_action(step, roll, "roll back: await healthy", well).await
-    }
-
-    /// The version of the generation that it goes back to, as it was observed before the run.
-    fn version_before(&self, instance: &DesiredInstance, to: Digest) -> Option<Version> {
-        let seen = self.observed(&instance.id.host)?.instances.get(instance.id.role.as_str())?;
-        let module = &instance.module.name.value;
-        if seen.current == Some(to) {
-            return seen.version_of(module);
-        }
-        let before = seen.previous.as_ref().filter(|before| before.generation == to)?;
-        before.software.iter().find_map(|folder| version_in(module.as_str(), folder))
     }
 
     async fn back_action(

@@ -68,6 +68,8 @@ pub(crate) struct State {
     pub(crate) recreated: BTreeSet<InstanceId>,
     /// Instances that were started in this run.
     pub(crate) started: BTreeSet<InstanceId>,
+    /// The generations that instances were switched to in this run, forth or back.
+    pub(crate) switched: BTreeMap<InstanceId, Digest>,
     /// Settings that are changed now, with what they were.
     pub(crate) undo: BTreeMap<(ServiceName, Name), Undo>,
     /// Instances that each `PickNext` step has rolled.

@@ -156,7 +156,7 @@ impl Run<'_> {
     /// Whether an instance serves, at the version that it runs: the declared one when this run has started it.
     fn serves(&self, id: &InstanceId) -> Question {
         if self.state().started.contains(id) {
-            return Question::Ready(id.clone());
+            return self.serving(id);
         }
         let module = self.desired.instances.get(id).map(|one| &one.module.name.value);
         let seen = self.observed(&id.host).and_then(|host| host.instances.get(id.role.as_str()));

@@ -58,7 +58,10 @@ fn instance_is_ours(reading: &Reading<'_>, step: &Step, id: &InstanceId, found: 
     let back = |action: &Action| matches!(action, Action::Switch { to, .. } if Some(*to) != held.to);
     let mut actions = super::rolls(step).iter().filter(|roll| roll.instance == *id).flat_map(|roll| &roll.actions);
     let finishes = held.what == HeldWhat::RolledBack && held.to.is_some() && !actions.any(back);
-    if !lapsed && !finishes {
+    // What leaves takes its hold with it.
+    let leaves = |action: &Action| matches!(action, Action::Withdraw);
+    let leaves = super::rolls(step).iter().any(|roll| roll.instance == *id && roll.actions.iter().any(leaves));
+    if !lapsed && !finishes && !leaves {
         found.push(Violation::TouchesHeld { step: step.id.0.clone(), instance: id.clone() });
     }
 }

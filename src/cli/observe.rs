@@ -47,7 +47,7 @@ pub(crate) async fn everything(
     let hosts = hosts(desired, world, without, verify).await;
     let mut inventory = Inventory { hosts, ..Inventory::default() };
     desired.let_go(&inventory, find);
-    if !desired.leaving.is_empty() {
+    if !desired.leaving.is_empty() || !desired.elsewhere.is_empty() {
         world.speak_to(desired);
     }
     inventory.services = probe::services(desired, &inventory.hosts, &*world.services()).await;

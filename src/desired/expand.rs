@@ -78,6 +78,7 @@ pub(super) fn whole(
         hosts,
         instances,
         leaving: BTreeMap::new(),
+        elsewhere: BTreeMap::new(),
         services,
         secrets: secrets.iter().map(|(name, secret)| (name.clone(), secret.clone())).collect(),
         jobs,

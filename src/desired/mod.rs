@@ -56,6 +56,8 @@ pub struct Desired {
     pub instances: BTreeMap<InstanceId, DesiredInstance>,
     /// Instances that are there and not declared any more, as their generations tell of them: [`Desired::let_go`].
     pub leaving: BTreeMap<InstanceId, DesiredInstance>,
+    /// Declared instances that run with other ports than the declared ones, as they run: [`Desired::let_go`].
+    pub elsewhere: BTreeMap<InstanceId, DesiredInstance>,
     /// Instances by service; none where nothing is declared any more.
     pub services: BTreeMap<ServiceName, DesiredService>,
     /// The declared secrets by name.

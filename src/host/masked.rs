@@ -158,6 +158,10 @@ impl Services for MaskedServices {
         Verdict { says: self.masker.masked(verdict.says), ..verdict }
     }
 
+    fn switched(&self, instance: &InstanceId, declared: bool) {
+        self.services.switched(instance, declared);
+    }
+
     async fn read_setting(&self, service: &ServiceName, setting: &Name) -> Result<serde_json::Value, String> {
         self.services.read_setting(service, setting).await.map_err(|why| self.masker.masked(why))
     }

@@ -242,6 +242,8 @@ pub enum Question {
 pub trait Services: Send + Sync {
     /// Looks once. What can't be asked does not hold, and says why.
     async fn ask(&self, question: &Question) -> Verdict;
+    /// An instance has been switched to what is declared, or back to what it was: it is asked where it listens then.
+    fn switched(&self, _instance: &InstanceId, _declared: bool) {}
     /// Reads one of the module's settings from whichever member answers.
     async fn read_setting(&self, service: &ServiceName, setting: &Name) -> Result<serde_json::Value, String>;
     /// Writes it.

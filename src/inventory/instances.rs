@@ -30,8 +30,8 @@ pub(super) struct Facts {
     pub(super) reloaded: BTreeMap<String, BTreeMap<String, Digest>>,
     /// What the current generation was written with, where it is not the wanted one, by role.
     pub(super) applied: BTreeMap<String, BTreeMap<String, Digest>>,
-    /// What the current generation says of an instance that was not asked for, by role.
-    about: BTreeMap<String, String>,
+    /// What the current generation says of an instance that was not asked for, or where it is not the wanted one, by role.
+    pub(super) about: BTreeMap<String, String>,
     /// Roles whose last drain was done to its end.
     drained: BTreeSet<String>,
     /// Roles of which only data is there.

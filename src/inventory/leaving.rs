@@ -1,7 +1,8 @@
 //! Instances that are there and nobody declares any more: what their own generations say of them, as instances that can be
-//! spoken to, drained, and stopped. Nothing is rendered for them.
+//! spoken to, drained, and stopped. Nothing is rendered for them. And declared ones that run with other ports: they are spoken to
+//! where they are until they have been switched.
 
-use super::{InstanceObservation, Inventory, Seen};
+use super::{InstanceObservation, Inventory, ProcessObservation, Seen};
 use crate::desired::{About, Desired, DesiredHost, DesiredInstance, DesiredProcess, DesiredService};
 use crate::expr::Context;
 use crate::model::{Digest, InstanceId, Module, ModuleName, Name, RoleId, SecretRef, ServiceName, Value, Version};
@@ -27,19 +28,25 @@ impl Desired {
         self.leaving.values().filter(move |one| one.service == *service)
     }
 
-    /// Takes in what was observed and is not declared. `find` reads a module that no role uses any more.
+    /// Takes in what was observed and is not declared, or not yet as it is declared. `find` reads a module that no role uses any more.
     pub fn let_go(&mut self, inventory: &Inventory, find: FindModule<'_>) {
-        let mut leaving = BTreeMap::new();
+        let (mut leaving, mut elsewhere) = (BTreeMap::new(), BTreeMap::new());
         for host in self.hosts.values() {
             let Some(seen) = inventory.hosts.get(&host.name).and_then(Seen::seen) else { continue };
             for (role, found) in &seen.instances {
                 let Ok(role) = RoleId::new(role) else { continue };
                 let id = InstanceId::new(role, host.name.clone());
-                if self.instances.contains_key(&id) {
+                let declared = self.instances.get(&id);
+                let runs = matches!(found.process, ProcessObservation::Running(_));
+                if declared.is_some_and(|one| !runs || found.current == Some(one.content_generation)) {
                     continue;
                 }
-                if let Some(one) = self.known(host, &id, found, find) {
-                    leaving.insert(id, one);
+                match (self.known(host, &id, found, find), declared) {
+                    (Some(one), None) => _ = leaving.insert(id, one),
+                    (Some(one), Some(declared)) if one.service == declared.service && one.ports != declared.ports => {
+                        elsewhere.insert(id, one);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -50,7 +57,7 @@ impl Desired {
                 instances: Vec::new(),
             });
         }
-        self.leaving = leaving;
+        (self.leaving, self.elsewhere) = (leaving, elsewhere);
     }
 
     /// An instance from what its generation says. `None` when that says nothing that we can use.

@@ -150,7 +150,7 @@ pub struct InstanceObservation {
     /// What else was seen, when it may run already, started by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adoption: Option<Adoption>,
-    /// What its current generation says of it, when it was not asked for; see [`crate::desired::About`].
+    /// What its current generation says of it, when it was not asked for or is another one than the wanted one; see [`crate::desired::About`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
     /// Whether everything was moved away from it before it was stopped.

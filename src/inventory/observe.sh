@@ -271,12 +271,15 @@ differs() {
     hex "$2"
 }
 
-# applied ROLE WANTED-GENERATION: what the current generation was written with, when it is another one
+# applied ROLE WANTED-GENERATION: what the current generation was written with, and says of the instance, when it is another one
 applied() {
     [ -r "conf/$1/current/manifest" ] && [ ! "conf/$1/current" -ef "conf/$1/$2" ] || return 0
     say "[applied $1]"
     flush
     cat "conf/$1/current/manifest"
+    [ -r "conf/$1/current/about.json" ] || return 0
+    say "[about $1]"
+    hex "conf/$1/current/about.json"
 }
 
 # boot FOLDER UNIT: whether this unit is started when the host boots

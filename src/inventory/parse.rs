@@ -281,6 +281,10 @@ fn other(section: &Section<'_>, seen: &mut HostObservation, facts: &mut Facts) -
         facts.reloaded.insert(role.to_owned(), digests(section)?);
     } else if let Some(role) = section.about("applied").filter(|role| is_name(role)) {
         facts.applied.insert(role.to_owned(), digests(section)?);
+    } else if let Some(role) = section.about("about").filter(|role| is_name(role)) {
+        let text = String::from_utf8(section.bytes()?).ok();
+        let line = text.filter(|text| text.len() <= LONGEST_TEXT && text.chars().all(|c| matches!(c, ' '..='~')));
+        facts.about.extend(line.map(|line| (role.to_owned(), line)));
     } else if let Some(role) = section.about("held").filter(|role| is_name(role)) {
         let held = serde_json::from_slice(&section.bytes()?).map_err(|_| bad_record(format!("run/{role}.held")))?;
         facts.held.insert(role.to_owned(), held);

@@ -324,6 +324,8 @@ pub struct Settled {
     pub expect: Expr,
     /// What repairs it.
     pub repair: Repair,
+    /// Whether it is the majority of those that vote: it is raised before some join, and lowered as they leave.
+    pub majority: bool,
 }
 
 /// The value that repairs a setting.

@@ -77,7 +77,7 @@ pub enum ProbeKind {
     Kafka {
         /// Whether it is also asked which requests it understands: `body.apis`.
         apis: bool,
-        /// Whether each partition also says how many copies in sync it has beyond its topic's `min.insync.replicas`: `spare`.
+        /// Whether each partition also says how many copies it has beyond its topic's `min.insync.replicas`: `spare`.
         spare: bool,
         /// The id of the broker that is asked, a template: its configuration is `body.configs`.
         broker: Option<Template>,

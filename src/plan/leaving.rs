@@ -4,12 +4,12 @@
 //! That comes last, in the order of stops: whoever used them has been told of the others by then.
 
 use super::facts::{self, Facts, State};
+use super::majority::Lowered;
 use super::roll::{Manner, prepare_stop, start_process, stop_process};
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
-use super::{Action, GateKind, Members, Note, PlanInput, Reason, Refusal, Roll, StepKind, Wave, settings};
+use super::{Action, GateKind, Members, Note, PlanInput, Reason, Refusal, Roll, StepKind, Wave};
 use crate::desired::{DesiredInstance, DesiredService};
-use crate::diff::Change;
 use crate::inventory::{InstanceObservation, ProcessObservation, Running};
 use crate::model::{Drain, InstanceId, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +69,11 @@ fn of_service<'a>(input: &PlanInput<'a>, service: &'a DesiredService) -> Vec<Lea
     let place = |leaver: &Leaver<'_>| order.iter().position(|tier| *tier == leaver.one.tier).unwrap_or(order.len());
     leavers.sort_by_key(|leaver| std::cmp::Reverse(place(leaver)));
     leavers
+}
+
+/// Whether voters of a service that run leave by this plan.
+pub(super) fn voters_leave(input: &PlanInput<'_>, service: &DesiredService) -> bool {
+    !apart(input) && of_service(input, service).iter().any(|leaver| leaver.one.votes && leaver.runs())
 }
 
 /// Whether nothing is done but what was asked for.
@@ -186,7 +191,7 @@ pub(super) fn hand_over(
 /// All that leave, one after the other, the services in the order of stops. `up` are the instances that are up by then;
 /// nothing of a service leaves that has not come to what is declared.
 pub(super) fn leave(
-    (input, changes): (&PlanInput<'_>, &[Change]),
+    input: &PlanInput<'_>,
     order: &[ServiceName],
     partial: &BTreeSet<ServiceName>,
     up: &mut BTreeMap<ServiceName, BTreeSet<InstanceId>>,
@@ -206,15 +211,18 @@ pub(super) fn leave(
             continue;
         }
         let up = up.entry(service.name.clone()).or_default();
+        let mut lowered = Lowered::new(input, service, up);
         for leaver in &leavers {
             quorum(input, service, leaver, up, safety);
             up.remove(&leaver.one.id);
+            let (before, after) = lowered.without(input, service, (leaver.one, up));
+            for draft in before {
+                sequence.group(vec![draft]);
+            }
             let roll = roll(input, leaver, up);
             let draft = Draft::new(format!("leave {}", leaver.one.id), StepKind::Roll(roll), vec![Reason::Undeclared]);
             sequence.group(vec![draft.in_wave(Wave::Leave)]);
-        }
-        if !leavers.is_empty() && !up.is_empty() {
-            for draft in settings::late(input, changes, service) {
+            for draft in after {
                 sequence.group(vec![draft]);
             }
         }

@@ -8,6 +8,7 @@ mod facts;
 mod fingerprint;
 mod input;
 mod leaving;
+mod majority;
 mod members;
 mod needs;
 mod planner;

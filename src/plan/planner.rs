@@ -10,8 +10,8 @@ use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::whole::{Before, Whole};
 use super::{
-    FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, again, leaving, members, recreate, settings, stops,
-    summary,
+    FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, again, leaving, majority, members, recreate, settings,
+    stops, summary,
 };
 use crate::desired::DesiredService;
 use crate::diff::{self, Change};
@@ -227,7 +227,7 @@ impl Planner<'_, '_> {
         };
         if self.only.is_none() {
             let order = self.order();
-            leaving::leave((self.input, self.changes), &order, &partial, &mut up, &mut disturbing, (safety, notes));
+            leaving::leave(self.input, &order, &partial, &mut up, &mut disturbing, (safety, notes));
         }
         let whole = self.input.desired.services.values().filter(|of| !partial.contains(&of.name) && self.ends(of));
         (disturbing, whole.map(|of| of.name.clone()).collect())
@@ -331,8 +331,13 @@ impl Planner<'_, '_> {
                 if index == 0 && self.only.is_none() && service.work().next().is_some() {
                     leaving::hand_over(self.input, desired, &service.up, (service.sequence, service.safety));
                 }
+                let there = service.up.clone();
                 let mut did = index == 0 && service.start();
                 did |= self.owed_settings(&mut service, &mut owed);
+                for draft in majority::joined(self.input, desired, (&there, &service.up)) {
+                    service.sequence.group(vec![draft]);
+                    did = true;
+                }
                 service.stages = self.changing.of(name).collect();
                 let progress = service.change(pass);
                 did |= progress != Progress::Untouched;

@@ -80,10 +80,9 @@ pub(super) fn start_only(facts: &Facts<'_>, members: Members, manner: Manner) ->
 
 fn rollback(facts: &Facts<'_>, manner: Manner) -> Option<Digest> {
     let ran = matches!(facts.need, Need::Restart | Need::Reload | Need::Wait | Need::Start);
-    // What was restarted as it is has nothing to go back to.
-    facts
-        .rollback()
-        .filter(|_| ran && !facts.asked && facts.hold != Hold::Failed && !manner.no_rollback && !facts.no_return())
+    // What was restarted as it is has nothing to go back to, and neither has what stays at what works.
+    let free = facts.hold == Hold::Free && !facts.asked;
+    facts.rollback().filter(|_| ran && free && !manner.no_rollback && !facts.no_return())
 }
 
 fn stop(facts: &Facts<'_>, actions: &mut Vec<Action>) {

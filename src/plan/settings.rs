@@ -3,48 +3,19 @@
 
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
-use super::{GateKind, Members, PlanInput, Reason, StepKind, leaving};
+use super::{GateKind, Members, PlanInput, Reason, StepKind, majority};
 use crate::desired::DesiredService;
 use crate::diff::Change;
 use crate::inventory::Seen;
 use crate::model::InstanceId;
 use std::collections::BTreeSet;
 
-/// Whether a setting waits until who leaves has left: a number that gets smaller with fewer members. One that gets larger is
-/// set before anybody joins.
-fn is_late(
-    input: &PlanInput<'_>,
-    of: &DesiredService,
-    observed: &serde_json::Value,
-    repair: &serde_json::Value,
-) -> bool {
-    let smaller = observed.as_f64().zip(repair.as_f64()).is_some_and(|(is, should)| should < is);
-    smaller && !leaving::up(input, &of.name).is_empty()
-}
-
-/// The settings that wait until who leaves has left.
-pub(super) fn late(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService) -> Vec<Draft> {
-    let late = changes.iter().filter(|change| {
-        matches!(change, Change::Setting { instance: None, observed, repair, .. } if is_late(input, of, observed, repair))
-    });
-    late.filter_map(|change| draft(change, of)).collect()
-}
-
-/// The steps for one service as a whole. Undo records first: what they put back is what was there before. What waits for
-/// those that leave is set to what it is: until then files of members are exchanged, and must not bring it earlier.
-fn drafts(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService) -> Vec<Draft> {
-    let early = |change: &Change| match change {
-        Change::Setting { service, instance: None, setting, observed, repair }
-            if *service == of.name && is_late(input, of, observed, repair) =>
-        {
-            let (service, setting, value) = (service.clone(), setting.clone(), observed.clone());
-            let id = format!("keep {setting} of {service}");
-            let kind = StepKind::Repair { service, instance: None, setting, value };
-            Some(Draft::new(id, kind, vec![Reason::UntilLeft]))
-        }
-        change => draft(change, of),
-    };
-    changes.iter().filter_map(early).collect()
+/// The steps for one service as a whole. Undo records first: what they put back is what was there before. Then what follows how
+/// many members vote.
+fn drafts(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService, up: &BTreeSet<InstanceId>) -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = changes.iter().filter_map(|change| draft(change, of)).collect();
+    drafts.extend(majority::early(input, of, up));
+    drafts
 }
 
 fn draft(change: &Change, of: &DesiredService) -> Option<Draft> {
@@ -55,7 +26,9 @@ fn draft(change: &Change, of: &DesiredService) -> Option<Draft> {
             let kind = StepKind::Undo { host, record, service: service.clone(), setting: setting.clone() };
             Some(Draft::new(id, kind, vec![Reason::Leftover]))
         }
-        Change::Setting { service, instance: None, setting, repair, .. } if *service == of.name => {
+        Change::Setting { service, instance: None, setting, repair, .. }
+            if *service == of.name && !majority::is(of, setting) =>
+        {
             let (setting, value) = (setting.clone(), repair.clone());
             let id = format!("repair {setting} of {service}");
             let kind = StepKind::Repair { service: service.clone(), instance: None, setting, value };
@@ -96,7 +69,7 @@ pub(super) fn add(
     up: &BTreeSet<InstanceId>,
     sequence: &mut Sequence,
 ) -> bool {
-    let drafts = drafts(input, changes, of);
+    let drafts = drafts(input, changes, of, up);
     let each = own(input, changes, of);
     let any = !drafts.is_empty() || !each.is_empty();
     for draft in drafts {

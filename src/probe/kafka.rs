@@ -54,7 +54,7 @@ fn request() -> Vec<u8> {
 pub(super) struct More {
     /// Which requests it understands.
     pub(super) apis: bool,
-    /// How many copies in sync each partition can lose.
+    /// How many copies each partition can lose.
     pub(super) spare: bool,
     /// The id of the broker whose configuration is asked for, which must be the one that is asked.
     pub(super) broker: Option<String>,

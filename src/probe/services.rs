@@ -2,7 +2,7 @@
 
 use super::dial::Dial;
 use super::judge;
-use super::whom::{Scope, instances};
+use super::whom::Scope;
 use crate::desired::{Desired, DesiredInstance, DesiredService};
 use crate::host::{HookTime, Question, Services};
 use crate::inventory::{Verdict, printable};
@@ -10,7 +10,8 @@ use crate::model::{Ask, Gate, Hook, InstanceId, Name, ProbeOn, ServiceName, Sett
 use crate::plan::GateKind;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Longest message about a setting, in characters.
 const ERROR: usize = 700;
@@ -22,12 +23,28 @@ const STATUS_LINE: usize = 200;
 pub struct Prober {
     desired: Arc<Desired>,
     dial: Arc<dyn Dial>,
+    /// Instances that are asked where they are declared to listen, although they did not when they were looked at.
+    switched: Mutex<BTreeSet<InstanceId>>,
 }
 
 impl Prober {
     /// For these instances, reached in this way.
     pub fn new(desired: Arc<Desired>, dial: Arc<dyn Dial>) -> Self {
-        Self { desired, dial }
+        Self { desired, dial, switched: Mutex::default() }
+    }
+
+    /// An instance as it can be spoken to now.
+    fn one(&self, id: &InstanceId) -> Option<&DesiredInstance> {
+        let switched = self.switched.lock().unwrap_or_else(PoisonError::into_inner).contains(id);
+        self.desired.elsewhere.get(id).filter(|_| !switched).or_else(|| self.desired.instance(id))
+    }
+
+    /// Instances as they can be spoken to now, by name.
+    fn these<'a>(&'a self, ids: impl IntoIterator<Item = &'a InstanceId>) -> Vec<&'a DesiredInstance> {
+        let mut list: Vec<_> = ids.into_iter().filter_map(|id| self.one(id)).collect();
+        list.sort_by(|a, b| a.id.cmp(&b.id));
+        list.dedup_by(|a, b| a.id == b.id);
+        list
     }
 
     fn scope<'a>(&'a self, members: Vec<&'a DesiredInstance>, subject: Option<&'a DesiredInstance>) -> Scope<'a> {
@@ -44,7 +61,7 @@ impl Prober {
 
     /// A question about an instance: the other members of its service may be asked too.
     fn about<'a>(&'a self, id: &InstanceId) -> Result<(&'a DesiredInstance, Scope<'a>), String> {
-        let instance = self.desired.instance(id).ok_or_else(|| format!("{id} is not declared"))?;
+        let instance = self.one(id).ok_or_else(|| format!("{id} is not declared"))?;
         let service = self.desired.services.get(&instance.service);
         let members =
             service.map_or_else(Vec::new, |service| self.members(service, self.desired.leaving.contains_key(id)));
@@ -55,7 +72,7 @@ impl Prober {
     fn members<'a>(&'a self, service: &'a DesiredService, leaves: bool) -> Vec<&'a DesiredInstance> {
         let leaving = self.desired.leaving_of(&service.name).map(|one| &one.id);
         let leaving = leaving.filter(|_| leaves || service.instances.is_empty());
-        instances(&self.desired, service.instances.iter().chain(leaving))
+        self.these(service.instances.iter().chain(leaving))
     }
 
     fn service(&self, name: &ServiceName) -> Result<&DesiredService, String> {
@@ -88,6 +105,7 @@ impl Prober {
             scope.names.insert("version".to_owned(), version.as_str().into());
         }
         scope.names.insert("plugins".to_owned(), Value::Array(Vec::new()));
+        scope.names.insert("as_declared".to_owned(), false.into());
         Self::ready_in(instance, &scope).await
     }
 
@@ -110,7 +128,7 @@ impl Prober {
             GateKind::Healthy => &module.healthy,
             GateKind::Converged => &module.converged,
         };
-        let scope = Scope { counted: true, ..self.scope(instances(&self.desired, members), None) };
+        let scope = Scope { counted: true, ..self.scope(self.these(members), None) };
         match (gate, kind) {
             (Some(gate), _) => Ok(Self::gate(&scope, gate).await),
             (None, GateKind::Converged) => Ok(judge::holds("the module has no `converged` gate")),
@@ -142,7 +160,7 @@ impl Prober {
         let module = &self.service(service)?.module;
         let found = module.phases.as_ref().and_then(|phases| phases.rule(phase, rule));
         let found = found.ok_or_else(|| format!("module {} has no rule `{rule}`", module.name.value))?;
-        let scope = self.scope(instances(&self.desired, members), None);
+        let scope = self.scope(self.these(members), None);
         let scope = Scope { counted: true, cautious: true, ..scope };
         Ok(scope.judge(&found.probe).await.verdict)
     }
@@ -168,6 +186,15 @@ impl Services for Prober {
             Question::GoesLast(id) => self.goes_last(id).await,
         };
         verdict.unwrap_or_else(|why| judge::failed(&why))
+    }
+
+    fn switched(&self, instance: &InstanceId, declared: bool) {
+        let mut switched = self.switched.lock().unwrap_or_else(PoisonError::into_inner);
+        if declared {
+            switched.insert(instance.clone());
+        } else {
+            switched.remove(instance);
+        }
     }
 
     async fn read_setting(&self, service: &ServiceName, setting: &Name) -> Result<Value, String> {
@@ -224,7 +251,7 @@ impl Services for Prober {
 
     async fn status(&self, service: &ServiceName) -> Vec<String> {
         let Ok(service) = self.service(service) else { return Vec::new() };
-        let scope = self.scope(instances(&self.desired, &service.instances), None);
+        let scope = self.scope(self.these(&service.instances), None);
         let lines = service.module.status.iter().map(|line| status_line(&scope, line));
         futures::future::join_all(lines).await
     }

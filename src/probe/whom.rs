@@ -8,7 +8,7 @@ use super::request::{Request, Target};
 use crate::desired::{Desired, DesiredInstance};
 use crate::expr::Context;
 use crate::inventory::Verdict;
-use crate::model::{InstanceId, Probe, ProbeOn};
+use crate::model::{Probe, ProbeOn};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::{Map, Value, json};
@@ -118,6 +118,7 @@ impl<'a> Scope<'a> {
         }
         names.insert("members".to_owned(), members.into());
         names.insert("now".to_owned(), now().into());
+        names.entry("as_declared").or_insert(true.into());
         instance.context.with(&Value::Object(names))
     }
 
@@ -273,15 +274,4 @@ impl<'a> Scope<'a> {
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Instances by id, those that are not declared left out.
-pub(super) fn instances<'a>(
-    desired: &'a Desired,
-    ids: impl IntoIterator<Item = &'a InstanceId>,
-) -> Vec<&'a DesiredInstance> {
-    let mut list: Vec<_> = ids.into_iter().filter_map(|id| desired.instance(id)).collect();
-    list.sort_by(|a, b| a.id.cmp(&b.id));
-    list.dedup_by(|a, b| a.id == b.id);
-    list
 }

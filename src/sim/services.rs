@@ -35,10 +35,15 @@ impl Services for SimServices {
             Err(says) => Verdict { holds: false, unknown: false, says },
         };
         match question {
-            Question::Ready(id) | Question::Serves { instance: id, .. } if world.ready().contains(id) => {
-                verdict(Ok(()))
+            Question::Ready(id) | Question::Serves { instance: id, .. } if !world.ready().contains(id) => {
+                verdict(Err(format!("{id} does not serve")))
             }
-            Question::Ready(id) | Question::Serves { instance: id, .. } => verdict(Err(format!("{id} does not serve"))),
+            Question::Serves { version: None, .. } => verdict(Ok(())),
+            Question::Ready(id) if world.answers_as(id, None) => verdict(Ok(())),
+            Question::Serves { instance: id, version } if world.answers_as(id, version.as_ref()) => verdict(Ok(())),
+            Question::Ready(id) | Question::Serves { instance: id, .. } => {
+                verdict(Err(format!("{id} answers as another version")))
+            }
             Question::Service { service, members, .. } => verdict(world.healthy(service, members)),
             Question::Safe { rule, .. } if world.faults.never_safe.contains(rule) => {
                 verdict(Err(format!("{rule} never holds")))

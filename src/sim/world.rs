@@ -5,7 +5,8 @@ use super::faults::{Bad, Faults, When};
 use super::machine::{Generation, Machine, Process};
 use super::trace::{Effect, Traced};
 use crate::desired::Desired;
-use crate::model::{HostName, InstanceId, Name, ServiceName};
+use crate::inventory::version_in;
+use crate::model::{HostName, InstanceId, ModuleName, Name, ServiceName, Version};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(crate) struct Member {
     pub(crate) declared: bool,
     /// Whether its versions are mixed only with a pin.
     pub(crate) phased: bool,
+    /// Its module, and the version that is declared.
+    pub(crate) software: (ModuleName, Version),
 }
 
 /// Who leads a service.
@@ -87,6 +90,7 @@ impl World {
             votes: one.votes,
             declared: true,
             phased: one.module.phases.is_some(),
+            software: (one.module.name.value.clone(), one.version.clone()),
         };
         // What is not declared any more goes on until it is let go.
         let hosts = &self.hosts;
@@ -253,6 +257,13 @@ impl World {
     fn runs(&self, id: &InstanceId) -> Option<&Generation> {
         let one = self.hosts.get(&id.host)?.instances.get(id.role.as_str())?;
         one.generation(&one.process.as_ref()?.content)
+    }
+
+    /// Whether it answers as this version, or as the declared one.
+    pub(super) fn answers_as(&self, id: &InstanceId, version: Option<&Version>) -> bool {
+        let Some((module, declared)) = self.members.get(id).map(|member| &member.software) else { return true };
+        let runs = self.runs(id).and_then(|own| own.software.iter().find_map(|name| version_in(module.as_str(), name)));
+        runs.is_none_or(|runs| runs == *version.unwrap_or(declared))
     }
 
     /// Whether it can speak with the others: one of a newer version has to be pinned while older ones run.

@@ -330,6 +330,32 @@ fn every_boundary_of_a_crash_in_a_rollback() {
     }
 }
 
+/// What goes back over a version is asked for the old one, also by the run that continues.
+#[test]
+fn every_boundary_of_a_crash_on_the_way_back_over_a_version() {
+    paused(dies_everywhere("bad version", &[Change::Version(1)], Some(Bad::NeverReady)));
+}
+
+/// The rest of a role whose canary has failed stays at what works: one of them that dies is started as that, and nothing else.
+#[test]
+fn what_is_blocked_and_dies_is_started_at_its_old_version() {
+    paused(async {
+        let (cluster, _) = converged(&example(), Behaviour::default(), 7).await;
+        let desired = declare(&example().changed(Change::Version(1)));
+        cluster.declare(&desired);
+        let new = desired.instances[&id("beta-a@node1")].content_generation;
+        with_faults(&cluster, Faults { bad: [(new, Bad::NeverReady)].into(), ..Faults::default() });
+        let failed = converge(&cluster, &desired, &How::default()).await;
+        assert_eq!(failed.outcome.as_ref().expect("alive").exit_code(), 4, "{}", failed.told());
+        let before = state(&cluster, &desired);
+        cluster.kill(&id("beta-a@node2"));
+        let applied = converge(&cluster, &desired, &How::default()).await;
+        assert_eq!(applied.outcome.as_ref().expect("alive").exit_code(), 0, "{}", applied.told());
+        drive::settle(&cluster).await;
+        assert_eq!(drive::differences(&before, &state(&cluster, &desired)), [""; 0]);
+    });
+}
+
 async fn dies_everywhere(name: &str, changes: &[Change], bad: Option<Bad>) {
     let (cluster, _) = converged(&example(), Behaviour::default(), 7).await;
     drive::settle(&cluster).await;

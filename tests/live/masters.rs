@@ -54,5 +54,6 @@ impl Masters {
         assert!(self.seen.iter().any(|(there, _)| *there == most), "all of them were seen: {:?}", self.seen);
         let halves: Vec<_> = self.seen.iter().filter(|(there, wanted)| wanted * 2 <= *there).collect();
         assert!(halves.is_empty(), "half of them could have elected one: {:?}", self.seen);
+        assert!(self.seen.iter().all(|(there, wanted)| wanted <= there), "they could not agree: {:?}", self.seen);
     }
 }

@@ -337,16 +337,21 @@ static ROLLING: Spec = Spec::word("rolling", "The rules of a rolling change.").b
     )]),
 ]);
 
-static SETTLED: Spec = Spec::word("settled", "Settings that a finished rollout leaves; anything else is drift.").block(
-    &[&Spec::word("setting", "One of them.")
-        .args(&[Field::need("SETTING", Name::WHAT, "A `setting` of the module.")])
-        .props(&[&[
-            Field::need("expect", EXPR, "What must hold of `value`, over it and an instance's context."),
-            Field::or("repair", LITERAL, "`value` is given", "What it is set to when it does not."),
-            Field::or("value", EXPR, "`repair` is given", "The same, worked out."),
-        ]])
-        .many()],
-);
+static SETTLED: Spec = Spec::word("settled", "Settings that a finished rollout leaves; anything else is drift.")
+    .block(&[&Spec::word("setting", "One of them.")
+    .args(&[Field::need("SETTING", Name::WHAT, "A `setting` of the module.")])
+    .props(&[&[
+        Field::need("expect", EXPR, "What must hold of `value`, over it and an instance's context."),
+        Field::or("repair", LITERAL, "`value` is given", "What it is set to when it does not."),
+        Field::or("value", EXPR, "`repair` is given", "The same, worked out."),
+        Field::or(
+            "majority",
+            bool::WHAT,
+            "#false",
+            "It is the majority of those that vote, at every moment: raised before some join, lowered as they leave.",
+        ),
+    ]])
+    .many()]);
 
 static STATUS: Spec =
     Spec::word("status", "What `esplan status` shows of the service.").block(&[&Spec::word("line", "A line.")

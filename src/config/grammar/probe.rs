@@ -34,7 +34,7 @@ static APIS: [Field; 4] = [
         "spare",
         bool::WHAT,
         "#false",
-        "Each partition says how many copies in sync it has beyond `min.insync.replicas`.",
+        "Each partition says how many copies it has beyond `min.insync.replicas`.",
     ),
     Field::or("apis", bool::WHAT, "#false", "It is also asked which requests it understands: `body.apis`."),
     Field::or("broker", TEMPLATE, "none", "The id of the broker that is asked: its configuration is `body.configs`."),

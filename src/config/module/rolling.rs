@@ -207,9 +207,10 @@ pub(super) fn settled(node: &Node<'_>, scope: &Scope<'_>, settings: &Settings) -
         } else {
             child.need_prop::<Literal>("repair").map(|literal| Repair::To(literal.value.0))
         };
+        let majority = child.flag("majority");
         child.finish();
         if let (Some(setting), Some(expect), Some(repair)) = (setting, expect, repair) {
-            settled.push(Settled { setting, expect, repair });
+            settled.push(Settled { setting, expect, repair, majority });
         }
     }
     node.finish();

@@ -16,7 +16,8 @@ pub(super) mod names {
         "cluster", "host", "instance", "service", "services", "peers", "version", "plugins", "software", "conf", "dirs",
     ];
     /// In what judges an answer.
-    pub(in super::super) const ANSWER: &[&str] = &["status", "text", "body", "kv", "answers", "members", "now"];
+    pub(in super::super) const ANSWER: &[&str] =
+        &["status", "text", "body", "kv", "answers", "members", "now", "as_declared"];
     /// In what reads, writes or judges a setting.
     pub(in super::super) const VALUE: &[&str] = &["value", "status", "text", "body", "kv", "answers"];
     /// In what a setting becomes while an instance leaves.

@@ -135,6 +135,7 @@ pub(crate) fn store() -> Module {
         setting: name("moves"),
         expect: expr("value != 'off'"),
         repair: Repair::To(serde_json::Value::Null),
+        majority: false,
     }];
     store
 }
@@ -220,6 +221,7 @@ pub(crate) fn desired(roles: &[RoleSpec]) -> Desired {
         hosts,
         instances,
         leaving,
+        elsewhere: BTreeMap::new(),
         services,
         secrets,
         jobs,

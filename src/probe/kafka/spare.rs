@@ -1,5 +1,5 @@
-//! How many copies in sync each partition has beyond the fewest that its topic takes writes with (`min.insync.replicas`). A
-//! topic may have been given a number of its own, so every topic is asked for it; any broker can tell.
+//! How many copies each partition has beyond the fewest that its topic takes writes with (`min.insync.replicas`), when all of them
+//! are in sync. A topic may have been given a number of its own, so every topic is asked for it; any broker can tell.
 
 use super::configs::{count, text};
 use super::{Bytes, CORRELATION, ask, framed, garbage};
@@ -24,11 +24,11 @@ pub(super) async fn add(stream: &mut dyn Stream, body: &mut Value) -> Result<(),
     let least = described(&ask(stream, &describe(&topics)?).await?)?;
     for row in partitions {
         let topic = row.get("topic").and_then(Value::as_str);
-        let in_sync = row.get("isr").and_then(Value::as_array).and_then(|isr| i64::try_from(isr.len()).ok());
-        if let (Some(least), Some(in_sync)) = (topic.and_then(|topic| least.get(topic)), in_sync)
+        let copies = row.get("replicas").and_then(Value::as_array).and_then(|all| i64::try_from(all.len()).ok());
+        if let (Some(least), Some(copies)) = (topic.and_then(|topic| least.get(topic)), copies)
             && let Some(row) = row.as_object_mut()
         {
-            row.insert("spare".to_owned(), (in_sync - least).into());
+            row.insert("spare".to_owned(), (copies - least).into());
         }
     }
     Ok(())
@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn each_partition_says_what_it_can_lose() {
         let rows = json!([
-            {"topic": "a", "isr": [1, 2, 3]}, {"topic": "a", "isr": [1]}, {"topic": "b", "isr": [1, 2]}, {"topic": "gone", "isr": [1]},
+            {"topic": "a", "replicas": [1, 2, 3]}, {"topic": "a", "replicas": [1]}, {"topic": "b", "replicas": [1, 2]}, {"topic": "gone", "replicas": [1]},
         ]);
         let (done, request) = added(rows, says(&[("a", 0, "2"), ("b", 0, "2"), ("gone", 3, "")])).await;
         let spare: Vec<Value> = done.unwrap().as_array().unwrap().iter().map(|row| row["spare"].clone()).collect();
@@ -127,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_answer_is_an_error_and_what_is_no_number_says_nothing() {
-        let rows = json!([{"topic": "a", "isr": [1]}]);
+        let rows = json!([{"topic": "a", "replicas": [1]}]);
         let whole = says(&[("a", 0, "2")]);
         for cut in 0..whole.len() {
             assert!(added(rows.clone(), whole[..cut].to_vec()).await.0.is_err(), "cut at {cut}");

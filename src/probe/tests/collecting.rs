@@ -91,7 +91,12 @@ fn hosts(running: &[usize]) -> BTreeMap<HostName, Seen<HostObservation>> {
 }
 
 fn with_rule() -> Module {
-    let rule = |setting| Settled { setting: name(setting), expect: expr("true"), repair: Repair::To(Value::Null) };
+    let rule = |setting| Settled {
+        setting: name(setting),
+        expect: expr("true"),
+        repair: Repair::To(Value::Null),
+        majority: false,
+    };
     Module { settled: vec![rule("allocation"), rule("allocation")], ..module() }
 }
 

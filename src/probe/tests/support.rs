@@ -140,6 +140,7 @@ pub(super) fn desired(module: Module, ports: &[u16]) -> Desired {
         declared: crate::model::Declared::default(),
         anew: None,
         leaving: BTreeMap::new(),
+        elsewhere: BTreeMap::new(),
     }
 }
 
@@ -205,7 +206,11 @@ fn instance(id: &InstanceId, module: &Arc<Module>, port: u16, expected: usize) -
 
 /// Asks over real connections to this machine.
 pub(super) fn prober(module: Module, ports: &[u16]) -> Prober {
-    let desired = desired(module, ports);
+    asking(desired(module, ports))
+}
+
+/// The same about these instances.
+pub(super) fn asking(desired: Desired) -> Prober {
     let local: Arc<dyn crate::remote::Transport> = Arc::new(Local);
     let transports = desired.hosts.keys().map(|host| (host.clone(), Arc::clone(&local))).collect();
     Prober::new(Arc::new(desired), Arc::new(Tunnels::new(transports)))

@@ -1,7 +1,8 @@
 //! Whom a probe asks.
 
 use super::support::{
-    closed, gate, get, http, http_in_turn, id, line, module, on, prober, read_some, says, serve, service,
+    asking, closed, desired, gate, get, http, http_in_turn, id, line, module, on, prober, read_some, says, serve,
+    service,
 };
 use crate::host::{Question, Services as _};
 use crate::inventory::Verdict;
@@ -129,4 +130,20 @@ async fn every_probe_of_a_gate_counts_and_a_missing_gate_is_each_ready() {
     let only_ready = Module { ready: Some(gate([get("body == 1")])), ..module() };
     assert!(ask(only_ready.clone(), &ports, &[1]).await.holds);
     assert!(!ask(only_ready, &ports, &[1, 2]).await.holds);
+}
+
+#[tokio::test]
+async fn who_runs_elsewhere_is_asked_there_until_it_is_switched() {
+    let (old, new) = (http("200 OK", "1").await, http("200 OK", "2").await);
+    let module = || Module { ready: Some(gate([get("body == 1")])), ..healthy([on(ProbeOn::Each, get("body == 1"))]) };
+    let mut platform = desired(module(), &[new]);
+    platform.elsewhere.extend(desired(module(), &[old]).instances);
+    let prober = asking(platform);
+    let whole = Question::Service { service: service(), gate: GateKind::Healthy, members: vec![id(1)] };
+    let both = || async { [prober.ask(&Question::Ready(id(1))).await.holds, prober.ask(&whole).await.holds] };
+    assert_eq!(both().await, [true, true], "it is asked where it runs");
+    prober.switched(&id(1), true);
+    assert_eq!(both().await, [false, false], "it is asked where it is declared");
+    prober.switched(&id(1), false);
+    assert_eq!(both().await, [true, true], "it went back");
 }

@@ -72,6 +72,7 @@ fn module(index: usize, spec: &ServiceSpec) -> Module {
         setting: setting(),
         expect: Expr(spanned(format!("value != '{CHANGED}'"))),
         repair: Repair::To(serde_json::Value::Null),
+        majority: false,
     };
     let drain = || Drain {
         within: Duration::from_hours(1),
@@ -198,6 +199,7 @@ pub(crate) fn declare(spec: &Spec) -> Desired {
         declared: es_cluster::model::Declared::default(),
         anew: None,
         leaving: BTreeMap::new(),
+        elsewhere: BTreeMap::new(),
     };
     let runtime = software("runtime", spec.runtime);
     for (index, service) in spec.services.iter().enumerate() {

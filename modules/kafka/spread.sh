@@ -30,7 +30,7 @@ if [ -s "$begun" ] && [ "${1:-}" != --dry-run ]; then
     echo "what an earlier run had begun has arrived; run it again to spread what has changed since"
     exit 0
 fi
-topics=$(tool kafka.admin.TopicCommand $of_topics --list) || { printf '%s\n' "$topics"; exit 1; }
+topics=$("$java" -Xmx128m -cp "$libs" kafka.admin.TopicCommand $of_topics --list) || exit 1
 [ -n "$topics" ] || { echo "there is no topic"; exit 0; }
 printf '{"version":1,"topics":[%s]}' "$(printf '{"topic":"%s"}\n' $topics | paste -s -d , -)" >topics.json
 said=$(tool kafka.admin.ReassignPartitionsCommand $of_copies --topics-to-move-json-file topics.json --generate \

@@ -283,8 +283,9 @@ fn other(section: &Section<'_>, seen: &mut HostObservation, facts: &mut Facts) -
         facts.applied.insert(role.to_owned(), digests(section)?);
     } else if let Some(role) = section.about("about").filter(|role| is_name(role)) {
         let text = String::from_utf8(section.bytes()?).ok();
-        let line = text.filter(|text| text.len() <= LONGEST_TEXT && text.chars().all(|c| matches!(c, ' '..='~')));
-        facts.about.extend(line.map(|line| (role.to_owned(), line)));
+        let line = text.as_deref().map(str::trim_end).filter(|line| line.len() <= LONGEST_TEXT);
+        let line = line.filter(|line| line.chars().all(|c| matches!(c, ' '..='~')));
+        facts.about.extend(line.map(|line| (role.to_owned(), line.to_owned())));
     } else if let Some(role) = section.about("held").filter(|role| is_name(role)) {
         let held = serde_json::from_slice(&section.bytes()?).map_err(|_| bad_record(format!("run/{role}.held")))?;
         facts.held.insert(role.to_owned(), held);

@@ -192,3 +192,14 @@ fn a_host_that_can_not_be_asked_about_a_file_says_so() {
     own(&mut host).config_path = "/p/conf/größe/x".to_owned();
     assert!(request(&host, &[], false).is_err());
 }
+
+#[test]
+fn a_generation_that_is_another_one_says_what_it_was_written_for() {
+    let about = |bytes: &str| {
+        let text = answer("").replacen("[debris]\n", &format!("[about one]\n {bytes}\n[debris]\n"), 1);
+        seen(&text).instances["one"].about.clone()
+    };
+    assert_eq!(about("7b 7d 0a").as_deref(), Some("{}"));
+    assert_eq!(about("1b 5b 32 4a 0a"), None, "an escape");
+    assert_eq!(about("ff fe 0a"), None, "no text");
+}

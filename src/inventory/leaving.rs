@@ -17,6 +17,10 @@ const STOP_WITHIN: Duration = Duration::from_mins(5);
 /// Finds a module that no role uses.
 pub type FindModule<'a> = &'a dyn Fn(&ModuleName) -> Option<Arc<Module>>;
 
+const fn is_secret(value: &Value) -> bool {
+    matches!(value, Value::Secret(_))
+}
+
 impl Desired {
     /// An instance that is declared, or one that leaves.
     pub fn instance(&self, id: &InstanceId) -> Option<&DesiredInstance> {
@@ -43,7 +47,13 @@ impl Desired {
                 }
                 match (self.known(host, &id, found, find), declared) {
                     (Some(one), None) => _ = leaving.insert(id, one),
-                    (Some(one), Some(declared)) if one.service == declared.service && one.ports != declared.ports => {
+                    (Some(mut one), Some(declared))
+                        if one.service == declared.service && one.ports != declared.ports =>
+                    {
+                        // Whose secrets it gets is ours to say, and not its host's.
+                        let mut params = (*one.params).clone();
+                        params.retain(|name, value| !is_secret(value) || declared.params.get(name) == Some(value));
+                        one.params = Arc::new(params);
                         elsewhere.insert(id, one);
                     }
                     _ => {}
@@ -84,8 +94,11 @@ impl Desired {
         params.extend(
             about.texts.iter().filter_map(|(name, text)| Some((Name::new(name).ok()?, Value::Text(text.clone())))),
         );
+        // A host names no secret that it is not known to be asked with: one that a declared instance of the module is asked with.
         let secret = |(name, secret): (&String, &String)| {
-            Some((Name::new(name).ok()?, Value::Secret(SecretRef(secret.clone()))))
+            let (name, value) = (Name::new(name).ok()?, Value::Secret(SecretRef(secret.clone())));
+            let mut same = self.instances.values().filter(|one| one.module.name.value == module.name.value);
+            same.any(|one| one.params.get(&name) == Some(&value)).then_some((name, value))
         };
         params.extend(about.secrets.iter().filter_map(secret));
         let ports = about.ports.iter().filter_map(|(name, port)| Some((Name::new(name).ok()?, *port))).collect();
@@ -163,5 +176,48 @@ impl Desired {
         });
         names.extend(ours.as_object().cloned().unwrap_or_default());
         Context::new(&names.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::world::*;
+    use std::collections::BTreeSet;
+
+    /// What becomes of an instance whose host says that it is asked with this secret; declared ones are asked with another.
+    fn asked_with(said: &str, is_declared: bool) -> BTreeSet<String> {
+        let word = |name: &str| Value::Secret(SecretRef(name.to_owned()));
+        let mut before = desired(&platform());
+        for one in before.instances.values_mut() {
+            one.params = Arc::new([(name("password"), word("ours"))].into_iter().collect());
+        }
+        let gone = id("store-hot@node3");
+        let mut about: Json = serde_json::from_str(&before.instances[&gone].about()).unwrap();
+        about["secrets"]["password"] = said.into();
+        about["ports"]["port"] = 4711.into();
+        let mut inventory = converged(&before);
+        let found = at(&mut inventory, "node3").instances.get_mut("store-hot").unwrap();
+        (found.about, found.current) = (Some(about.to_string()), Some(Digest::of(b"before")));
+        let mut now = before;
+        if !is_declared {
+            now.instances.remove(&gone);
+        }
+        now.let_go(&inventory, &|_| None);
+        let one = now.elsewhere.get(&gone).or_else(|| now.leaving.get(&gone)).expect("it is there");
+        assert_eq!(one.ports.values().collect::<Vec<_>>(), [&4711]);
+        let secrets = one.params.values().filter_map(|value| match value {
+            Value::Secret(secret) => Some(secret.0.clone()),
+            _ => None,
+        });
+        secrets.collect()
+    }
+
+    #[test]
+    fn a_host_gets_no_secret_by_naming_it() {
+        for is_declared in [true, false] {
+            assert_eq!(asked_with("ours", is_declared), ["ours".to_owned()].into());
+            assert_eq!(asked_with("another", is_declared), BTreeSet::new());
+        }
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn joined(
         return Vec::new();
     }
     let raised =
-        settings(input, of).into_iter().map(|(setting, _)| set(of, ("raise", setting), fits(up), Reason::NotSettled));
+        settings(input, of).into_iter().map(|(setting, _)| set(of, ("raise", setting), fits(up), Reason::Follows));
     raised.collect()
 }
 
@@ -117,7 +117,7 @@ impl Lowered {
         }
         let word = format!("when {} leaves lower", leaver.id);
         let drafts = settings(input, of).into_iter();
-        let drafts = drafts.map(|(setting, _)| set(of, (&word, setting), self.is, Reason::NotSettled)).collect();
+        let drafts = drafts.map(|(setting, _)| set(of, (&word, setting), self.is, Reason::Follows)).collect();
         if stay < was { (drafts, Vec::new()) } else { (Vec::new(), drafts) }
     }
 }

@@ -320,10 +320,10 @@ fn other<'a>(kind: &'a StepKind, step: &'a Step) -> Option<Entry<'a>> {
         StepKind::Repair { service, instance, setting, value } => {
             let of = instance.as_ref().map_or_else(|| service.to_string(), ToString::to_string);
             let head = format!("set {setting} of {of} to {}", printable(&value.to_string(), 200));
-            let why = if step.reason.contains(&Reason::UntilLeft) {
-                "until those that leave have left, whatever the files say"
-            } else {
-                "while it runs: it is not as it should be"
+            let why = match step.reason.first() {
+                Some(Reason::UntilLeft) => "until those that leave have left, whatever the files say",
+                Some(Reason::Follows) => "while it runs: more of them vote now, or fewer",
+                _ => "while it runs: it is not as it should be",
             };
             bare(What::Setting, head, Some(service), why.to_owned())
         }

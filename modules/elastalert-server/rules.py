@@ -6,6 +6,8 @@ rules.py status CONF    prints JSON: how many are declared, what is wrong, which
 rules.py start CONF COMMAND…    runs the service in its folder, and has its rules in step as soon as it answers
 """
 import contextlib
+import ctypes
+import functools
 import json
 import os
 import re
@@ -20,6 +22,7 @@ from pathlib import Path
 # The first line of a rule that is ours: it says where to change it.
 OURS = "# declared beside cluster.kdl: what is changed here is changed back\n"
 ANSWERS_WITHIN = 120
+PR_SET_PDEATHSIG = 1
 LARGEST = 1 << 20
 
 
@@ -131,7 +134,9 @@ def stay(command):
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    child = subprocess.Popen(command, start_new_session=True)
+    # Who is killed can tell nobody: the kernel does.
+    told = functools.partial(ctypes.CDLL(None).prctl, PR_SET_PDEATHSIG, signal.SIGTERM)
+    child = subprocess.Popen(command, start_new_session=True, preexec_fn=told)
     if wanted:
         end(wanted[0], None)
     code = child.wait()

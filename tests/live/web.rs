@@ -18,8 +18,8 @@ roles {
 }
 "#;
 
-/// The workers of a master, as the kernel knows them.
-fn workers(master: u32) -> BTreeSet<u32> {
+/// The workers of a master, as the kernel knows them; what is no master has none.
+pub fn workers(master: u32) -> BTreeSet<u32> {
     let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).expect("the master runs");
     children.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
 }

@@ -7,7 +7,8 @@ mod seen;
 
 use crate::canary::{CLUSTER, converged, redis};
 use crate::lab::{Lab, until};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::web::workers;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -83,12 +84,6 @@ fn with(role: &str, params: &str) -> String {
     let kept = own.split(';').filter(|param| !param.trim().is_empty() && !more.contains(&name(param)));
     let kept: Vec<String> = kept.map(|param| format!("{};", param.trim())).collect();
     format!("{head}{{ {} {params} }}", kept.join(" "))
-}
-
-/// The processes that a process has: an nginx its workers, as the kernel knows them.
-fn workers(master: u32) -> BTreeSet<u32> {
-    let children = fs::read_to_string(format!("/proc/{master}/task/{master}/children")).expect("it runs");
-    children.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
 }
 
 const SOON: Duration = Duration::from_secs(20);

@@ -1,9 +1,9 @@
 //! How it is seen that the value of the table has arrived: Redis and nginx are asked themselves, never through our tool. And
 //! what nginx passes requests to.
 
-use super::workers;
 use crate::lab::Lab;
 use crate::look;
+use crate::web::workers;
 use std::fs;
 
 /// The value of the secret that the table names. With a blank: it has to be quoted wherever it goes.

@@ -1,8 +1,11 @@
 //! Machines of their own for a lab: hosts of `fixtures/lab/`, reached over SSH, whose network, disk and power can fail.
 
+use crate::lab::until;
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// Hosts node1, node2, … of the lab of SSH hosts. Dropping them ends them.
 pub struct Machines {
@@ -42,6 +45,25 @@ impl Machines {
     #[track_caller]
     pub fn make(&self, verb: &str, host: &str) {
         self.lab(&[verb], &[host]);
+    }
+
+    /// Waits until the controller's kernel asks for a host for the last time before it gives up, as it does when somebody
+    /// connects to a host that has been away for a while: the sixth request, as Linux counts them.
+    #[track_caller]
+    pub fn almost_given_up(&self, number: u8) {
+        let address = format!("{}.{number}:22", self.network).parse().expect("an address");
+        let neighbour = format!("{}.{number}", self.network);
+        until("the last request for the host's address", Duration::from_mins(1), || {
+            let asks = std::thread::spawn(move || TcpStream::connect_timeout(&address, Duration::from_secs(5)));
+            while !asks.is_finished() {
+                let shown = Command::new("ip").args(["-s", "neigh", "show", &neighbour]).output().expect("ip");
+                let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+                if shown.contains("INCOMPLETE") && shown.contains("probes 6") {
+                    return true;
+                }
+            }
+            false
+        });
     }
 
     /// Runs a script on a host, as root and not over SSH.

@@ -17,13 +17,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// One key is looked up and verified within this, also when an agent signs.
 const KEY_WITHIN: Duration = Duration::from_mins(1);
+/// A kernel looks for an address of its own network for seconds before it says that there is no way to it (Linux: three
+/// requests, a second apart). One that says so earlier had begun to look before we asked: it may be there by now.
+const LOOKED_FOR: Duration = Duration::from_secs(2);
 /// The cheapest first: all of them are strong, and the hardware helps with the first two.
 const CIPHERS: &[cipher::Name] = &[
     cipher::AES_128_GCM,
@@ -46,7 +49,7 @@ pub(super) struct NoConnection {
 /// When a failure may be over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
-    /// In a moment: the host is only busy.
+    /// In a moment: the host is only busy, or has just come back.
     Soon,
     /// When the host or the network comes back.
     Later,
@@ -75,6 +78,7 @@ pub(super) struct Connected {
 /// Opens a TCP connection.
 pub(super) async fn tcp(settings: &Settings) -> Result<Box<dyn Stream>, NoConnection> {
     let (host, port, limit) = (&settings.host, settings.port, settings.connect_within);
+    let asked = Instant::now();
     let connected = timeout(limit, TcpStream::connect((host.as_str(), port))).await;
     let stream = match connected {
         Err(_) => {
@@ -83,12 +87,23 @@ pub(super) async fn tcp(settings: &Settings) -> Result<Box<dyn Stream>, NoConnec
                 limit.as_secs()
             )));
         }
-        Ok(Err(cause)) => return Err(NoConnection::later(not_connected(&cause, host, port))),
+        Ok(Err(cause)) => {
+            let why = not_connected(&cause, host, port);
+            return Err(NoConnection { why, when: again_when(cause.kind(), asked.elapsed()) });
+        }
         Ok(Ok(stream)) => stream,
     };
     // Small requests and answers: waiting for more of them only costs time.
     stream.set_nodelay(true).map_err(|cause| NoConnection::later(cause.to_string()))?;
     Ok(Box::new(stream))
+}
+
+/// When to ask again, by what the kernel said and after how long.
+fn again_when(said: io::ErrorKind, after: Duration) -> When {
+    match said {
+        io::ErrorKind::HostUnreachable if after < LOOKED_FOR => When::Soon,
+        _ => When::Later,
+    }
 }
 
 fn not_connected(cause: &io::Error, host: &str, port: u16) -> String {
@@ -344,5 +359,18 @@ impl AsyncWrite for Counted {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_the_kernel_gave_up_before_we_asked_is_asked_once_more() {
+        let at_once = Duration::from_millis(160);
+        assert_eq!(again_when(io::ErrorKind::HostUnreachable, at_once), When::Soon);
+        assert_eq!(again_when(io::ErrorKind::HostUnreachable, Duration::from_secs(3)), When::Later);
+        assert_eq!(again_when(io::ErrorKind::ConnectionRefused, at_once), When::Later);
     }
 }

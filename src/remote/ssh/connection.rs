@@ -33,7 +33,7 @@ const BACKOFF: [Duration; 6] = [
     Duration::from_secs(4),
     Duration::from_secs(8),
 ];
-/// Pauses between attempts when a host is only too busy to take a connection.
+/// Pauses between attempts when a host is only too busy to take a connection, or may have come back just now.
 const BUSY: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(400), Duration::from_secs(1)];
 
 /// What all connections of a run share.

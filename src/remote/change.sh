@@ -11,6 +11,14 @@ die() { printf '%s\n' "$*" >&2; exit 1; }
 settle() { sync -- "$@" 2>/dev/null || sync; }
 settle_all() { sync -f -- "$1" 2>/dev/null || sync; }
 
+# whole FILE: everything is in it that `sent` says was sent. Who sends may die in the middle, and then its end looks like any
+# other one.
+whole() {
+    [ "$(($(wc -c <"$1")))" -ne "$sent" ] || return 0
+    rm -f -- "$1"
+    die "what was sent ended in the middle: nothing was changed"
+}
+
 is_root() { [ "$(id -u)" = 0 ]; }
 
 # own USER PATH…: gives paths to a user and the user's group, when we may
@@ -116,7 +124,10 @@ render() {
     cd "conf/$1"
     rm -rf -- ".tmp-$2"
     mkdir -m 700 -- ".tmp-$2"
-    tar -xpof - -C ".tmp-$2"
+    cat >".tmp-$2/.sent"
+    whole ".tmp-$2/.sent"
+    tar -xpof ".tmp-$2/.sent" -C ".tmp-$2"
+    rm -f -- ".tmp-$2/.sent"
     # The time of the manifest tells generations apart by age.
     touch -- ".tmp-$2/manifest"
     if is_root; then
@@ -244,6 +255,7 @@ point() {
 write() {
     within=${1%/*} name=${1##*/}
     cat >"$within/.tmp-$name"
+    whole "$within/.tmp-$name"
     settle "$within/.tmp-$name"
     mv -f -- "$within/.tmp-$name" "$1"
     settle "$within"

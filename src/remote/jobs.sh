@@ -11,7 +11,10 @@ job() {
     cd -- "$at"
     whole=$(pwd)
     trap 'cd / && rm -rf -- "$whole" "$whole.code"' EXIT
-    tar -xpof -
+    cat >.sent
+    whole .sent
+    tar -xpof .sent
+    rm -f -- .sent
     if [ -n "$user" ] && is_root; then
         chown -hR -- "$user:$(id -gn -- "$user")" .
         set -- setpriv "--reuid=$user" "--regid=$(id -g -- "$user")" --init-groups "$@"

@@ -9,6 +9,7 @@ keep_settings() {
     mkdir -p -- "$folder"
     # Never through a link that somebody has put there.
     (set -C && cat >"$aside")
+    whole "$aside"
     chmod 644 "$aside"
     if [ -s "$aside" ]; then
         settle "$aside"

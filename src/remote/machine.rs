@@ -136,7 +136,7 @@ impl<T: Transport> Machine<T> {
         stdin: Vec<u8>,
         time: Duration,
     ) -> Result<Vec<u8>, HostError> {
-        let sh = below(prefix, functions, calls);
+        let sh = below(prefix, functions, calls, stdin.len());
         self.script(what, Script::with_stdin(sh, stdin), time).await
     }
 
@@ -149,13 +149,13 @@ impl<T: Transport> Machine<T> {
         calls: &Calls,
         time: Duration,
     ) -> Result<Vec<u8>, HostError> {
-        self.script(what, Script::new(below(prefix, functions, calls)).repeatable(), time).await
+        self.script(what, Script::new(below(prefix, functions, calls, 0)).repeatable(), time).await
     }
 }
 
-/// Calls of functions of `change.sh`, and of others, in a prefix.
-fn below(prefix: &str, functions: &str, calls: &Calls) -> String {
-    format!("{CHANGE}{functions}cd {}\n{}", sh_quote(prefix), calls.text)
+/// Calls of functions of `change.sh`, and of others, in a prefix, with so many bytes of input.
+fn below(prefix: &str, functions: &str, calls: &Calls, sent: usize) -> String {
+    format!("{CHANGE}{functions}sent={sent}\ncd {}\n{}", sh_quote(prefix), calls.text)
 }
 
 /// Calls of shell functions, every word quoted.

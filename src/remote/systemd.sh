@@ -12,6 +12,7 @@ write_unit() {
     rm -f -- "$aside"
     # Never through a link that somebody has put there.
     (set -C && cat >"$aside")
+    whole "$aside"
     chmod 644 "$aside"
     if cmp -s -- "$aside" "$units/$1"; then
         rm -f -- "$aside"
@@ -35,6 +36,7 @@ take_unit() {
     if [ -f "conf/$1/$2/systemd.service" ]; then
         ! cmp -s -- "conf/$1/$2/systemd.service" "$units/$3" || return 0
         may_write_units
+        sent=$(($(wc -c <"conf/$1/$2/systemd.service")))
         write_unit "$3" <"conf/$1/$2/systemd.service"
     elif [ -d /run/systemd/system ] && is_root; then
         remove_unit "$3"

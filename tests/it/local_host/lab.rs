@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(crate) struct Lab {
     pub(crate) host: Arc<DesiredHost>,
     pub(super) machine: Machine<In>,
     bundles: Arc<Mutex<BTreeMap<Digest, PathBuf>>>,
+    /// How many bytes of its input a script gets.
+    pub(super) cut_at: Arc<AtomicUsize>,
 }
 
 impl Lab {
@@ -77,6 +80,7 @@ impl Lab {
             user: None,
             software: BTreeMap::new(),
             supervisor: Supervisor::Supervisord(Supervisord {
+                needs: Vec::new(),
                 control: Vec::new(),
                 version: Version::parse("4.3.0").expect("version"),
                 command: words.iter().map(|word| (*word).to_owned()).collect(),
@@ -99,8 +103,10 @@ impl Lab {
         let source = move |part: &Part| {
             known.lock().expect("lock").get(&part.bundle).cloned().ok_or_else(|| format!("{} is not cached", part.name))
         };
-        let machine = Machine::new(host.name.clone(), Arc::new(In(shell.to_owned())), Arc::new(source));
-        Self { folder, prefix, host: Arc::new(host), machine, bundles }
+        let way = In::shell(shell);
+        let cut_at = Arc::clone(&way.cut_at);
+        let machine = Machine::new(host.name.clone(), Arc::new(way), Arc::new(source));
+        Self { folder, prefix, host: Arc::new(host), machine, bundles, cut_at }
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The real host on this machine: files, processes and locks as an operator would find them.
 
+mod cut;
 mod journals;
 pub(crate) mod lab;
 mod processes;

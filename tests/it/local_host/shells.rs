@@ -10,20 +10,31 @@ use es_cluster::remote::{Endpoint, Limits, Local, Output, Put, Script, Session, 
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// This machine, with another shell than `/bin/sh`: the words that start it, or nothing for `/bin/sh`.
-pub(super) struct In(pub(super) String);
+pub(super) struct In {
+    pub(super) shell: String,
+    /// How many bytes of its input a script gets before whoever sends it is gone; all of them usually.
+    pub(super) cut_at: Arc<AtomicUsize>,
+}
 
 impl In {
+    pub(super) fn shell(shell: &str) -> Self {
+        Self { shell: shell.to_owned(), cut_at: Arc::new(AtomicUsize::new(usize::MAX)) }
+    }
+
     fn wrapped(&self, sh: &str) -> String {
-        if self.0.is_empty() { sh.to_owned() } else { format!("exec {} -c {}", self.0, sh_quote(sh)) }
+        if self.shell.is_empty() { sh.to_owned() } else { format!("exec {} -c {}", self.shell, sh_quote(sh)) }
     }
 }
 
 #[async_trait]
 impl Transport for In {
     async fn exec(&self, script: &Script, limits: Limits) -> Result<Output, TransportError> {
-        Local.exec(&Script { sh: self.wrapped(&script.sh), ..script.clone() }, limits).await
+        let mut script = Script { sh: self.wrapped(&script.sh), ..script.clone() };
+        script.stdin.truncate(self.cut_at.load(Ordering::Relaxed));
+        Local.exec(&script, limits).await
     }
 
     async fn session(&self, sh: &str) -> Result<Session, TransportError> {

@@ -77,6 +77,10 @@ impl Run<'_> {
                 let op = Op::Provide { host: self.desired_host(host)?, keep: keep.clone(), set: set.clone() };
                 self.on_host(step, subject, host, "provide", &op).await
             }
+            StepKind::Install { host, packages } => {
+                let op = Op::Install { host: self.desired_host(host)?, packages: packages.clone() };
+                self.on_host(step, subject, host, "install", &op).await
+            }
             StepKind::Retire { host } => {
                 let op = Op::Retire { host: self.desired_host(host)? };
                 self.on_host(step, subject, host, "retire", &op).await
@@ -211,6 +215,7 @@ impl Run<'_> {
             | StepKind::Fetch { host, .. }
             | StepKind::Assemble { host, .. }
             | StepKind::Supervise { host }
+            | StepKind::Install { host, .. }
             | StepKind::Provide { host, .. }
             | StepKind::Retire { host }
             | StepKind::Undo { host, .. }
@@ -272,6 +277,7 @@ fn subject(step: &Step) -> Option<Subject> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Install { host, .. }
         | StepKind::Provide { host, .. }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }

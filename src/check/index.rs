@@ -85,6 +85,7 @@ fn stages(step: &Step) -> bool {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Install { .. }
         | StepKind::Provide { .. } => true,
         StepKind::Barrier
         | StepKind::Retire { .. }

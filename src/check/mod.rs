@@ -73,6 +73,10 @@ pub enum Violation {
     UnlistedFile { step: String, host: HostName, path: String },
     #[error("`{step}` sets {name} to {value} on {host}, which nobody there needs and the file allows")]
     NotAllowed { step: String, host: HostName, name: String, value: u64 },
+    #[error(
+        "`{step}` installs {package} on {host}, which nobody there lacks and the file allows, or which the plan does not list"
+    )]
+    PackageNotAllowed { step: String, host: HostName, package: String },
     #[error("`{step}` works on {host}, and the plan does not say what it relies on there")]
     NoFingerprint { step: String, host: HostName },
     #[error("`{step}` is in no phase of the change that {service} needs")]
@@ -158,6 +162,7 @@ fn rolls(step: &Step) -> &[Roll] {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Install { .. }
         | StepKind::Provide { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier

@@ -1,5 +1,5 @@
 //! That everything that is written outside the prefix is in the list of what differs: units of instances, what starts at boot,
-//! and kernel settings, which somebody must need and the file allow.
+//! and kernel settings and packages, which somebody must need and the file allow.
 
 use super::{Reading, Violation, scope};
 use crate::desired::{DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
@@ -33,6 +33,15 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                 let path = reading.desired.hosts.get(host).map(DesiredHost::kernel_file).unwrap_or_default();
                 (!listed.contains(&(host, path.as_str()))).then(|| (host.clone(), path))
             }
+            StepKind::Install { host, packages } => {
+                let wrong = packages.iter().filter(|(package, programs)| !installs(reading, host, package, programs));
+                found.extend(wrong.map(|(package, _)| Violation::PackageNotAllowed {
+                    step: step.id.0.clone(),
+                    host: host.clone(),
+                    package: package.clone(),
+                }));
+                None
+            }
             _ => None,
         };
         let units = super::rolls(step).iter().filter_map(|roll| unit(reading, step, roll, &listed));
@@ -55,6 +64,28 @@ fn allowed(reading: &Reading<'_>, host: &HostName, name: &str, value: u64) -> bo
         _ => true,
     });
     named && enough
+}
+
+/// Whether a package is one that something on a host needs for each of these programs, that the file allows, and that the
+/// list of what differs names.
+fn installs(reading: &Reading<'_>, host: &HostName, package: &str, programs: &BTreeSet<String>) -> bool {
+    let here = reading.desired.instances.values().filter(|one| one.id.host == *host);
+    let own = reading.desired.hosts.get(host).map(DesiredHost::own_needs).unwrap_or_default();
+    let allowed: BTreeSet<&str> = here
+        .flat_map(|one| one.needs.iter())
+        .chain(own)
+        .filter(|need| need.allowed)
+        .filter_map(|need| match &need.kind {
+            NeedKind::Command { name, package: Some(of) } if of == package => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let listed = |change: &Change| match change {
+        Change::Packages { host: on, packages } => on == host && packages.get(package) == Some(programs),
+        _ => false,
+    };
+    let needed = !programs.is_empty() && programs.iter().all(|name| allowed.contains(name.as_str()));
+    needed && reading.plan.changes.iter().any(listed)
 }
 
 /// The file outside the prefix that a difference names.

@@ -72,6 +72,7 @@ fn host_of(step: &Step) -> Option<&HostName> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Install { host, .. }
         | StepKind::Provide { host, .. }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
@@ -98,6 +99,7 @@ fn service_of(step: &Step) -> Option<&ServiceName> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Install { .. }
         | StepKind::Provide { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier

@@ -13,14 +13,15 @@ pub(super) fn check(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module
         return;
     }
     let kinds = || modules.values().flat_map(|module| &module.host.needs).map(|need| &need.kind);
-    let settings: Vec<String> = kinds().filter(|kind| can_be_met(kind)).map(NeedKind::name).collect();
+    let settings: Vec<String> = kinds().filter(|kind| kind.can_be_allowed()).map(NeedKind::name).collect();
     for name in &cluster.allow {
         if settings.contains(&name.value) {
             continue;
         }
         if kinds().any(|kind| kind.name() == name.value) {
             let message = format!("`{}` is nothing that esapply can give a host", name.value);
-            let diag = Diag::at(Code::Unresolved, name.span, message).label("only kernel settings can be allowed");
+            let diag = Diag::at(Code::Unresolved, name.span, message)
+                .label("only kernel settings can be allowed, and programs of which the module names the package");
             cx.report(diag.help("see to it on the hosts themselves; the table of a plan says which lack it"));
             continue;
         }
@@ -28,21 +29,9 @@ pub(super) fn check(cluster: &Cluster, modules: &IndexMap<ModuleName, Arc<Module
         let known: Vec<&str> = settings.iter().map(String::as_str).collect();
         let diag = Diag::at(Code::Unresolved, name.span, message);
         cx.report(if known.is_empty() {
-            diag.label("nobody needs it").help("leave it out: no kernel setting is needed by what is declared")
+            diag.label("nobody needs it").help("leave it out: what is declared needs nothing that could be given")
         } else {
             suggest(diag, &name.value, &known, "nobody needs it")
         });
-    }
-}
-
-/// Whether a host can be given this by us.
-const fn can_be_met(kind: &NeedKind) -> bool {
-    match kind {
-        NeedKind::Sysctl { .. } => true,
-        NeedKind::OpenFiles(_)
-        | NeedKind::NoSwap
-        | NeedKind::NoHugePages
-        | NeedKind::Command(_)
-        | NeedKind::RawSockets => false,
     }
 }

@@ -206,12 +206,14 @@ impl Layer {
         let mut files = files::render(draft, watched, &mut self.files, &mut renderer);
         let (process, definition) = remembered(&mut self.process, watched, |_| {
             let process = process(cluster, draft, spec, &mut renderer)?;
+            let locks = spec.limits.memlock.is_some() && renderer.holds(spec.limits.memlock.as_ref())?;
             let (role, folders, user) = (&draft.id.role, &draft.common.folders, cluster.user.as_deref());
-            let script = files::fixed("launch", launch::script(role, folders, &process, &spec.limits, user), 0o755);
+            let script = launch::script(role, folders, &process, &spec.limits, locks, user);
+            let script = files::fixed("launch", script, 0o755);
             let kind = SupervisorKind::of_module(cluster.supervisor.as_str());
             let entry = match kind {
                 SupervisorKind::Supervisord => launch::entry(role, folders, &process),
-                SupervisorKind::Systemd => systemd::unit(role, folders, &process, &spec.limits),
+                SupervisorKind::Systemd => systemd::unit(role, folders, &process, &spec.limits, locks),
             };
             Some((Arc::new(process), [script, files::fixed(kind.entry(), entry, 0o644)]))
         })?;

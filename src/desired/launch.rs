@@ -26,12 +26,13 @@ pub(super) fn launch_log(role: &RoleId, folders: &Folders) -> String {
     format!("{}/run/{}.launch", folders.prefix, role)
 }
 
-/// The script `launch`.
+/// The script `launch`. `locks`: all memory may be locked.
 pub(super) fn script(
     role: &RoleId,
     folders: &Folders,
     process: &DesiredProcess,
     limits: &Limits,
+    locks: bool,
     user: Option<&str>,
 ) -> String {
     let mut text = format!(
@@ -49,6 +50,7 @@ pub(super) fn script(
     set("user", user.unwrap_or_default());
     set("nofile", &limits.nofile.map(|limit| limit.to_string()).unwrap_or_default());
     set("nproc", &limits.nproc.map(|limit| limit.to_string()).unwrap_or_default());
+    set("memlock", if locks { "unlimited" } else { "" });
     _ = writeln!(text, "service() {{\n    set --{}", words(&process.command));
     if !process.first_start.is_empty() {
         _ = writeln!(text, "    [ ! -e \"$first\" ] || set -- \"$@\"{}", words(&process.first_start));

@@ -58,6 +58,7 @@ if [ -n "$nproc" ]; then
     # Shells do not agree on the letter.
     if (ulimit -S -u) >/dev/null 2>&1; then raise -u "$nproc"; else raise -p "$nproc"; fi
 fi
+[ -z "$memlock" ] || ulimit -l "$memlock" 2>/dev/null || ulimit -S -l "$(ulimit -H -l)" || :
 
 generation=
 IFS= read -r generation <"$generation_file" || { say "$generation_file can't be read" && exit 1; }

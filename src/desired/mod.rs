@@ -157,6 +157,8 @@ pub struct Boot {
 pub struct Supervisord {
     /// The words that start it (it puts itself into the background), and their environment.
     pub command: Vec<String>,
+    /// What it needs of its host.
+    pub needs: Vec<Need>,
     /// The words that, with `start PROGRAM` after them, start a program; empty when its module has none.
     pub control: Vec<String>,
     /// Environment of [`Supervisord::command`] and [`Supervisord::control`].

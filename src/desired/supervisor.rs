@@ -5,7 +5,7 @@
 use super::draft::{Modules, prefix, remembered};
 use super::render::Renderer;
 use super::software::{self, Used};
-use super::{Supervisor, Supervisord, context, paths};
+use super::{Need, Supervisor, Supervisord, context, needs, paths};
 use crate::config::params_of;
 use crate::diag::{Code, Diag, Diagnostics, Span};
 use crate::expr::{Context, Memo, Shared, Watched};
@@ -47,12 +47,14 @@ struct Common<'a> {
     /// Its own software first.
     used: Vec<Used>,
     version: Version,
-    words: Memo<Words>,
+    words: Memo<Made>,
     config: Memo<String>,
 }
 
 /// The words that start it, those that control it, their environment, and the name of the configuration.
 type Words = (Vec<String>, Vec<String>, BTreeMap<String, String>, String);
+/// The same, and what it needs of its host.
+type Made = (Vec<String>, Vec<String>, BTreeMap<String, String>, String, Vec<Need>);
 
 impl<'a> Supervisors<'a> {
     pub(super) fn new(cluster: &'a Cluster, modules: &'a Modules, lock: &'a Lock) -> Self {
@@ -86,7 +88,7 @@ impl<'a> Supervisors<'a> {
         });
         let common = common.as_mut()?;
         let who = format!("{} on {}", module.name.value, host.name.value);
-        let supervisor = common.supervisor(host, &prefix, &who, found)?;
+        let supervisor = common.supervisor(cluster, host, &prefix, &who, found)?;
         Some((Supervisor::Supervisord(supervisor), &common.used))
     }
 }
@@ -131,7 +133,14 @@ impl<'a> Common<'a> {
         })
     }
 
-    fn supervisor(&mut self, host: &HostSpec, prefix: &str, who: &str, found: &mut Diagnostics) -> Option<Supervisord> {
+    fn supervisor(
+        &mut self,
+        cluster: &Cluster,
+        host: &HostSpec,
+        prefix: &str,
+        who: &str,
+        found: &mut Diagnostics,
+    ) -> Option<Supervisord> {
         let module = self.module;
         let watched = Watched::new([("host".to_owned(), Shared::new(&context::host(host, prefix)))]);
         let mut renderer = Renderer::new(&watched.over(&self.context), None, who.to_owned(), found);
@@ -141,8 +150,11 @@ impl<'a> Common<'a> {
             renderer.report(Diag::at(Code::Missing, module.name.span, message));
             return None;
         };
-        let made = remembered(&mut self.words, &watched, |_| words(process, file, &mut renderer));
-        let (command, control, env, name) = made?;
+        let made = remembered(&mut self.words, &watched, |_| {
+            let (command, control, env, name) = words(process, file, &mut renderer)?;
+            Some((command, control, env, name, needs::of_module(cluster, module, &mut renderer)?))
+        });
+        let (command, control, env, name, needs) = made?;
         let template = match &file.content {
             FileContent::Inline(template) => Some(template),
             FileContent::TemplateFile(name) => module.templates.get(name),
@@ -152,6 +164,7 @@ impl<'a> Common<'a> {
         Some(Supervisord {
             command,
             control,
+            needs,
             version: self.version.clone(),
             env,
             config_path: format!("{prefix}/conf/{}/{name}", module.name.value),

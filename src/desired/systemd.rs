@@ -14,7 +14,7 @@ const TRIES: u32 = 4;
 const GIVE_UP_WITHIN: u32 = 7;
 
 /// The unit of an instance. It is never enabled: `bin/boot` starts it, in the order of the services.
-pub(super) fn unit(role: &RoleId, folders: &Folders, process: &DesiredProcess, limits: &Limits) -> String {
+pub(super) fn unit(role: &RoleId, folders: &Folders, process: &DesiredProcess, limits: &Limits, locks: bool) -> String {
     let exit = 128 + number(&process.stop_signal);
     let mut text = format!("# {role}: written by es_cluster, edits by hand are drift.\n[Unit]\n");
     let mut line = |key: &str, value: &str| _ = writeln!(text, "{key}={}", value.replace('%', "%%"));
@@ -41,6 +41,9 @@ pub(super) fn unit(role: &RoleId, folders: &Folders, process: &DesiredProcess, l
         if let Some(limit) = limit {
             line(key, &limit.to_string());
         }
+    }
+    if locks {
+        line("LimitMEMLOCK", "infinity");
     }
     line("TasksMax", "infinity");
     line("UMask", "0022");

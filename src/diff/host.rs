@@ -1,7 +1,7 @@
 //! What differs at one host.
 
 use super::text::Texts;
-use super::{Change, FileDiff, SupervisorChange, instance, kernel};
+use super::{Change, FileDiff, SupervisorChange, instance, kernel, packages};
 use crate::desired::{Desired, DesiredHost, DesiredInstance, Part, Supervisor, UNIT_FOLDER};
 use crate::inventory::{HostObservation, Inventory, ProcessObservation, Seen, SoftwareObservation};
 use crate::model::{Digest, InstanceId, RoleId};
@@ -40,6 +40,7 @@ pub(super) fn compare(
     }
     left_behind(host, observed, changes);
     changes.extend(kernel::compare(host, instances, observed));
+    changes.extend(packages::compare(host, instances, observed));
     for wanted in instances {
         instance::compare(host, wanted, observed, inventory, texts, changes, diffs);
     }

@@ -3,6 +3,7 @@
 mod host;
 mod instance;
 mod kernel;
+mod packages;
 mod settled;
 #[cfg(test)]
 mod tests;
@@ -12,7 +13,7 @@ use crate::desired::{Acceptance, Desired};
 use crate::inventory::{Held, Inventory};
 use crate::model::{Digest, HostName, InstanceId, Name, OnChange, ServiceName, SupervisorKind, Version};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use text::Texts;
 
@@ -83,6 +84,8 @@ pub enum Change {
         keep: BTreeMap<String, u64>,
         set: BTreeMap<String, u64>,
     },
+    /// Packages of the host's system that are needed and allowed, and the programs that each is wanted for.
+    Packages { host: HostName, packages: BTreeMap<String, BTreeSet<String>> },
     /// The process runs and does not serve.
     NotReady { instance: InstanceId, says: String },
     /// An instance runs and can't be asked whether it serves.
@@ -191,6 +194,7 @@ impl Change {
             | Self::Supervisor { host, .. }
             | Self::Boot { host, .. }
             | Self::Kernel { host, .. }
+            | Self::Packages { host, .. }
             | Self::SoftwareMissing { host, .. }
             | Self::SoftwareDamaged { host, .. }
             | Self::UndoLeft { host, .. }
@@ -228,6 +232,7 @@ impl Change {
             | Self::Supervisor { .. }
             | Self::Boot { .. }
             | Self::Kernel { .. }
+            | Self::Packages { .. }
             | Self::SoftwareMissing { .. }
             | Self::SoftwareDamaged { .. }
             | Self::NotHealthy { .. }

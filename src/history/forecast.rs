@@ -144,6 +144,7 @@ fn parts(step: &Step) -> (Vec<Part<Kind>>, u32) {
         StepKind::Assemble { host, .. } => like(host.as_str(), "assemble"),
         StepKind::Render { instance, .. } => like(&instance.to_string(), "render"),
         StepKind::Supervise { host } => like(host.as_str(), "supervise"),
+        StepKind::Install { host, .. } => like(host.as_str(), "install"),
         StepKind::Provide { host, .. } => like(host.as_str(), "provide"),
         StepKind::Retire { host } => like(host.as_str(), "retire"),
         StepKind::Collect { host } => like(host.as_str(), "collect"),

@@ -34,6 +34,8 @@ pub enum Op {
     Supervise { host: Arc<DesiredHost> },
     /// Kernel settings: the file that keeps these for the next boot, or none; and these are set now.
     Provide { host: Arc<DesiredHost>, keep: BTreeMap<String, u64>, set: BTreeMap<String, u64> },
+    /// Installs packages by the host's own package manager; their programs are in the path afterwards.
+    Install { host: Arc<DesiredHost>, packages: BTreeMap<String, BTreeSet<String>> },
     /// Ends a supervisor of ours that is not declared any more, when nothing runs under it.
     Retire { host: Arc<DesiredHost> },
     /// Writes placed files, carries service-owned files over, renames `current`, and puts the generation's unit in place.
@@ -83,6 +85,7 @@ impl Op {
             | Self::Render { host, .. }
             | Self::Supervise { host }
             | Self::Provide { host, .. }
+            | Self::Install { host, .. }
             | Self::Retire { host }
             | Self::Switch { host, .. }
             | Self::Stop { host, .. }

@@ -21,6 +21,9 @@ pub struct HostFacts {
     /// Open files that the hard limit allows a process of ours; `u64::MAX` is without limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_files: Option<u64>,
+    /// Whether the hard limit allows a process of ours to lock all memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked_memory: Option<bool>,
     /// Whether there is swap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swap: Option<bool>,
@@ -30,6 +33,9 @@ pub struct HostFacts {
     /// Programs that are in the path, of those that were asked for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commands: BTreeMap<String, bool>,
+    /// Whether packages can be installed there, by a package manager that we know; asked where a program has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installs: Option<bool>,
     /// Whether raw sockets may be opened by who services run as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_sockets: Option<bool>,
@@ -69,21 +75,28 @@ fn finds(one: &DesiredInstance) -> String {
 /// What is asked of the machine, whether or not the prefix is there.
 pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> String {
     let mut kinds: BTreeSet<&NeedKind> = BTreeSet::new();
-    for one in instances {
-        kinds.extend(one.needs.iter().map(|need| &need.kind));
+    for needs in instances.iter().map(|one| &one.needs[..]).chain([host.own_needs()]) {
+        kinds.extend(needs.iter().map(|need| &need.kind));
     }
     let mut calls = format!("{NEED_FUNCTIONS}say '[needs]'\n");
     let mut call = |words: &[&str]| calls.push_str(&line(words));
     call(&["need_kept", &host.kernel_file()]);
     let kernel: BTreeSet<String> = kinds.iter().filter_map(|kind| kernel_path(kind)).collect();
     call(&[&["need_sysctl"], kernel.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat());
+    let commands: BTreeSet<&str> = kinds.iter().filter_map(|kind| command(kind)).collect();
+    for name in commands {
+        call(&["need_program", name]);
+    }
+    if kinds.iter().any(|kind| matches!(kind, NeedKind::Command { package: Some(_), .. })) {
+        call(&["need_installer"]);
+    }
     for kind in kinds {
         match kind {
-            NeedKind::Sysctl { .. } => {}
+            NeedKind::Sysctl { .. } | NeedKind::Command { .. } => {}
             NeedKind::OpenFiles(_) => call(&["need_openfiles"]),
+            NeedKind::LockedMemory => call(&["need_lockedmemory"]),
             NeedKind::NoSwap => call(&["need_swap"]),
             NeedKind::NoHugePages => call(&["need_hugepages"]),
-            NeedKind::Command(name) => call(&["need_program", name]),
             NeedKind::RawSockets => call(&["need_capabilities"]),
         }
     }
@@ -109,6 +122,14 @@ pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> S
 fn kernel_path(kind: &NeedKind) -> Option<String> {
     match kind {
         NeedKind::Sysctl { name, .. } => Some(format!("/proc/sys/{}", name.replace('.', "/"))),
+        _ => None,
+    }
+}
+
+/// The program that is asked for.
+fn command(kind: &NeedKind) -> Option<&str> {
+    match kind {
+        NeedKind::Command { name, .. } => Some(name),
         _ => None,
     }
 }
@@ -152,6 +173,8 @@ pub(super) fn facts(section: &Section<'_>) -> Result<(HostFacts, FoundIn), BadAn
             }
             "openfiles" if value == "unlimited" => facts.open_files = Some(u64::MAX),
             "openfiles" => facts.open_files = value.parse().ok(),
+            "lockedmemory" => facts.locked_memory = Some(value == "unlimited"),
+            "installer" => facts.installs = Some(value == "yes"),
             "swap" => facts.swap = Some(value == "on"),
             "hugepages" => facts.huge_pages = Some(value.contains("[always]")),
             "program" => _ = facts.commands.insert(name.to_owned(), rest == "yes"),

@@ -33,6 +33,11 @@ need_openfiles() {
     printf 'openfiles '
     ulimit -H -n 2>/dev/null || say unknown
 }
+need_lockedmemory() {
+    flush
+    printf 'lockedmemory '
+    ulimit -H -l 2>/dev/null || say unknown
+}
 need_swap() {
     value=off
     { while read -r key _; do case $key in Filename | '') ;; *) value=on ;; esac; done; } 2>/dev/null </proc/swaps && say "swap $value"
@@ -42,6 +47,13 @@ need_hugepages() {
     { IFS= read -r value || :; } 2>/dev/null </sys/kernel/mm/transparent_hugepage/enabled && say "hugepages $value"
 }
 need_program() { if command -v "$1" >/dev/null 2>&1; then say "program $1 yes"; else say "program $1 no"; fi; }
+# need_installer: whether `install_packages` of ours knows a package manager that is there
+need_installer() {
+    for name in apt-get dnf yum apk; do
+        if command -v "$name" >/dev/null 2>&1; then say 'installer yes' && return 0; fi
+    done
+    say 'installer no'
+}
 need_capabilities() {
     while read -r key value; do [ "$key" = CapEff: ] && say "capabilities $value" && break; done </proc/self/status
 }

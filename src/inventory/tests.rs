@@ -18,6 +18,7 @@ fn host() -> DesiredHost {
         software: BTreeMap::new(),
         supervisor: Supervisor::Supervisord(Supervisord {
             command: Vec::new(),
+            needs: Vec::new(),
             control: Vec::new(),
             version: Version::parse("4.3.0").expect("version"),
             env: BTreeMap::new(),

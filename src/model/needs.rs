@@ -38,12 +38,19 @@ pub enum NeedKind {
     },
     /// Open files of a process, as the hard limit allows.
     OpenFiles(u64),
+    /// Memory that a process may lock, as the hard limit allows: all of it.
+    LockedMemory,
     /// No swap.
     NoSwap,
     /// Transparent huge pages are not used for everything.
     NoHugePages,
     /// A program in the path.
-    Command(String),
+    Command {
+        /// Its name.
+        name: String,
+        /// The package of the host's system that has it, when the module knows one.
+        package: Option<String>,
+    },
     /// The right to open raw sockets.
     RawSockets,
 }
@@ -54,9 +61,10 @@ impl NeedKind {
         match self {
             Self::Sysctl { name, .. } => name.clone(),
             Self::OpenFiles(_) => "nofile".to_owned(),
+            Self::LockedMemory => "memlock".to_owned(),
             Self::NoSwap => "swap".to_owned(),
             Self::NoHugePages => "huge-pages".to_owned(),
-            Self::Command(name) => format!("command.{name}"),
+            Self::Command { name, .. } => format!("command.{name}"),
             Self::RawSockets => "raw-sockets".to_owned(),
         }
     }
@@ -67,10 +75,16 @@ impl NeedKind {
             Self::Sysctl { at_least: Some(least), .. } | Self::OpenFiles(least) => format!("at least {least}"),
             Self::Sysctl { at_most: Some(most), .. } => format!("at most {most}"),
             Self::Sysctl { .. } => "set".to_owned(),
+            Self::LockedMemory => "unlimited".to_owned(),
             Self::NoSwap => "off".to_owned(),
             Self::NoHugePages => "madvise or never".to_owned(),
-            Self::Command(_) => "there".to_owned(),
+            Self::Command { .. } => "it in the path".to_owned(),
             Self::RawSockets => "allowed".to_owned(),
         }
+    }
+
+    /// Whether `allow` of a cluster may name it: it can be given to a host by us.
+    pub const fn can_be_allowed(&self) -> bool {
+        matches!(self, Self::Sysctl { .. } | Self::Command { package: Some(_), .. })
     }
 }

@@ -1,6 +1,6 @@
 //! What runs, and what the kernel allows it.
 
-use super::Template;
+use super::{Expr, Template};
 use indexmap::IndexMap;
 use std::time::Duration;
 
@@ -38,6 +38,8 @@ pub struct Limits {
     pub nofile: Option<u64>,
     /// Processes and threads.
     pub nproc: Option<u64>,
+    /// Whether all memory may be locked, an expression.
+    pub memlock: Option<Expr>,
     /// Rights of root that it keeps as whoever it runs, in the kernel's words without `CAP_`: `net_raw`.
     pub capabilities: Vec<String>,
 }

@@ -204,6 +204,7 @@ fn works_on(kind: &StepKind) -> Vec<&HostName> {
         | StepKind::Fetch { host, .. }
         | StepKind::Assemble { host, .. }
         | StepKind::Supervise { host }
+        | StepKind::Install { host, .. }
         | StepKind::Provide { host, .. }
         | StepKind::Retire { host }
         | StepKind::Undo { host, .. }
@@ -230,6 +231,7 @@ fn concerns(kind: &StepKind) -> Vec<&ServiceName> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Install { .. }
         | StepKind::Provide { .. }
         | StepKind::Retire { .. }
         | StepKind::Barrier

@@ -62,6 +62,7 @@ fn lists(step: &mut Step) -> Vec<&mut Members> {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Install { .. }
         | StepKind::Provide { .. }
         | StepKind::Barrier
         | StepKind::Retire { .. }

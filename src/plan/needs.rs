@@ -2,10 +2,10 @@
 //! started is refused, for anything else it is worth a warning.
 
 use super::safety::Safety;
-use super::{PlanInput, Refusal, Step, facts};
+use super::{PlanInput, Refusal, Step, StepKind, facts};
 use crate::desired::{DesiredHost, DesiredInstance, Need};
 use crate::inventory::{HostObservation, ProcessObservation};
-use crate::model::{HostName, InstanceId, NeedKind, RoleId, Transport};
+use crate::model::{HostName, InstanceId, NeedKind, RoleId, SupervisorKind, Transport};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,16 +70,22 @@ pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
     for (host, instances) in input.desired.by_host() {
         let Some(seen) = facts::observed(input, host) else { continue };
         let Some(declared) = input.desired.hosts.get(host) else { continue };
-        for one in instances.into_iter().filter(|one| input.options.selects(&one.id, &one.service)) {
+        let selected: Vec<_> =
+            instances.into_iter().filter(|one| input.options.selects(&one.id, &one.service)).collect();
+        if selected.is_empty() {
+            continue;
+        }
+        for need in declared.own_needs() {
+            let (by, hosts) = rows.entry(told(need, declared, seen)).or_default();
+            by.extend(supervisor());
+            hosts.insert(host.clone());
+        }
+        if let Some(user) = &declared.user {
+            rows.entry(account(user, seen)).or_default().1.insert(host.clone());
+        }
+        for one in selected {
             for need in one.needs.iter() {
-                let (mut state, has) = judge_one(need, declared, seen);
-                let missing = matches!(state, NeedState::Fail | NeedState::Warn);
-                let settable = missing && seen.uid == 0 && matches!(need.kind, NeedKind::Sysctl { .. });
-                if settable && need.allowed {
-                    state = NeedState::Fixed;
-                }
-                let key = (state, need.kind.name(), need.kind.wants(), has, settable && !need.allowed);
-                let (by, hosts) = rows.entry(key).or_default();
+                let (by, hosts) = rows.entry(told(need, declared, seen)).or_default();
                 by.insert(one.id.role.clone());
                 hosts.insert(host.clone());
             }
@@ -101,6 +107,8 @@ pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
 
 /// The need that a port is free.
 const TAKEN: &str = Refusal::PORT_TAKEN;
+/// The need that the user is there that services run as.
+const USER: &str = "user";
 /// The need that everything has room.
 const DISK: &str = Refusal::DISK;
 
@@ -109,6 +117,42 @@ fn taken<'a>(one: &'a DesiredInstance, seen: &'a HostObservation) -> impl Iterat
     let found = seen.instances.get(one.id.role.as_str());
     let down = !found.is_some_and(|found| matches!(found.process, ProcessObservation::Running(_)));
     one.ports.values().copied().filter(move |port| down && one.adopts.is_none() && seen.facts.taken.contains(port))
+}
+
+/// A supervisor of ours, in the place of a role.
+fn supervisor() -> Option<RoleId> {
+    RoleId::new(SupervisorKind::Supervisord.word()).ok()
+}
+
+fn by_supervisor(row: &HostNeed) -> bool {
+    supervisor().is_some_and(|supervisor| row.by.contains(&supervisor))
+}
+
+fn starts_supervisor(step: &Step, row: &HostNeed) -> bool {
+    matches!(&step.kind, StepKind::Supervise { host } if row.hosts.contains(host))
+}
+
+/// What is told of one need.
+fn told(need: &Need, host: &DesiredHost, seen: &HostObservation) -> Told {
+    let (state, has) = judge_one(need, host, seen);
+    let missing = matches!(state, NeedState::Fail | NeedState::Warn);
+    let ours = match need.kind {
+        NeedKind::Command { .. } => seen.facts.installs == Some(true),
+        _ => true,
+    };
+    let given = missing && seen.uid == 0 && ours && need.kind.can_be_allowed();
+    let state = if given && need.allowed { NeedState::Fixed } else { state };
+    (state, need.kind.name(), need.kind.wants(), has, given && !need.allowed)
+}
+
+/// What is told of the user that services run as. Root makes it; who is not root runs them as itself.
+fn account(user: &str, seen: &HostObservation) -> Told {
+    let (state, has) = match (seen.uid, seen.user_exists) {
+        (0, true) => (NeedState::Pass, "there".to_owned()),
+        (0, false) => (NeedState::Fixed, "not there".to_owned()),
+        (uid, _) => (NeedState::Pass, format!("not used: we are user {uid}")),
+    };
+    (state, USER.to_owned(), user.to_owned(), has, false)
 }
 
 fn judge_one(need: &Need, host: &DesiredHost, seen: &HostObservation) -> (NeedState, String) {
@@ -134,9 +178,11 @@ fn judge_one(need: &Need, host: &DesiredHost, seen: &HostObservation) -> (NeedSt
             Some(u64::MAX) => (NeedState::Pass, "unlimited".to_owned()),
             Some(is) => (state(is >= *least), is.to_string()),
         },
+        NeedKind::LockedMemory if seen.uid == 0 => (NeedState::Pass, "root sets it".to_owned()),
+        NeedKind::LockedMemory => yes(facts.locked_memory, true, ["limited", "unlimited"]),
         NeedKind::NoSwap => yes(facts.swap, false, ["off", "on"]),
         NeedKind::NoHugePages => yes(facts.huge_pages, false, ["not always", "always"]),
-        NeedKind::Command(name) => yes(facts.commands.get(name).copied(), true, ["not there", "there"]),
+        NeedKind::Command { name, .. } => yes(facts.commands.get(name).copied(), true, ["not there", "there"]),
         // A service that becomes another user keeps no right of root's.
         NeedKind::RawSockets if host.user.is_some() => (missing, "services run as another user".to_owned()),
         NeedKind::RawSockets => yes(facts.raw_sockets, true, ["not allowed", "allowed"]),
@@ -189,6 +235,7 @@ pub(super) fn judge(table: &[HostNeed], steps: &[Step], safety: &mut Safety) {
         let message = format!("{}: {} is {}, and {whom} wants {}", hosts.join(", "), row.need, row.has, row.wants);
         let concerned = match row.need.as_str() {
             DISK => !steps.is_empty(),
+            _ if by_supervisor(row) && steps.iter().any(|step| starts_supervisor(step, row)) => true,
             _ => started.iter().any(|id| row.hosts.contains(&id.host) && row.by.contains(&id.role)),
         };
         match row.state {
@@ -205,8 +252,12 @@ fn help(row: &HostNeed) -> String {
         TAKEN => "look at who listens there (`ss -ltnp` as root) and end it, or declare another port".to_owned(),
         DISK => "make room, or put the prefix on a larger disk".to_owned(),
         "nofile" => "raise the hard limit of the user (limits.conf, or LimitNOFILE of its unit)".to_owned(),
+        "memlock" => "raise the hard limit of the user (limits.conf, or LimitMEMLOCK of its unit)".to_owned(),
         "swap" => "`swapoff -a`, and take it out of /etc/fstab".to_owned(),
         "raw-sockets" => "let it run as root: `user` of `cluster`, and how the host is reached".to_owned(),
+        _ if row.can_be_allowed && need.starts_with("command.") => {
+            format!("allow \"{need}\" in `cluster`, and its package is installed; or install it yourself")
+        }
         _ if need.starts_with("command.") => "install the package that has it".to_owned(),
         _ if row.can_be_allowed => format!("allow \"{need}\" in `cluster`, and it is set and kept; or set it yourself"),
         _ => format!("set it to {wants}: a file in /etc/sysctl.d keeps it after a boot, `sysctl -w` sets it now"),

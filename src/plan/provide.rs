@@ -1,21 +1,40 @@
-//! What hosts lack and may be given: after everything is staged, and before anything that needs it is started.
+//! What hosts lack and may be given. Packages come before anything else, since what is staged may need them: a supervisor
+//! is started with an interpreter. Kernel settings come after everything is staged, and before anything that needs them is
+//! started.
 
 use super::sequence::Draft;
 use super::{PlanInput, Reason, StepKind};
 use crate::diff::Change;
+use crate::model::HostName;
 
-/// One step for each host that something is asked for on.
-pub(super) fn steps(input: &PlanInput<'_>, changes: &[Change]) -> Vec<Draft> {
+/// Whether something may be given to a host in this run.
+fn may(input: &PlanInput<'_>, host: &HostName) -> bool {
     let options = input.options;
+    let mut here = input.desired.instances.values().filter(|one| one.id.host == *host);
+    let asked = options.only.is_empty() || here.any(|one| options.selects(&one.id, &one.service));
     // A restart or a reload as everything is does nothing else.
-    if options.asked.is_some() {
-        return Vec::new();
-    }
+    options.asked.is_none() && asked && !options.without.contains(host)
+}
+
+/// Packages: one step for each host that lacks any.
+pub(super) fn packages(input: &PlanInput<'_>, changes: &[Change]) -> Vec<Draft> {
+    let draft = |change: &Change| {
+        let Change::Packages { host, packages } = change else { return None };
+        if !may(input, host) {
+            return None;
+        }
+        let missing = packages.keys().map(|package| format!("package {package}")).collect();
+        let kind = StepKind::Install { host: host.clone(), packages: packages.clone() };
+        Some(Draft::new(format!("install {host}"), kind, vec![Reason::Missing(missing)]))
+    };
+    changes.iter().filter_map(draft).collect()
+}
+
+/// Kernel settings: one step for each host that something is asked for on.
+pub(super) fn kernel(input: &PlanInput<'_>, changes: &[Change]) -> Vec<Draft> {
     let draft = |change: &Change| {
         let Change::Kernel { host, keep, set, .. } = change else { return None };
-        let mut here = input.desired.instances.values().filter(|one| one.id.host == *host);
-        let asked = options.only.is_empty() || here.any(|one| options.selects(&one.id, &one.service));
-        if !asked || options.without.contains(host) {
+        if !may(input, host) {
             return None;
         }
         let named = |(name, value): (&String, &u64)| format!("{name}={value}");

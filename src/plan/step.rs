@@ -3,7 +3,7 @@
 use super::{Members, Reason};
 use crate::model::{Digest, HostName, InstanceId, Name, RoleId, ServiceName};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Identifies a step inside one plan, e.g. `roll kafka@node1`.
@@ -75,6 +75,8 @@ pub enum StepKind {
     Retire { host: HostName },
     /// Keeps kernel settings, which are needed and allowed, in a file for the next boot, and sets those that are missing now.
     Provide { host: HostName, keep: BTreeMap<String, u64>, set: BTreeMap<String, u64> },
+    /// Installs packages of the host's system, which are needed and allowed, and sees that their programs are there.
+    Install { host: HostName, packages: BTreeMap<String, BTreeSet<String>> },
     /// Does nothing: what comes after it comes after everything that it needs. One of them stands between two large groups
     /// of steps, so that not each step of the one has to name each of the other.
     Barrier,

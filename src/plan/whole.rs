@@ -43,8 +43,11 @@ impl Whole {
 
     /// The steps of all of them.
     pub(super) fn finish(self, input: &PlanInput<'_>, changes: &[Change], safety: &mut Safety) -> Vec<Step> {
-        let (mut sequence, mut written) = (self.staged, self.written);
-        sequence.group(provide::steps(input, changes));
+        let mut written = self.written;
+        let mut sequence = Sequence::default();
+        sequence.group(provide::packages(input, changes));
+        sequence.append(self.staged);
+        sequence.group(provide::kernel(input, changes));
         sequence.append(self.disturbing);
         let (retired, hosts) = staging::retired(input, changes, &self.moved);
         sequence.group(retired);

@@ -236,6 +236,7 @@ impl<T: Transport> Host for Machine<T> {
             Op::Render { host, instance } => self.render(host, instance).await,
             Op::Supervise { host } => self.supervise(host).await,
             Op::Provide { host, keep, set } => self.provide(host, keep, set).await,
+            Op::Install { packages, .. } => self.install(packages).await,
             Op::Retire { host } => self.retire(host).await,
             Op::Switch { host, instance, to } => self.switch(host, instance, *to).await,
             Op::Stop { host, instance, within } => self.stop(host, instance, *within).await,

@@ -10,6 +10,7 @@ mod leaving;
 mod local;
 mod lock;
 mod machine;
+mod packages;
 mod processes;
 mod rate;
 mod records;

@@ -157,6 +157,7 @@ fn is_staging(kind: &StepKind) -> bool {
         | StepKind::Assemble { .. }
         | StepKind::Render { .. }
         | StepKind::Supervise { .. }
+        | StepKind::Install { .. }
         | StepKind::Provide { .. }
         | StepKind::Barrier
         | StepKind::Collect { .. } => true,
@@ -175,6 +176,7 @@ fn is_staging(kind: &StepKind) -> bool {
 pub(super) fn staged(plan: &Plan) -> Vec<String> {
     let (mut prepare, mut supervise, mut boot, mut render) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut unpack: BTreeMap<&str, Vec<&HostName>> = BTreeMap::new();
+    let mut install: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
     let mut provide: BTreeMap<String, Vec<&HostName>> = BTreeMap::new();
     for step in &plan.steps {
         match &step.kind {
@@ -185,12 +187,17 @@ pub(super) fn staged(plan: &Plan) -> Vec<String> {
                 let named: Vec<String> = set.iter().map(|(name, value)| format!("{name}={value}")).collect();
                 provide.entry(named.join(", ")).or_default().push(host);
             }
+            StepKind::Install { host, packages } => {
+                let named: Vec<&str> = packages.keys().map(String::as_str).collect();
+                install.entry(named.join(", ")).or_default().push(host);
+            }
             StepKind::Assemble { host, folder } => unpack.entry(folder).or_default().push(host),
             StepKind::Render { instance, .. } => render.push(instance),
             _ => {}
         }
     }
     let mut lines = Vec::new();
+    lines.extend(install.into_iter().map(|(named, hosts)| format!("install {named} on {}", fold::hosts(hosts))));
     if !prepare.is_empty() {
         lines.push(format!("prepare {}", fold::hosts(prepare)));
     }

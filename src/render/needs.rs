@@ -50,8 +50,14 @@ fn table<'a>(rows: impl Iterator<Item = &'a HostNeed>, style: Style, within: usi
         let [first, second, third] = widths;
         let line = format!("  {word}  {need:<first$}  {wants:<second$}  {has:<third$}");
         // Where a line is too short for it, who it is about stands in the next one.
-        let long = 19 + first + second + third + hosts.chars().count() > within;
-        _ = if long { writeln!(text, "{}\n      {hosts}", line.trim_end()) } else { writeln!(text, "{line}  {hosts}") };
+        let columns = 15 + first + second + third;
+        _ = if columns > within {
+            writeln!(text, "  {}  {need}\n      {wants}, {has}\n      {hosts}", word.trim_end())
+        } else if columns + 4 + hosts.chars().count() > within {
+            writeln!(text, "{}\n      {hosts}", line.trim_end())
+        } else {
+            writeln!(text, "{line}  {hosts}")
+        };
     }
     text
 }

@@ -76,6 +76,10 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
         Change::Kernel { host, path, kept, keep, set } => {
             line('~', &kernel(&path.replace(host.as_str(), "*"), kept, keep, set))
         }
+        Change::Packages { packages, .. } => {
+            let named: Vec<String> = packages.keys().cloned().collect();
+            line('+', &format!("{}: {}", if named.len() == 1 { "package" } else { "packages" }, list(&named)))
+        }
         Change::SoftwareMissing { folder, bytes: 0, .. } => line('+', &format!("software {folder}")),
         Change::SoftwareMissing { folder, bytes, .. } => {
             line('+', &format!("software {folder}, {} to copy", words::bytes(*bytes)))
@@ -187,6 +191,7 @@ fn topic(change: &Change) -> Topic {
         | Change::Supervisor { .. }
         | Change::Boot { .. }
         | Change::Kernel { .. }
+        | Change::Packages { .. }
         | Change::Debris { .. }
         | Change::Unobserved { .. } => Topic::Host,
         Change::SoftwareMissing { .. } | Change::SoftwareDamaged { .. } | Change::Software { .. } => Topic::Software,

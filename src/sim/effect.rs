@@ -111,7 +111,7 @@ impl SimHost {
         let missing = || self.error(Failure::Unreachable, "no such host");
         let machine = world.hosts.get_mut(&self.name).ok_or_else(missing)?;
         let mut wrote: Vec<String> = Vec::new();
-        if !machine.prepared && !matches!(op, Op::Prepare { .. } | Op::Record { .. }) {
+        if !machine.prepared && !matches!(op, Op::Prepare { .. } | Op::Install { .. } | Op::Record { .. }) {
             return Err(self.error(Failure::Stop, "the host is not prepared"));
         }
         match op {
@@ -166,10 +166,10 @@ impl SimHost {
                 machine.boot = boot;
             }
             Op::Provide { host, keep, set } => {
-                machine.kept = Some(keep.clone()).filter(|keep| !keep.is_empty());
-                machine.kernel.extend(set.clone());
+                machine.provide(keep, set);
                 wrote.push(host.kernel_file());
             }
+            Op::Install { packages, .. } => wrote.extend(machine.install(packages)),
             Op::Retire { .. } => {
                 let own = machine.supervisor;
                 let under = |one: &&Instance| one.process.is_some_and(|process| Some(process.parent) == own);

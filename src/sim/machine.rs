@@ -29,6 +29,8 @@ pub struct Machine {
     pub boot: Option<(String, Digest, Digest)>,
     /// Kernel settings, and those that a file keeps for the next boot.
     pub kernel: BTreeMap<String, u64>,
+    /// Programs in the path.
+    pub commands: BTreeMap<String, bool>,
     /// See `kernel`.
     pub kept: Option<BTreeMap<String, u64>>,
     /// How many times it was booted again.
@@ -43,6 +45,20 @@ pub struct Machine {
     pub history: BTreeMap<String, Vec<String>>,
     /// Who holds the lock, with a number that tells two claims apart.
     pub lock: Option<(u64, Claim)>,
+}
+
+impl Machine {
+    /// Keeps these kernel settings for the next boot, and sets those.
+    pub(super) fn provide(&mut self, keep: &BTreeMap<String, u64>, set: &BTreeMap<String, u64>) {
+        self.kept = Some(keep.clone()).filter(|keep| !keep.is_empty());
+        self.kernel.extend(set.clone());
+    }
+
+    /// Installs packages; what was written.
+    pub(super) fn install(&mut self, packages: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+        self.commands.extend(packages.values().flatten().map(|name| (name.clone(), true)));
+        packages.keys().map(|package| format!("package {package}")).collect()
+    }
 }
 
 /// An instance.

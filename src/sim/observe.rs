@@ -34,7 +34,13 @@ pub(super) fn observe(machine: &Machine, wanted: &Wanted) -> HostObservation {
             version: None,
         },
         init: init(machine),
-        facts: HostFacts { sysctl: machine.kernel.clone(), kept: machine.kept.clone(), ..HostFacts::default() },
+        facts: HostFacts {
+            sysctl: machine.kernel.clone(),
+            kept: machine.kept.clone(),
+            commands: machine.commands.clone(),
+            installs: Some(true),
+            ..HostFacts::default()
+        },
         undo: machine.undo.clone(),
         kept: machine.left_data.clone(),
         debris: machine.debris.iter().cloned().collect(),

@@ -28,6 +28,7 @@ mod graph;
 mod history;
 mod hostile;
 mod import;
+mod installs;
 mod layout;
 mod leaving;
 mod local_host;

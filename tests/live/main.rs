@@ -22,6 +22,7 @@ mod effects;
 mod faults;
 mod hostile;
 mod import;
+mod installs;
 mod journals;
 mod kernel;
 mod lab;

@@ -34,8 +34,14 @@ static SUPERVISOR: Spec = Spec::word("supervisor", "The module that supervises p
         "Whether a host that boots starts its instances.",
     )]]);
 
-static ALLOW: Spec = Spec::word("allow", "What hosts lack and may be given. Nothing else of a host is ever set.")
-    .args(&[Field::several("NEED", String::WHAT, "A kernel setting that a module needs, as plans name it.")]);
+static ALLOW: Spec =
+    Spec::word("allow", "What hosts lack and may be given. Nothing else of a host is ever set.").args(&[
+        Field::several(
+            "NEED",
+            String::WHAT,
+            "What a module needs, as plans name it: a kernel setting, or `command.NAME` of which it names the package.",
+        ),
+    ]);
 
 static SSH: Spec = Spec::word(
     "ssh",

@@ -218,6 +218,7 @@ static PROCESS: Spec = Spec::word("process", "What runs. Without it the software
     &Spec::word("limits", "What the kernel allows it.").props(&[&[
         Field::or("nofile", u64::WHAT, "the host's", "Open files."),
         Field::or("nproc", u64::WHAT, "the host's", "Processes."),
+        Field::or("memlock", EXPR, "the host's", "Where it holds, all memory may be locked."),
     ]]),
     &Spec::word(
         "capabilities",

@@ -30,6 +30,7 @@ pub(super) static HOST: Spec = Spec::word("host", "What an instance needs of its
     )
     .props(&[&[Field::need("at-least", u64::WHAT, "How many.")], &NEED])
     .many(),
+    &Spec::word("locked-memory", "All memory may be locked, as the hard limit allows.").props(&[&NEED]),
     &Spec::word("swap", "Whether memory may be swapped out.")
         .args(&[Field::need("WHAT", "`off`", "None.")])
         .props(&[&NEED]),
@@ -38,7 +39,15 @@ pub(super) static HOST: Spec = Spec::word("host", "What an instance needs of its
         .props(&[&NEED]),
     &Spec::word("command", "A program in the path of the host.")
         .args(&[Field::need("NAME", String::WHAT, "Its name.")])
-        .props(&[&NEED])
+        .props(&[
+            &[Field::or(
+                "package",
+                String::WHAT,
+                "none",
+                "The package that has it, which a cluster may `allow` to be installed.",
+            )],
+            &NEED,
+        ])
         .many(),
     &Spec::word("raw-sockets", "The right to open raw sockets.").props(&[&NEED]),
 ]);

@@ -4,7 +4,7 @@ use super::super::cluster::choice;
 use super::super::reader::Node;
 use super::one_text;
 use super::scope::Scope;
-use crate::diag::{Code, Diag};
+use crate::diag::{Code, Diag, Spanned};
 use crate::model::{HostNeed, HostNeeds, NeedKind, is_name};
 
 pub(super) fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
@@ -26,6 +26,9 @@ pub(super) fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
         let kind = child.need_prop::<u64>("at-least").map(|least| NeedKind::OpenFiles(least.value));
         add(&child, kind);
     }
+    if let Some(child) = body.one("locked-memory") {
+        add(&child, Some(NeedKind::LockedMemory));
+    }
     if let Some(child) = body.one("swap") {
         let kind = choice(&child, &[("off", ())]).map(|()| NeedKind::NoSwap);
         add(&child, kind);
@@ -35,7 +38,7 @@ pub(super) fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
         add(&child, kind);
     }
     for child in body.many("command") {
-        let kind = named(&child, "the name of a program").map(NeedKind::Command);
+        let kind = command(&child);
         add(&child, kind);
     }
     if let Some(child) = body.one("raw-sockets") {
@@ -46,9 +49,21 @@ pub(super) fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
     HostNeeds { memory: expr(memory), free_disk: expr(free), needs }
 }
 
-/// A name that may stand in a path and in a waiver.
-fn named(child: &Node<'_>, what: &str) -> Option<String> {
-    let name = child.arg::<String>(0, what)?;
+fn command(child: &Node<'_>) -> Option<NeedKind> {
+    let name =
+        child.arg::<String>(0, "the name of a program").and_then(|name| named(child, name, "the name of a program"));
+    let package = child.prop::<String>("package").map(|name| named(child, name, "the name of a package"));
+    // What is wrong was reported.
+    let package = match package {
+        Some(None) => return None,
+        Some(known) => known,
+        None => None,
+    };
+    Some(NeedKind::Command { name: name?, package })
+}
+
+/// A name that may stand in a path, in a waiver, and as a word of a package manager.
+fn named(child: &Node<'_>, name: Spanned<String>, what: &str) -> Option<String> {
     if is_name(&name.value) && !name.value.contains("..") {
         return Some(name.value);
     }
@@ -58,7 +73,8 @@ fn named(child: &Node<'_>, what: &str) -> Option<String> {
 }
 
 fn sysctl(child: &Node<'_>) -> Option<NeedKind> {
-    let name = named(child, "the name of a kernel setting");
+    let what = "the name of a kernel setting";
+    let name = child.arg::<String>(0, what).and_then(|name| named(child, name, what));
     let at_least = child.prop::<u64>("at-least").map(|value| value.value);
     let at_most = child.prop::<u64>("at-most").map(|value| value.value);
     if at_least.is_none() && at_most.is_none() {

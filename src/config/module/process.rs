@@ -157,6 +157,7 @@ pub(super) fn process(node: &Node<'_>, scope: &Scope<'_>) -> Option<Process> {
     if let Some(child) = body.one("limits") {
         limits.nofile = child.prop::<u64>("nofile").map(|limit| limit.value);
         limits.nproc = child.prop::<u64>("nproc").map(|limit| limit.value);
+        limits.memlock = child.prop::<String>("memlock").map(|text| scope.expr(text, &[]));
         child.finish();
     }
     if let Some(child) = body.one("capabilities") {

@@ -13,6 +13,7 @@ struct Sandbox {
     prefix: PathBuf,
     process: DesiredProcess,
     limits: Limits,
+    locks: bool,
     user: Option<&'static str>,
 }
 
@@ -37,7 +38,7 @@ impl Sandbox {
             reload_command: Vec::new(),
             logs: Vec::new(),
         };
-        Self { prefix, process, limits: Limits::default(), user: None }
+        Self { prefix, process, limits: Limits::default(), locks: false, user: None }
     }
 
     fn start(&self) -> Child {
@@ -47,7 +48,7 @@ impl Sandbox {
     fn start_with(&self, stdin: Stdio) -> Child {
         let role = RoleId::new("store").expect("name");
         let folders = Folders::of(&self.prefix.display().to_string(), &role);
-        let script = launch::script(&role, &folders, &self.process, &self.limits, self.user);
+        let script = launch::script(&role, &folders, &self.process, &self.limits, self.locks, self.user);
         fs::write(self.prefix.join("conf/store/current/launch"), script).expect("file");
         let mut command = Command::new("/bin/sh");
         command.arg(self.prefix.join("conf/store/current/launch")).env("LEAKED", "from outside");
@@ -189,6 +190,22 @@ fn limits_are_raised_as_far_as_allowed() {
     let console = sandbox.console();
     let limits: Vec<&str> = console.lines().collect();
     assert_eq!(limits[0], limits[1], "soft is hard");
+}
+
+#[test]
+fn memory_may_be_locked_as_far_as_allowed() {
+    let mut sandbox = Sandbox::new("memlock", &["/bin/sh", "-c", "ulimit -S -l; ulimit -H -l"]);
+    let limits = |sandbox: &Sandbox| {
+        assert_eq!(sandbox.run(), (0, String::new()));
+        let console = sandbox.console();
+        console.lines().rev().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = limits(&sandbox);
+    sandbox.locks = true;
+    let raised = limits(&sandbox);
+    assert_eq!(raised[0], raised[1], "soft is hard");
+    // Only who has the right to raises the hard one.
+    assert!(raised[0] == "unlimited" || raised[0] == before[0], "{before:?} {raised:?}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub(crate) fn desired_host(at: &str) -> DesiredHost {
         software: BTreeMap::new(),
         supervisor: Supervisor::Supervisord(Supervisord {
             command: vec!["supervise".to_owned()],
+            needs: Vec::new(),
             control: Vec::new(),
             version: Version::parse("4.2").expect("version"),
             env: BTreeMap::new(),

@@ -155,6 +155,7 @@ fn desired_host(name: HostName, spec: &Spec) -> DesiredHost {
         } else {
             Supervisor::Supervisord(Supervisord {
                 command: vec!["supervise".to_owned()],
+                needs: Vec::new(),
                 control: Vec::new(),
                 version: Version::parse("4.2").expect("version"),
                 env: BTreeMap::new(),

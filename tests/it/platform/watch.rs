@@ -186,9 +186,12 @@ impl Watch<'_> {
                     Change::Boot { host: on, path: at, .. } | Change::Kernel { host: on, path: at, .. } => {
                         on == host && at == *path
                     }
+                    Change::Packages { host: on, packages } => {
+                        on == host && path.strip_prefix("package ").is_some_and(|name| packages.contains_key(name))
+                    }
                     _ => false,
                 };
-                let outside = ["/etc/systemd/system/", "/etc/sysctl.d/"];
+                let outside = ["/etc/systemd/system/", "/etc/sysctl.d/", "package "];
                 outside.iter().any(|folder| path.starts_with(folder)) && applied.plan.changes.iter().any(names)
             };
             for path in paths.iter().filter(|path| !listed(path)) {

@@ -22,6 +22,9 @@ static MODULES: LazyLock<Vec<Arc<Module>>> = LazyLock::new(|| {
     names.iter().map(|name| load(name).expect(name)).collect()
 });
 
+/// The supervisor of our own: on every host, and no role.
+const SUPERVISOR: &str = "supervisord";
+
 /// The shipped modules by name.
 pub(super) fn modules() -> Vec<Arc<Module>> {
     MODULES.clone()
@@ -37,10 +40,13 @@ pub(super) fn rules(modules: &[Arc<Module>]) -> Vec<(String, Option<Case>)> {
         compat(module, &mut found);
         keys(module, &mut found);
         plugins(module, &mut found);
-        if module.process.is_some() && !matches!(module.name.as_str(), "supervisord" | "systemd") {
+        if module.process.is_some() && !matches!(module.name.as_str(), SUPERVISOR | "systemd") {
             running(module, &mut found);
         } else {
             unjudged(module, &mut found);
+        }
+        if module.name.as_str() == SUPERVISOR {
+            needs(module, &mut found);
         }
     }
     found
@@ -60,7 +66,9 @@ fn unjudged(module: &Module, found: &mut Found) {
     let asked = module.safe_to_stop.iter().chain(module.drain.iter().flat_map(|drain| &drain.rules));
     let asked = asked.chain(phases.flat_map(|phase| &phase.before)).map(|rule| format!("{name}.{}", rule.name));
     let steps = module.upgrade.steps.iter().map(|step| format!("{name}.{}", step.name));
-    let needs = module.host.needs.iter().map(|need| format!("{name} needs {}", need.kind.name()));
+    // Those of a supervisor are judged where it is to be started.
+    let needs = module.host.needs.iter().filter(|_| module.process.is_none());
+    let needs = needs.map(|need| format!("{name} needs {}", need.kind.name()));
     let others = [
         (module.host.free_disk.is_some(), "free-disk"),
         (module.quorum.is_some(), "quorum"),
@@ -292,10 +300,21 @@ fn needs(module: &Arc<Module>, found: &mut Found) {
     for (word, kind, wish) in host.chain(limit) {
         let role = module.name.as_str().to_owned();
         let by = (role.clone(), kind.wants());
-        let case = Case::new(format!("{role} {word} {}", kind.name()), kind.name()).when(move |_, inventory| {
-            restart_pending(inventory, &role, "node1");
+        let case = Case::new(format!("{role} {word} {}", kind.name()), kind.name());
+        let case = match kind {
+            NeedKind::LockedMemory => case.declaring(&Platform::default().role(&role, "memory-lock #true;")),
+            _ => case,
+        };
+        let supervises = role == SUPERVISOR;
+        let case = case.when(move |_, inventory| {
+            if !supervises {
+                restart_pending(inventory, &role, "node1");
+            }
             let host = at(inventory, "node1");
             (host.uid, host.facts) = (1000, less(&kind));
+            if supervises {
+                host.supervisor.pid = None;
+            }
         });
         add(found, Case { says: if wish { Says::Wish } else { Says::No }, by: Some(by), ..case });
     }
@@ -323,7 +342,8 @@ fn less(kind: &NeedKind) -> HostFacts {
         NeedKind::OpenFiles(least) => facts.open_files = Some(least.saturating_sub(1)),
         NeedKind::NoSwap => facts.swap = Some(true),
         NeedKind::NoHugePages => facts.huge_pages = Some(true),
-        NeedKind::Command(name) => facts.commands = [(name.clone(), false)].into(),
+        NeedKind::Command { name, .. } => facts.commands = [(name.clone(), false)].into(),
+        NeedKind::LockedMemory => facts.locked_memory = Some(false),
         NeedKind::RawSockets => facts.raw_sockets = Some(false),
     }
     facts

@@ -172,13 +172,14 @@ fn judge_one(need: &Need, host: &DesiredHost, seen: &HostObservation) -> (NeedSt
                 (state(holds), is.to_string())
             }
         },
-        NeedKind::OpenFiles(_) if seen.uid == 0 => (NeedState::Pass, "root sets it".to_owned()),
+        NeedKind::OpenFiles(_) | NeedKind::LockedMemory if seen.uid == 0 => {
+            (NeedState::Pass, "root sets it".to_owned())
+        }
         NeedKind::OpenFiles(least) => match facts.open_files {
             None => unknown(),
             Some(u64::MAX) => (NeedState::Pass, "unlimited".to_owned()),
             Some(is) => (state(is >= *least), is.to_string()),
         },
-        NeedKind::LockedMemory if seen.uid == 0 => (NeedState::Pass, "root sets it".to_owned()),
         NeedKind::LockedMemory => yes(facts.locked_memory, true, ["limited", "unlimited"]),
         NeedKind::NoSwap => yes(facts.swap, false, ["off", "on"]),
         NeedKind::NoHugePages => yes(facts.huge_pages, false, ["not always", "always"]),

@@ -77,6 +77,8 @@ pub enum Violation {
         "`{step}` installs {package} on {host}, which nobody there lacks and the file allows, or which the plan does not list"
     )]
     PackageNotAllowed { step: String, host: HostName, package: String },
+    #[error("`{step}` may come after something was started on {host} that it is for")]
+    InstallsTooLate { step: String, host: HostName },
     #[error("`{step}` works on {host}, and the plan does not say what it relies on there")]
     NoFingerprint { step: String, host: HostName },
     #[error("`{step}` is in no phase of the change that {service} needs")]

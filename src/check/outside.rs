@@ -4,6 +4,7 @@
 use super::{Reading, Violation, scope};
 use crate::desired::{DesiredHost, DesiredInstance, Place, UNIT_FOLDER};
 use crate::diff::Change;
+use crate::inventory::HostObservation;
 use crate::model::{Digest, HostName, NeedKind, SupervisorKind};
 use crate::plan::{Action, Roll, Step, StepKind};
 use std::collections::BTreeSet;
@@ -19,7 +20,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
         .chain(reading.plan.later.iter().flat_map(|later| &later.changes))
         .filter_map(file)
         .collect();
-    for step in &reading.plan.steps {
+    for (number, step) in reading.plan.steps.iter().enumerate() {
         let boot = match &step.kind {
             StepKind::Supervise { host } => boot(reading, host, &listed),
             StepKind::Provide { host, keep, set } => {
@@ -40,6 +41,7 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
                     host: host.clone(),
                     package: package.clone(),
                 }));
+                found.extend(too_late(reading, number, step, host));
                 None
             }
             _ => None,
@@ -69,6 +71,10 @@ fn allowed(reading: &Reading<'_>, host: &HostName, name: &str, value: u64) -> bo
 /// Whether a package is one that something on a host needs for each of these programs, that the file allows, and that the
 /// list of what differs names.
 fn installs(reading: &Reading<'_>, host: &HostName, package: &str, programs: &BTreeSet<String>) -> bool {
+    let lacks = |seen: &HostObservation| {
+        let lacks = |name: &String| seen.facts.commands.get(name) == Some(&false);
+        seen.uid == 0 && seen.facts.installs == Some(true) && programs.iter().all(lacks)
+    };
     let here = reading.desired.instances.values().filter(|one| one.id.host == *host);
     let own = reading.desired.hosts.get(host).map(DesiredHost::own_needs).unwrap_or_default();
     let allowed: BTreeSet<&str> = here
@@ -81,11 +87,27 @@ fn installs(reading: &Reading<'_>, host: &HostName, package: &str, programs: &BT
         })
         .collect();
     let listed = |change: &Change| match change {
-        Change::Packages { host: on, packages } => on == host && packages.get(package) == Some(programs),
+        Change::Packages { host: on, packages } => {
+            on == host && packages.get(package).is_some_and(|listed| programs.is_subset(listed))
+        }
         _ => false,
     };
     let needed = !programs.is_empty() && programs.iter().all(|name| allowed.contains(name.as_str()));
-    needed && reading.plan.changes.iter().any(listed)
+    needed && scope::observed(reading, host).is_some_and(lacks) && reading.plan.changes.iter().any(listed)
+}
+
+/// That packages are there before a supervisor or anything else is started on their host.
+fn too_late(reading: &Reading<'_>, number: usize, step: &Step, host: &HostName) -> Option<Violation> {
+    let starts = |roll: &Roll| {
+        roll.instance.host == *host && roll.actions.iter().any(|action| matches!(action, Action::Start { .. }))
+    };
+    let needs = |other: &Step| match &other.kind {
+        StepKind::Supervise { host: on } => on == host,
+        _ => super::rolls(other).iter().any(starts),
+    };
+    let mut after = reading.plan.steps.iter().enumerate().filter(|(_, other)| needs(other));
+    let late = after.any(|(other, _)| !reading.order.is_before(number, other));
+    late.then(|| Violation::InstallsTooLate { step: step.id.0.clone(), host: host.clone() })
 }
 
 /// The file outside the prefix that a difference names.

@@ -3,7 +3,7 @@
 mod host;
 mod instance;
 mod kernel;
-mod packages;
+pub(crate) mod packages;
 mod settled;
 #[cfg(test)]
 mod tests;

@@ -83,7 +83,7 @@ pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> S
     call(&["need_kept", &host.kernel_file()]);
     let kernel: BTreeSet<String> = kinds.iter().filter_map(|kind| kernel_path(kind)).collect();
     call(&[&["need_sysctl"], kernel.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat());
-    let commands: BTreeSet<&str> = kinds.iter().filter_map(|kind| command(kind)).collect();
+    let commands: BTreeSet<&str> = kinds.iter().filter_map(|kind| kind.program()).collect();
     for name in commands {
         call(&["need_program", name]);
     }
@@ -122,14 +122,6 @@ pub(super) fn calls(host: &DesiredHost, instances: &[Arc<DesiredInstance>]) -> S
 fn kernel_path(kind: &NeedKind) -> Option<String> {
     match kind {
         NeedKind::Sysctl { name, .. } => Some(format!("/proc/sys/{}", name.replace('.', "/"))),
-        _ => None,
-    }
-}
-
-/// The program that is asked for.
-fn command(kind: &NeedKind) -> Option<&str> {
-    match kind {
-        NeedKind::Command { name, .. } => Some(name),
         _ => None,
     }
 }
@@ -173,7 +165,8 @@ pub(super) fn facts(section: &Section<'_>) -> Result<(HostFacts, FoundIn), BadAn
             }
             "openfiles" if value == "unlimited" => facts.open_files = Some(u64::MAX),
             "openfiles" => facts.open_files = value.parse().ok(),
-            "lockedmemory" => facts.locked_memory = Some(value == "unlimited"),
+            "lockedmemory" if value == "unlimited" => facts.locked_memory = Some(true),
+            "lockedmemory" => facts.locked_memory = value.parse::<u64>().ok().map(|_| false),
             "installer" => facts.installs = Some(value == "yes"),
             "swap" => facts.swap = Some(value == "on"),
             "hugepages" => facts.huge_pages = Some(value.contains("[always]")),

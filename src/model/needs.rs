@@ -83,6 +83,14 @@ impl NeedKind {
         }
     }
 
+    /// The program that is needed.
+    pub fn program(&self) -> Option<&str> {
+        match self {
+            Self::Command { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether `allow` of a cluster may name it: it can be given to a host by us.
     pub const fn can_be_allowed(&self) -> bool {
         matches!(self, Self::Sysctl { .. } | Self::Command { package: Some(_), .. })

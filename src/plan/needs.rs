@@ -2,8 +2,9 @@
 //! started is refused, for anything else it is worth a warning.
 
 use super::safety::Safety;
-use super::{PlanInput, Refusal, Step, StepKind, facts};
+use super::{PlanInput, Refusal, Step, StepKind, facts, provide};
 use crate::desired::{DesiredHost, DesiredInstance, Need};
+use crate::diff::packages;
 use crate::inventory::{HostObservation, ProcessObservation};
 use crate::model::{HostName, InstanceId, NeedKind, RoleId, SupervisorKind, Transport};
 use serde::{Deserialize, Serialize};
@@ -70,13 +71,14 @@ pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
     for (host, instances) in input.desired.by_host() {
         let Some(seen) = facts::observed(input, host) else { continue };
         let Some(declared) = input.desired.hosts.get(host) else { continue };
+        let on = On::new(input, declared, seen, &instances);
         let selected: Vec<_> =
             instances.into_iter().filter(|one| input.options.selects(&one.id, &one.service)).collect();
         if selected.is_empty() {
             continue;
         }
         for need in declared.own_needs() {
-            let (by, hosts) = rows.entry(told(need, declared, seen)).or_default();
+            let (by, hosts) = rows.entry(on.told(need)).or_default();
             by.extend(supervisor());
             hosts.insert(host.clone());
         }
@@ -85,7 +87,7 @@ pub fn needs(input: &PlanInput<'_>) -> Vec<HostNeed> {
         }
         for one in selected {
             for need in one.needs.iter() {
-                let (by, hosts) = rows.entry(told(need, declared, seen)).or_default();
+                let (by, hosts) = rows.entry(on.told(need)).or_default();
                 by.insert(one.id.role.clone());
                 hosts.insert(host.clone());
             }
@@ -132,17 +134,42 @@ fn starts_supervisor(step: &Step, row: &HostNeed) -> bool {
     matches!(&step.kind, StepKind::Supervise { host } if row.hosts.contains(host))
 }
 
-/// What is told of one need.
-fn told(need: &Need, host: &DesiredHost, seen: &HostObservation) -> Told {
-    let (state, has) = judge_one(need, host, seen);
-    let missing = matches!(state, NeedState::Fail | NeedState::Warn);
-    let ours = match need.kind {
-        NeedKind::Command { .. } => seen.facts.installs == Some(true),
-        _ => true,
-    };
-    let given = missing && seen.uid == 0 && ours && need.kind.can_be_allowed();
-    let state = if given && need.allowed { NeedState::Fixed } else { state };
-    (state, need.kind.name(), need.kind.wants(), has, given && !need.allowed)
+/// A host, and what may be given to it.
+struct On<'a> {
+    host: &'a DesiredHost,
+    seen: &'a HostObservation,
+    /// Something is given to it in this run, when the file allows it.
+    gives: bool,
+    /// Programs that are allowed to be installed: whoever else needs one of them has it then, too.
+    programs: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> On<'a> {
+    fn new(
+        input: &PlanInput<'_>,
+        host: &'a DesiredHost,
+        seen: &'a HostObservation,
+        instances: &[&'a DesiredInstance],
+    ) -> Self {
+        let needs = instances.iter().flat_map(|one| one.needs.iter()).chain(host.own_needs());
+        Self { host, seen, gives: provide::may(input, &host.name), programs: packages::given(needs) }
+    }
+
+    /// What is told of one need.
+    fn told(&self, need: &Need) -> Told {
+        let (state, has) = judge_one(need, self.host, self.seen);
+        let missing = matches!(state, NeedState::Fail | NeedState::Warn) && self.seen.uid == 0;
+        let (known, allowed) = match &need.kind {
+            NeedKind::Command { name, .. } => {
+                let allowed = self.programs.contains_key(name.as_str());
+                (self.seen.facts.installs == Some(true) && (allowed || need.kind.can_be_allowed()), allowed)
+            }
+            kind => (kind.can_be_allowed(), need.allowed),
+        };
+        let can = missing && known;
+        let state = if can && allowed && self.gives { NeedState::Fixed } else { state };
+        (state, need.kind.name(), need.kind.wants(), has, can && !allowed)
+    }
 }
 
 /// What is told of the user that services run as. Root makes it; who is not root runs them as itself.

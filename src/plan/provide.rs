@@ -4,11 +4,13 @@
 
 use super::sequence::Draft;
 use super::{PlanInput, Reason, StepKind};
+use crate::desired::DesiredHost;
 use crate::diff::Change;
 use crate::model::HostName;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether something may be given to a host in this run.
-fn may(input: &PlanInput<'_>, host: &HostName) -> bool {
+pub(super) fn may(input: &PlanInput<'_>, host: &HostName) -> bool {
     let options = input.options;
     let mut here = input.desired.instances.values().filter(|one| one.id.host == *host);
     let asked = options.only.is_empty() || here.any(|one| options.selects(&one.id, &one.service));
@@ -20,14 +22,33 @@ fn may(input: &PlanInput<'_>, host: &HostName) -> bool {
 pub(super) fn packages(input: &PlanInput<'_>, changes: &[Change]) -> Vec<Draft> {
     let draft = |change: &Change| {
         let Change::Packages { host, packages } = change else { return None };
-        if !may(input, host) {
+        let packages = asked_for(input, host, packages);
+        if !may(input, host) || packages.is_empty() {
             return None;
         }
         let missing = packages.keys().map(|package| format!("package {package}")).collect();
-        let kind = StepKind::Install { host: host.clone(), packages: packages.clone() };
+        let kind = StepKind::Install { host: host.clone(), packages };
         Some(Draft::new(format!("install {host}"), kind, vec![Reason::Missing(missing)]))
     };
     changes.iter().filter_map(draft).collect()
+}
+
+/// What of it is for what was asked for, or for the supervisor.
+fn asked_for(
+    input: &PlanInput<'_>,
+    host: &HostName,
+    packages: &BTreeMap<String, BTreeSet<String>>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let here = input.desired.instances.values().filter(|one| one.id.host == *host);
+    let selected = here.filter(|one| input.options.selects(&one.id, &one.service)).flat_map(|one| one.needs.iter());
+    let own = input.desired.hosts.get(host).map(DesiredHost::own_needs).unwrap_or_default();
+    let wanted: BTreeSet<&str> = selected.chain(own).filter_map(|need| need.kind.program()).collect();
+    let mut packages = packages.clone();
+    for programs in packages.values_mut() {
+        programs.retain(|program| wanted.contains(program.as_str()));
+    }
+    packages.retain(|_, programs| !programs.is_empty());
+    packages
 }
 
 /// Kernel settings: one step for each host that something is asked for on.

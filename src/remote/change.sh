@@ -122,12 +122,12 @@ finish() {
 # render ROLE GENERATION USER FOLDER-MODE: a generation out of a tar on standard input
 render() {
     cd "conf/$1"
-    rm -rf -- ".tmp-$2"
+    rm -rf -- ".tmp-$2" ".tmp-$2.sent"
+    (umask 077 && cat >".tmp-$2.sent")
+    whole ".tmp-$2.sent"
     mkdir -m 700 -- ".tmp-$2"
-    cat >".tmp-$2/.sent"
-    whole ".tmp-$2/.sent"
-    tar -xpof ".tmp-$2/.sent" -C ".tmp-$2"
-    rm -f -- ".tmp-$2/.sent"
+    tar -xpof ".tmp-$2.sent" -C ".tmp-$2"
+    rm -f -- ".tmp-$2.sent"
     # The time of the manifest tells generations apart by age.
     touch -- ".tmp-$2/manifest"
     if is_root; then

@@ -4,7 +4,7 @@ job() {
     at=run/$1 user=$2 limit=$3
     shift 3
     # Held by the command, too: one that outlives us is not started a second time.
-    exec 9>>"run/.$1.lock"
+    exec 9>>"run/.${at#run/}.lock"
     flock -n 9 || die "it still runs, or what it has started does: look at the processes of run/.${at#run/}.lock"
     rm -rf -- "$at" "$at.code"
     mkdir -m 700 -- "$at"

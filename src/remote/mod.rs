@@ -19,6 +19,8 @@ pub mod spread;
 mod ssh;
 mod supervisord;
 mod systemd;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 pub use courier::Courier;

@@ -2,7 +2,7 @@
 
 use super::Transport;
 use super::machine::{Calls, Machine};
-use crate::host::HostError;
+use crate::host::{Failure, HostError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -19,7 +19,11 @@ impl<T: Transport> Machine<T> {
         for (package, programs) in packages {
             calls.add("has_programs", [package].into_iter().chain(programs).map(String::as_str));
         }
-        // The prefix may not be there yet, and takes no part.
-        self.change_with(PACKAGES, "installing packages", "/", &calls, Vec::new(), WITHIN).await.map(|_| ())
+        // The prefix may not be there yet, and takes no part. What takes too long is not begun once more beside what goes on.
+        let installed = self.change_with(PACKAGES, "installing packages", "/", &calls, Vec::new(), WITHIN).await;
+        installed.map(|_| ()).map_err(|error| match error.kind {
+            Failure::TryAgain => HostError { kind: Failure::Stop, ..error },
+            _ => error,
+        })
     }
 }

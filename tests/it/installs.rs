@@ -9,7 +9,7 @@ use es_cluster::check::{Violation, check};
 use es_cluster::desired::{Desired, Need, Supervisor};
 use es_cluster::diff::Change;
 use es_cluster::model::NeedKind;
-use es_cluster::plan::{NeedState, StepKind};
+use es_cluster::plan::{Again, NeedState, PlanInput, PlanOptions, StepKind, plan as plan_it};
 use es_cluster::sim::{Behaviour, Cluster, Effect};
 use std::sync::Arc;
 
@@ -91,6 +91,25 @@ fn what_is_not_allowed_is_refused_and_says_how_it_could_be() {
     });
 }
 
+/// What one module names the package of is there for another one that does not; and a run that gives nothing says so.
+#[test]
+fn a_program_is_one_program_whoever_needs_it() {
+    paused(async {
+        let (mut desired, cluster) = needing(true);
+        let bare = NeedKind::Command { name: PROGRAM.to_owned(), package: None };
+        let last = desired.instances.values_mut().rfind(|one| one.id.host == host(1)).expect("an instance");
+        last.needs = Arc::new([Need { kind: bare, wish: false, allowed: true }]);
+        let inventory = observe(&cluster, &desired).await;
+        let (plan, report) = plan_of(&desired, &inventory);
+        assert!(plan.applyable(), "{:?}", plan.refusals);
+        assert!(report.needs.iter().all(|row| row.state != NeedState::Fail), "{:?}", report.needs);
+        let options = PlanOptions { asked: Some(Again::Restart { since: 0 }), ..PlanOptions::default() };
+        let (plan, report) = plan_it(&PlanInput { desired: &desired, inventory: &inventory, options: &options });
+        assert!(!plan.steps.iter().any(|step| matches!(step.kind, StepKind::Install { .. })));
+        assert!(report.needs.iter().all(|row| row.state != NeedState::Fixed), "{:?}", report.needs);
+    });
+}
+
 /// A supervisor can't be started without its interpreter, whatever the roles of its host need.
 #[test]
 fn what_a_supervisor_needs_is_looked_for_and_installed_too() {
@@ -132,6 +151,15 @@ fn nothing_is_installed_that_nobody_needs_or_that_the_plan_does_not_list() {
             }
         }
         assert!(wrong(&check(&other, &desired, &inventory)));
+        let mut late = plan.clone();
+        for step in &mut late.steps {
+            step.needs.retain(|needed| needed.0 != "install node1");
+        }
+        let found = check(&late, &desired, &inventory);
+        assert!(found.iter().any(|one| matches!(one, Violation::InstallsTooLate { .. })), "{found:?}");
+        // It is there by now.
+        cluster.by_hand(&host(1), |machine| _ = machine.commands.insert(PROGRAM.to_owned(), true));
+        assert!(wrong(&check(&plan, &desired, &observe(&cluster, &desired).await)));
         let forbidden = needing(false).0;
         assert!(wrong(&check(&plan, &forbidden, &inventory)));
     });

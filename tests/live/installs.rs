@@ -62,7 +62,7 @@ fn a_package_that_is_allowed_is_installed_before_anything_starts() {
     // No source of theirs has it yet: said by the package manager itself, and nothing was started.
     let failed = lab.esapply(&[]).expect(4).text();
     assert!(failed.contains("es-cluster-tool") && failed.contains("can't be installed"), "{failed}");
-    assert!(failed.contains("Unable to locate package"), "{failed}");
+    assert!(failed.contains("no source of packages"), "{failed}");
     for host in ["node1", "node2"] {
         machines.inside(host, SOURCE);
     }

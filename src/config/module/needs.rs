@@ -52,7 +52,7 @@ pub(super) fn host(node: &Node<'_>, scope: &Scope<'_>) -> HostNeeds {
 fn command(child: &Node<'_>) -> Option<NeedKind> {
     let name =
         child.arg::<String>(0, "the name of a program").and_then(|name| named(child, name, "the name of a program"));
-    let package = child.prop::<String>("package").map(|name| named(child, name, "the name of a package"));
+    let package = child.prop::<String>("package").map(|name| package(child, name));
     // What is wrong was reported.
     let package = match package {
         Some(None) => return None,
@@ -62,7 +62,19 @@ fn command(child: &Node<'_>) -> Option<NeedKind> {
     Some(NeedKind::Command { name: name?, package })
 }
 
-/// A name that may stand in a path, in a waiver, and as a word of a package manager.
+/// A name that no package manager takes for an option, or, by its end, for something to remove.
+fn package(child: &Node<'_>, name: Spanned<String>) -> Option<String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '_' | '.');
+    let begins = name.value.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if begins && name.value.len() <= 63 && name.value.chars().all(allowed) && !name.value.ends_with('-') {
+        return Some(name.value);
+    }
+    let diag = Diag::at(Code::BadName, name.span, format!("`{}` is not the name of a package", name.value));
+    child.cx.report(diag.label("expected letters, digits, `+`, `.`, `-` and `_`, and no `-` at the end"));
+    None
+}
+
+/// A name that may stand in a path and in a waiver.
 fn named(child: &Node<'_>, name: Spanned<String>, what: &str) -> Option<String> {
     if is_name(&name.value) && !name.value.contains("..") {
         return Some(name.value);

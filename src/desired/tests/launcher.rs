@@ -1,7 +1,7 @@
 //! The rendered `launch` script, run for real.
 
-use super::super::launch;
 use super::super::paths::Folders;
+use super::super::{launch, systemd};
 use super::*;
 use crate::model::{Limits, RoleId};
 use std::io::Write as _;
@@ -14,6 +14,8 @@ struct Sandbox {
     process: DesiredProcess,
     limits: Limits,
     locks: bool,
+    /// What whoever starts it has done before.
+    before: &'static str,
     user: Option<&'static str>,
 }
 
@@ -38,7 +40,7 @@ impl Sandbox {
             reload_command: Vec::new(),
             logs: Vec::new(),
         };
-        Self { prefix, process, limits: Limits::default(), locks: false, user: None }
+        Self { prefix, process, limits: Limits::default(), locks: false, before: "", user: None }
     }
 
     fn start(&self) -> Child {
@@ -51,6 +53,7 @@ impl Sandbox {
         let script = launch::script(&role, &folders, &self.process, &self.limits, self.locks, self.user);
         fs::write(self.prefix.join("conf/store/current/launch"), script).expect("file");
         let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(format!("{}exec /bin/sh \"$0\"", self.before));
         command.arg(self.prefix.join("conf/store/current/launch")).env("LEAKED", "from outside");
         command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("sh")
     }
@@ -195,17 +198,31 @@ fn limits_are_raised_as_far_as_allowed() {
 #[test]
 fn memory_may_be_locked_as_far_as_allowed() {
     let mut sandbox = Sandbox::new("memlock", &["/bin/sh", "-c", "ulimit -S -l; ulimit -H -l"]);
+    // The supervisor's own limit: nothing.
+    sandbox.before = "ulimit -S -l 0; ";
     let limits = |sandbox: &Sandbox| {
         assert_eq!(sandbox.run(), (0, String::new()));
         let console = sandbox.console();
-        console.lines().rev().take(2).map(str::to_owned).collect::<Vec<_>>()
+        let mut last = console.lines().rev().map(str::to_owned);
+        [last.next(), last.next()].map(|limit| limit.expect("a limit"))
     };
-    let before = limits(&sandbox);
+    let [hard, soft] = limits(&sandbox);
+    assert_eq!(soft, "0", "as it was");
     sandbox.locks = true;
-    let raised = limits(&sandbox);
-    assert_eq!(raised[0], raised[1], "soft is hard");
+    let [raised, soft] = limits(&sandbox);
+    assert_eq!(soft, raised, "soft is hard");
     // Only who has the right to raises the hard one.
-    assert!(raised[0] == "unlimited" || raised[0] == before[0], "{before:?} {raised:?}");
+    assert!(raised == "unlimited" || raised == hard, "{raised} was {hard}");
+}
+
+#[test]
+fn a_unit_says_whether_memory_may_be_locked() {
+    let sandbox = Sandbox::new("unit", &["/bin/true"]);
+    let role = RoleId::new("store").expect("name");
+    let folders = Folders::of(&sandbox.prefix.display().to_string(), &role);
+    let unit = |locks: bool| systemd::unit(&role, &folders, &sandbox.process, &sandbox.limits, locks);
+    assert!(unit(true).contains("\nLimitMEMLOCK=infinity\n"), "{}", unit(true));
+    assert!(!unit(false).contains("LimitMEMLOCK"), "{}", unit(false));
 }
 
 #[test]

@@ -5,12 +5,28 @@ use super::lab::{Lab, rendered};
 use es_cluster::host::{HostError, Op};
 use es_cluster::inventory::{Held, HeldWhat, UndoRecord};
 use es_cluster::model::{Name, ServiceName};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Where the input ends: in all kinds of places, of a record and of an archive, at the end of whole files too.
 const CUTS: [usize; 10] = [0, 1, 40, 80, 511, 512, 1024, 1536, 2048, 4096];
+
+/// What is left that was to become something.
+fn asides(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(".tmp-") || name == ".sent" {
+            found.push(path.clone());
+        }
+        if path.is_dir() && !path.is_symlink() {
+            found.extend(asides(&path));
+        }
+    }
+    found
+}
 
 /// Does it with the input cut; it must be refused, and the file stay as it is.
 async fn refused(lab: &Lab, op: impl Fn() -> Op, size: usize, file: &Path) {
@@ -21,6 +37,8 @@ async fn refused(lab: &Lab, op: impl Fn() -> Op, size: usize, file: &Path) {
         let error = ended.expect_err("cut");
         assert!(error.to_string().contains("ended in the middle"), "{cut}: {error}");
         assert_eq!(std::fs::read(file).ok(), before, "{cut}: {}", file.display());
+        let left = asides(Path::new(&lab.prefix));
+        assert!(left.is_empty(), "{cut}: {left:?}");
     }
     lab.cut_at.store(usize::MAX, Ordering::Relaxed);
     lab.run(op()).await.expect("whole");

@@ -63,8 +63,8 @@ impl Run<'_> {
         let hands_over = matches!(roll.actions.first(), Some(Action::IfLeads));
         let mine = self.serves(&instance.id);
         // One that was broken when the plan was made, and still is, takes nothing away by being stopped; and rules that ask
-        // it would never let it be repaired.
-        if step.wave == Some(Wave::Repair) && !services.ask(&mine).await.holds {
+        // it would never let it be repaired, or be kept down.
+        if matches!(step.wave, Some(Wave::Repair | Wave::Stop)) && !services.ask(&mine).await.holds {
             return Verdict { holds: true, unknown: false, says: "it does not serve".to_owned() };
         }
         // What is not well is not disturbed: the gate could only fail afterwards. Another one of the same batch may be down.
@@ -154,7 +154,7 @@ impl Run<'_> {
     }
 
     /// Whether an instance serves, at the version that it runs: the declared one when this run has started it.
-    fn serves(&self, id: &InstanceId) -> Question {
+    pub(crate) fn serves(&self, id: &InstanceId) -> Question {
         if self.state().started.contains(id) {
             return self.serving(id);
         }

@@ -61,7 +61,9 @@ fn instance_is_ours(reading: &Reading<'_>, step: &Step, id: &InstanceId, found: 
     // What leaves takes its hold with it.
     let leaves = |action: &Action| matches!(action, Action::Withdraw);
     let leaves = super::rolls(step).iter().any(|roll| roll.instance == *id && roll.actions.iter().any(leaves));
-    if !lapsed && !finishes && !leaves {
+    // Somebody asked for that: what may be done then is judged by itself.
+    let asked = super::held::is_about(reading, id);
+    if !lapsed && !finishes && !leaves && !asked {
         found.push(Violation::TouchesHeld { step: step.id.0.clone(), instance: id.clone() });
     }
 }

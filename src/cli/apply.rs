@@ -33,8 +33,15 @@ const PLANS: usize = 3;
 
 /// Plans, shows, asks, applies. With `--format json` the last line is how it ended, also when nothing was begun.
 pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
+    let why = match &args.command {
+        Some(EsapplyCommand::Stop(stop)) => stop.why.clone(),
+        _ => None,
+    };
     let asked = args.command.take().and_then(|command| again(command, &mut args));
-    let args = &Wish { args, asked, began: Instant::now() };
+    if args.run.canary_only && matches!(asked, Some(Again::Start | Again::Stop | Again::Release)) {
+        return Err(CliError::with_hint("that has no canary", "leave --canary-only away, or name fewer: ROLE@HOST"));
+    }
+    let args = &Wish { args, asked, why, began: Instant::now() };
     if args.run.format == Plain::Text {
         return converge_once_or_again(args, terminal).await.map(|(exit, _)| exit);
     }
@@ -51,6 +58,8 @@ pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<E
 struct Wish {
     args: Esapply,
     asked: Option<Again>,
+    /// Why, where somebody has said it.
+    why: Option<String>,
     began: Instant,
 }
 
@@ -67,7 +76,7 @@ impl Wish {
     fn shape(&self) -> Result<Shape, CliError> {
         let asked = self.asked.map(|asked| match asked {
             Again::Restart { .. } => Again::Restart { since: self.began.elapsed().as_secs() },
-            Again::Reload => asked,
+            Again::Reload | Again::Start | Again::Stop | Again::Release => asked,
         });
         Ok(Shape { canary_only: self.run.canary_only, asked, purge: plan::purged(&self.purge)? })
     }
@@ -78,6 +87,9 @@ fn again(command: EsapplyCommand, args: &mut Esapply) -> Option<Again> {
     let (asked, again) = match command {
         EsapplyCommand::Restart(again) => (Again::Restart { since: 0 }, again),
         EsapplyCommand::Reload(again) => (Again::Reload, again),
+        EsapplyCommand::Stop(stop) => (Again::Stop, stop.of),
+        EsapplyCommand::Start(again) => (Again::Start, again),
+        EsapplyCommand::Release(again) => (Again::Release, again),
         EsapplyCommand::Run(_) => return None,
     };
     (args.plan.only, args.plan.without, args.plan.waive) = (again.targets, again.without, again.waive);
@@ -232,8 +244,12 @@ async fn run(planned: &Planned, world: &World, args: &Wish, terminal: &Terminal)
     let claim =
         Claim { who: format!("{} pid {}", saved::who(), std::process::id()), why: command_line(), since: now.clone() };
     let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());
-    let options =
-        Options { parallel: AT_ONCE, lock_within: args.run.lock_timeout, ..Options::new(claim, run, args.plan.verify) };
+    let options = Options {
+        parallel: AT_ONCE,
+        lock_within: args.run.lock_timeout,
+        why: args.why.clone(),
+        ..Options::new(claim, run, args.plan.verify)
+    };
     let outcome = apply(&planned.plan, &planned.desired, &planned.inventory, world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.
     let seen = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;

@@ -135,6 +135,8 @@ rules! {
     UNDRAINED = "undrained";
     /// Members that know each other from their files alone join or leave one at a time.
     MEMBERSHIP = "membership";
+    /// A service would end as a whole.
+    OUTAGE = "outage";
     /// A service changes its version while an instance leaves it.
     LEAVES_UPGRADE = "leaves-upgrade";
     /// Data that is to be deleted is not there.
@@ -191,6 +193,9 @@ pub struct Summary {
     pub restarts: usize,
     /// Instances that are reloaded.
     pub reloads: usize,
+    /// Instances that are stopped and stay down.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub stops: usize,
     /// Instances that leave for good.
     #[serde(skip_serializing_if = "is_none", default)]
     pub leaves: usize,

@@ -8,7 +8,7 @@ use crate::model::{Digest, Module};
 use std::time::Duration;
 
 /// How long a module without a `ready` gate may take until its process is there.
-const READY_WITHIN: Duration = Duration::from_mins(1);
+pub(super) const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// How a roll is done, beside what the instance needs.
 #[derive(Debug, Clone, Copy, Default)]

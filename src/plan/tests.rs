@@ -1,6 +1,7 @@
 //! What plans look like, step by step.
 
 mod again;
+mod holds;
 mod machine;
 mod props;
 mod schema;
@@ -47,6 +48,9 @@ fn actions(roll: &Roll) -> String {
         Action::Drain { .. } => "drain",
         Action::Withdraw => "withdraw",
         Action::PutBack => "put-back",
+        Action::Hold { .. } => "hold",
+        Action::Release => "release",
+        Action::AwaitOthers { .. } => "others",
         Action::CheckSafe => "safe?",
         Action::BeforeStop => "before",
         Action::Stop { .. } => "stop",

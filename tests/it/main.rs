@@ -25,6 +25,7 @@ mod formats;
 mod gate;
 mod gates;
 mod graph;
+mod held;
 mod history;
 mod hostile;
 mod import;

@@ -143,7 +143,7 @@ impl Run<'_> {
             }
             Action::Switch { to, .. } => {
                 self.operate(&Op::Switch { host, instance: one, to: *to }).await?;
-                self.switched(&instance.id, *to, true);
+                self.switched(&instance.id, *to, *to == instance.content_generation);
                 self.release(instance, *to).await
             }
             Action::Start { first } => self.start(instance, *first).await,

@@ -15,6 +15,9 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
             if starts_held(reading, roll) {
                 found.push(Violation::StartsHeld { step: id.clone(), instance: instance.clone() });
             }
+            if !goes_where_it_is_held(reading, roll) {
+                found.push(Violation::HeldElsewhere { step: id.clone(), instance: instance.clone() });
+            }
             if step.wave != Some(Wave::Stop) {
                 continue;
             }
@@ -74,6 +77,20 @@ fn starts_held(reading: &Reading<'_>, roll: &Roll) -> bool {
         }
     }
     false
+}
+
+/// What is held as rolled back is at that generation, or is switched to it after that.
+fn goes_where_it_is_held(reading: &Reading<'_>, roll: &Roll) -> bool {
+    let mut at = scope::instance(reading, &roll.instance).and_then(|seen| seen.current);
+    let mut held = None;
+    for action in &roll.actions {
+        match action {
+            Action::Hold { what: HeldWhat::RolledBack, to, .. } => held = Some(*to),
+            Action::Switch { to, .. } => at = Some(*to),
+            _ => {}
+        }
+    }
+    held.is_none_or(|to| to.is_some() && to == at)
 }
 
 /// Whether the hold of an instance is lifted by some step, or is what a step is about.

@@ -1,12 +1,13 @@
 //! `esapply`: plan, ask, converge.
 
-use super::args::{Esapply, EsapplyCommand};
+use super::args::{Esapply, EsapplyCommand, Rollback, Targets};
 use super::error::CliError;
 use super::events;
 use super::exit::Exit;
 use super::format::{self, Plain};
 use super::plan::{self, Planned, Shape};
 use super::saved;
+use super::switched;
 use super::terminal::Terminal;
 use super::world::World;
 use crate::apply::{Cancel, End, Options, Outcome, apply};
@@ -40,6 +41,9 @@ pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<E
     let asked = args.command.take().and_then(|command| again(command, &mut args));
     if args.run.canary_only && matches!(asked, Some(Again::Start | Again::Stop | Again::Release)) {
         return Err(CliError::with_hint("that has no canary", "leave --canary-only away, or name fewer: ROLE@HOST"));
+    }
+    if asked == Some(Again::Rollback) && args.plan.only.is_empty() {
+        args.plan.only = switched::newest(&args.common, &args.plan.without, terminal).await?;
     }
     let args = &Wish { args, asked, why, began: Instant::now() };
     if args.run.format == Plain::Text {
@@ -76,7 +80,7 @@ impl Wish {
     fn shape(&self) -> Result<Shape, CliError> {
         let asked = self.asked.map(|asked| match asked {
             Again::Restart { .. } => Again::Restart { since: self.began.elapsed().as_secs() },
-            Again::Reload | Again::Start | Again::Stop | Again::Release => asked,
+            Again::Reload | Again::Start | Again::Stop | Again::Release | Again::Rollback => asked,
         });
         Ok(Shape { canary_only: self.run.canary_only, asked, purge: plan::purged(&self.purge)? })
     }
@@ -90,6 +94,9 @@ fn again(command: EsapplyCommand, args: &mut Esapply) -> Option<Again> {
         EsapplyCommand::Stop(stop) => (Again::Stop, stop.of),
         EsapplyCommand::Start(again) => (Again::Start, again),
         EsapplyCommand::Release(again) => (Again::Release, again),
+        EsapplyCommand::Rollback(Rollback { roles: targets, without, waive, run }) => {
+            (Again::Rollback, Targets { targets, without, waive, run })
+        }
         EsapplyCommand::Run(_) => return None,
     };
     (args.plan.only, args.plan.without, args.plan.waive) = (again.targets, again.without, again.waive);

@@ -195,6 +195,9 @@ pub enum EsapplyCommand {
     /// Hold it no longer, and do nothing else: the next plan says what that means.
     #[command(after_help = examples::RELEASE)]
     Release(Targets),
+    /// Go back to the generation before: canary first, gated like any change. It is held until the file says so too.
+    #[command(after_help = examples::ROLLBACK)]
+    Rollback(Rollback),
     /// Run a maintenance job of a module, once.
     #[command(after_help = examples::RUN)]
     Run(super::job::Job),
@@ -206,6 +209,23 @@ pub struct Targets {
     /// A role, a service, a host, role@host, or `all`.
     #[arg(value_name = "TARGET", required = true)]
     pub targets: Vec<String>,
+    /// As if this dead host were not there; can be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub without: Vec<String>,
+    /// Waive one refusal, with the reason that is recorded.
+    #[arg(long, value_name = "NAME=REASON")]
+    pub waive: Vec<String>,
+    /// How it is applied.
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
+/// What is to go back, and how.
+#[derive(Debug, Clone, Args)]
+pub struct Rollback {
+    /// A role, or role@host; by default what the newest run has switched.
+    #[arg(value_name = "ROLE")]
+    pub roles: Vec<String>,
     /// As if this dead host were not there; can be given several times.
     #[arg(long, value_name = "HOST")]
     pub without: Vec<String>,

@@ -138,6 +138,15 @@ Examples:
   esapply release ROLE@node1           the next esapply does what the file says
   esapply release ROLE && esapply      after the reason was put right: what was rolled back is tried again";
 
+/// `esapply rollback`.
+pub(super) const ROLLBACK: &str = "\
+What has no way back is refused as `no-way-back`. What is held is left as it is.
+
+Examples:
+  esapply rollback                     what the newest run has switched
+  esapply rollback ROLE --canary-only  the first one of a role only
+  esapply rollback ROLE@node1          one instance";
+
 /// `esapply run`.
 pub(super) const RUN: &str = "\
 Exit codes: 0 the job ended with 0, 1 it did not, 3 a host could not be observed, 4 a service that it works on is

@@ -182,6 +182,9 @@ pub struct Previous {
     pub generation: Digest,
     /// The software folders that it uses.
     pub software: Vec<String>,
+    /// Whether it was left in the middle of a change that needed several phases.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub phased: bool,
 }
 
 impl InstanceObservation {

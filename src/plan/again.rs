@@ -1,5 +1,5 @@
 //! What is asked for although nothing differs. A restart or a reload goes the way of any change, canary first; a start the
-//! way of any start. What is stopped and released is in [`super::holds`].
+//! way of any start, and a rollback is in [`super::rollback`]. What is stopped and released is in [`super::holds`].
 
 use super::facts::{Facts, Hold, Need};
 use super::safety::Safety;
@@ -24,12 +24,17 @@ pub enum Again {
     Stop,
     /// Nothing but that it is not held any more.
     Release,
+    /// Back to the generation before.
+    Rollback,
 }
 
 /// Adds to what an instance needs. What differs, or does not run, is left as it was found: [`refuse`] speaks of it.
 pub(super) fn ask(input: &PlanInput<'_>, facts: &mut Facts<'_>) {
     let Some(asked) = input.options.asked else { return };
     let selected = input.options.selects(facts.id(), &facts.wanted.service);
+    if asked == Again::Rollback && facts.hold == Hold::Failed && selected && facts.need > Need::Wait {
+        (facts.asked, facts.reasons) = (true, vec![Reason::Asked]);
+    }
     let idle = facts.hold == Hold::Free && facts.need <= Need::Wait && !facts.render;
     let Some(running) = facts.running().filter(|_| selected && idle) else { return };
     let need = match asked {
@@ -41,16 +46,21 @@ pub(super) fn ask(input: &PlanInput<'_>, facts: &mut Facts<'_>) {
     facts.reasons.push(Reason::Asked);
 }
 
-/// A start is for what does not run; the rest keeps what it has.
-pub(super) fn only_starts(input: &PlanInput<'_>, facts: &mut Facts<'_>) {
-    if input.options.asked == Some(Again::Start) && facts.need > Need::Wait && facts.need != Need::Start {
+/// A start is for what does not run, and a rollback for what goes back; the rest keeps what it has.
+pub(super) fn nothing_else(input: &PlanInput<'_>, facts: &mut Facts<'_>) {
+    let meant = match input.options.asked {
+        Some(Again::Start) => facts.need == Need::Start,
+        Some(Again::Rollback) => facts.hold == Hold::Failed,
+        _ => true,
+    };
+    if facts.need > Need::Wait && !meant {
         (facts.need, facts.render, facts.switch, facts.upgrade) = (Need::Nothing, false, false, None);
     }
 }
 
 /// A restart changes nothing else, unless somebody takes that on; and what has no reload is not restarted in its place.
 pub(super) fn refuse(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
-    let Some(asked) = input.options.asked else { return };
+    let Some(asked) = input.options.asked.filter(|asked| *asked != Again::Rollback) else { return };
     let names = |which: &dyn Fn(&Facts<'_>) -> bool| {
         let selected = all.values().filter(|facts| input.options.selects(facts.id(), &facts.wanted.service));
         selected.filter(|facts| which(facts)).map(|facts| facts.id().to_string()).collect::<Vec<_>>().join(", ")

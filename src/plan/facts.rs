@@ -178,7 +178,7 @@ pub(super) fn collect<'a>(
         facts.block();
     }
     for facts in all.values_mut() {
-        again::only_starts(input, facts);
+        again::nothing_else(input, facts);
     }
     all
 }

@@ -21,6 +21,7 @@ mod recreate;
 mod rehearsal;
 mod report;
 mod roll;
+mod rollback;
 mod rounds;
 mod safety;
 mod saved;

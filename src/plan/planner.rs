@@ -11,7 +11,7 @@ use super::waves::Pass;
 use super::whole::{Before, Whole};
 use super::{
     Again, FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, Step, again, holds, leaving, majority, members,
-    notes, recreate, settings, start, stops, summary,
+    notes, recreate, rollback, settings, start, stops, summary,
 };
 use crate::desired::DesiredService;
 use crate::diff::{self, Change, FileDiff};
@@ -23,15 +23,16 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     match input.options.asked {
         Some(Again::Start) => start::plan(input),
+        Some(Again::Rollback) => rollback::plan(input),
         Some(asked @ (Again::Stop | Again::Release)) => holds::plan(input, asked),
-        Some(Again::Restart { .. } | Again::Reload) | None => converge(input),
+        Some(Again::Restart { .. } | Again::Reload) | None => converge(input, Safety::default()),
     }
 }
 
-/// The plan that leads to what is declared.
-pub(super) fn converge(input: &PlanInput<'_>) -> (Plan, PlanReport) {
+/// The plan that leads to what is declared, with what stands against it already.
+pub(super) fn converge(input: &PlanInput<'_>, mut safety: Safety) -> (Plan, PlanReport) {
     let rounds = rounds::rounds(input.desired, input.inventory);
-    let (mut safety, mut report) = (Safety::default(), PlanReport::default());
+    let mut report = PlanReport::default();
     let (mut whole, mut later) = (Whole::default(), Vec::new());
     let (mut changes, mut diffs) = (Vec::new(), Vec::new());
     let mut before: Option<Before<'_>> = None;

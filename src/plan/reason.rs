@@ -125,6 +125,8 @@ rules! {
     CYCLE = "cycle";
     /// What is to be restarted as it is differs from what is declared.
     DIFFERS = "differs";
+    /// What is to go back has nothing to go back to, or no way there.
+    NO_WAY_BACK = "no-way-back";
     /// What is to be reloaded knows no reload.
     NO_RELOAD = "no-reload";
     /// Two versions of a service that can't be mixed would run together.

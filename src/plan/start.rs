@@ -3,6 +3,7 @@
 
 use super::fingerprint::relied_on;
 use super::planner::converge;
+use super::safety::Safety;
 use super::{Action, Members, Plan, PlanInput, PlanReport, Reason, Roll, Step, StepId, StepKind};
 use crate::inventory::{Held, HeldWhat, Inventory, Seen};
 use crate::model::InstanceId;
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 /// The plan of a start, and the report beside it.
 pub(super) fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     let (inventory, mut lifted) = lift(input);
-    let (mut plan, report) = converge(&PlanInput { inventory: &inventory, ..*input });
+    let (mut plan, report) = converge(&PlanInput { inventory: &inventory, ..*input }, Safety::default());
     for step in &mut plan.steps {
         let rolls = match &mut step.kind {
             StepKind::Roll(roll) => std::slice::from_mut(roll),

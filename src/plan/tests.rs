@@ -4,6 +4,7 @@ mod again;
 mod holds;
 mod machine;
 mod props;
+mod rollback;
 mod schema;
 mod settings;
 mod stale;

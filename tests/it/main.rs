@@ -43,6 +43,7 @@ mod provide;
 mod reference;
 mod refusals;
 mod regressions;
+mod rollback;
 mod saved;
 mod scale;
 mod scenarios;

@@ -163,6 +163,7 @@ fn options(given: &Value, desired: &Desired) -> PlanOptions {
             "start" => Again::Start,
             "stop" => Again::Stop,
             "release" => Again::Release,
+            "rollback" => Again::Rollback,
             other => panic!("{other}: not known"),
         }),
     }

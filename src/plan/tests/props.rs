@@ -3,7 +3,7 @@
 use super::told;
 use super::world::*;
 use crate::check::check;
-use crate::inventory::{Held, HeldWhat, Inventory, Seen, Unseen};
+use crate::inventory::{Held, HeldWhat, Inventory, Previous, Seen, Unseen};
 use crate::model::{Digest, OnChange, Scope};
 use crate::plan::{Again, PlanInput, PlanOptions, Target, plan};
 use proptest::prelude::*;
@@ -149,13 +149,19 @@ proptest! {
         (canary_only, waived) in (any::<bool>(), any::<bool>()),
         asked in prop::sample::select(vec![
             None, None, Some(Again::Restart { since: 0 }), Some(Again::Reload), Some(Again::Start), Some(Again::Stop),
-            Some(Again::Release),
+            Some(Again::Release), Some(Again::Rollback),
         ]),
         only in prop::option::of(prop::collection::vec(0..12_usize, 1..6)),
     ) {
         let before = desired(&edited(&[]));
         let names: Vec<String> = before.instances.keys().map(ToString::to_string).collect();
         let mut inventory = converged(&before);
+        for (number, one) in names.iter().enumerate().filter(|_| asked == Some(Again::Rollback)) {
+            let found = of(&mut inventory, one);
+            let generation = Digest::of(b"before");
+            found.generations.push(generation);
+            found.previous = Some(Previous { generation, software: vec![], phased: number == 0 });
+        }
         for fault in &faults {
             strike(&mut inventory, fault, &names);
         }

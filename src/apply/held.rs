@@ -24,6 +24,10 @@ impl Run<'_> {
         if self.mutated(Mutation::HoldForgotten) {
             return Ok(());
         }
+        let known = self.held(instance);
+        if known.is_some_and(|known| (known.what, known.from, known.to) == (what, from, to)) {
+            return Ok(()); // who did it and why stays
+        }
         let claim = &self.options.claim;
         let why = self.options.why.clone().unwrap_or_else(|| claim.why.clone());
         let stopped = self.held(instance).filter(|held| held.what == HeldWhat::Stopped && what != held.what);

@@ -7,6 +7,7 @@ use super::sequence::{Draft, Sequence};
 use super::{
     Action, Again, Members, Note, Plan, PlanInput, PlanReport, Reason, Roll, StepKind, facts, rounds, stop, stops,
 };
+use crate::desired::DesiredInstance;
 use crate::diff::{self, Change};
 use crate::model::InstanceId;
 use std::collections::BTreeSet;
@@ -46,10 +47,34 @@ fn is_told(input: &PlanInput<'_>, change: &Change) -> bool {
         service.is_some_and(|service| input.options.selects(id, service))
     };
     match change {
-        Change::Held { instance, .. } => selected(instance),
+        Change::Held { instance, .. } | Change::Lapsed { instance, .. } => selected(instance),
         Change::Unobserved { .. } => true,
         _ => false,
     }
+}
+
+/// Holds that mean nothing any more, of what no step switches: a switch to what is declared removes the record itself.
+pub(super) fn lapsed(input: &PlanInput<'_>, changes: &[Change], drafts: &[Draft]) -> Vec<Draft> {
+    if input.options.asked.is_some() {
+        return Vec::new();
+    }
+    let switches = |action: &Action| matches!(action, Action::Switch { .. });
+    let rolls = drafts.iter().flat_map(|draft| draft.kind.rolls());
+    let switched: BTreeSet<&InstanceId> =
+        rolls.filter(|roll| roll.actions.iter().any(switches)).map(|roll| &roll.instance).collect();
+    let lapsed = changes.iter().filter_map(|change| match change {
+        Change::Lapsed { instance, .. } if !switched.contains(instance) => input.desired.instances.get(instance),
+        _ => None,
+    });
+    let asked = lapsed.filter(|one| input.options.selects(&one.id, &one.service));
+    asked.map(|one| released(one, Reason::Lapsed)).collect()
+}
+
+fn released(one: &DesiredInstance, reason: Reason) -> Draft {
+    let (instance, service) = (one.id.clone(), one.service.clone());
+    let actions = vec![Action::Release];
+    let roll = Roll { instance, service, actions, members: Members::default(), rollback: None };
+    Draft::new(format!("release {}", one.id), StepKind::Roll(roll), vec![reason])
 }
 
 /// Removes the records that something is held, whatever they say and whether they still mean something.
@@ -59,10 +84,7 @@ fn release(input: &PlanInput<'_>, sequence: &mut Sequence) {
         let found = facts::observed(input, &one.id.host).and_then(|host| host.instances.get(one.id.role.as_str()));
         let held = found.is_some_and(|found| found.held.is_some());
         if held && input.options.selects(&one.id, &one.service) {
-            let (instance, service) = (one.id.clone(), one.service.clone());
-            let actions = vec![Action::Release];
-            let roll = Roll { instance, service, actions, members: Members::default(), rollback: None };
-            drafts.push(Draft::new(format!("release {}", one.id), StepKind::Roll(roll), vec![Reason::Asked]));
+            drafts.push(released(one, Reason::Asked));
         }
     }
     sequence.group(drafts);

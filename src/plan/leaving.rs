@@ -123,8 +123,13 @@ fn kept(input: &PlanInput<'_>, service: &DesiredService, leaver: &Leaver<'_>, sa
         safety.refuse(Refusal::LAST_COPY, message, help);
     } else if leaver.state != State::Up && leaver.found.has_data {
         let message = format!("{id} would leave and does not serve: nothing can be moved away from it");
-        let help = "declare it again and apply, so that it is repaired first; or take on that what it keeps may be the \
-                    last copy, and stays in its data folder alone";
+        let help = if leaver.found.held.is_some() {
+            "declare it again and `esapply start` it first; or take on that what it keeps may be the last copy, and stays \
+             in its data folder alone"
+        } else {
+            "declare it again and apply, so that it is repaired first; or take on that what it keeps may be the last \
+             copy, and stays in its data folder alone"
+        };
         safety.refuse(Refusal::UNDRAINED, message, help);
     }
 }

@@ -51,7 +51,8 @@ pub(super) fn converge(input: &PlanInput<'_>, mut safety: Safety) -> (Plan, Plan
         let (mut differs, mut texts) = diff::diff(now.desired, now.inventory);
         if let Some(on) = &on {
             let of = |id: &InstanceId| now.desired.instances.get(id).is_some_and(|one| on.contains(&one.service));
-            differs.retain(|change| change.instance().is_some_and(of));
+            // What no longer holds is told once.
+            differs.retain(|change| change.instance().is_some_and(of) && !matches!(change, Change::Lapsed { .. }));
             texts.retain(|diff| of(&diff.instance));
         }
         let all = facts::collect(now, &differs, round);

@@ -55,6 +55,8 @@ pub enum Reason {
     Undeclared,
     /// It leads, and those that stay will not know it.
     Leads,
+    /// The file says something else than what it was rolled back from.
+    Lapsed,
     /// Somebody asked for it on the command line.
     Asked,
     /// The step before it demands it.

@@ -7,7 +7,7 @@ use super::fingerprint::relied_on;
 use super::planner::converge;
 use super::rounds::Round;
 use super::safety::Safety;
-use super::{Action, Note, Plan, PlanInput, PlanReport, Refusal, StepKind, rounds};
+use super::{Note, Plan, PlanInput, PlanReport, Refusal, rounds};
 use crate::desired::DesiredInstance;
 use crate::diff::Change;
 use crate::inventory::{Held, HeldWhat, InstanceObservation, Inventory, Previous, Seen, version_in};
@@ -19,23 +19,6 @@ pub(super) fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
     let mut safety = Safety::default();
     let (inventory, back) = hold(input, &mut safety);
     let (mut plan, mut report) = converge(&PlanInput { inventory: &inventory, ..*input }, safety);
-    for step in &mut plan.steps {
-        let rolls = match &mut step.kind {
-            StepKind::Roll(roll) => std::slice::from_mut(roll),
-            StepKind::PickNext { candidates, .. } => candidates.as_mut_slice(),
-            _ => &mut [],
-        };
-        for roll in rolls {
-            let Some(goes) = back.get(&roll.instance) else { continue };
-            let (from, to) = (Some(goes.from), Some(goes.to));
-            let hold = Action::Hold { what: HeldWhat::RolledBack, from, to };
-            let first = |action: &Action| {
-                matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. } | Action::Switch { .. })
-            };
-            let at = roll.actions.iter().position(first).unwrap_or(0);
-            roll.actions.insert(at, hold);
-        }
-    }
     plan.fingerprints = relied_on(&plan.steps, input.desired, input.inventory);
     // It is not held yet: what is told is that it goes back.
     plan.changes.retain(|change| {
@@ -56,8 +39,6 @@ pub(super) fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
 
 /// Where an instance goes back to.
 struct GoesBack {
-    /// What is declared, and not wanted.
-    from: Digest,
     to: Digest,
     /// `NAME FROM -> TO`.
     software: Vec<String>,
@@ -87,7 +68,7 @@ fn hold(input: &PlanInput<'_>, safety: &mut Safety) -> (Inventory, BTreeMap<Inst
         };
         let Some(to) = to else { continue };
         let (from, software) = (one.content_generation, replaced(one, found, to));
-        let goes = GoesBack { from, to: to.generation, software };
+        let goes = GoesBack { to: to.generation, software };
         let (by, why, what) = (String::new(), String::new(), HeldWhat::RolledBack);
         found.held = Some(Held { by, why, what, from: Some(from), to: Some(goes.to) });
         back.insert(one.id.clone(), goes);

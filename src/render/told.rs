@@ -142,6 +142,7 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
         Change::Unproven { .. } => line('!', "changed by a run that was lost before it was seen to be healthy"),
         Change::ReloadOwed { .. } => line('!', "reload pending: it was never told to read its changed files"),
         Change::Held { held, .. } => line('=', &kept(held)),
+        Change::Lapsed { held, .. } => line('~', &format!("{}; the file says something else now", kept(held))),
         Change::GoesBack { to, software, .. } => {
             let first = format!("goes back to its generation {}", to.short());
             let software = software.iter().map(|one| printable(one, LONGEST));
@@ -212,7 +213,11 @@ fn topic(change: &Change) -> Topic {
         | Change::ReloadOwed { .. } => Topic::Process,
         Change::NotReady { .. } | Change::Unasked { .. } | Change::NotHealthy { .. } => Topic::Health,
         Change::UndoLeft { .. } | Change::Setting { .. } => Topic::Setting,
-        Change::Held { .. } | Change::Accepted { .. } | Change::Kept { .. } | Change::Orphan { .. } => Topic::Kept,
+        Change::Held { .. }
+        | Change::Lapsed { .. }
+        | Change::Accepted { .. }
+        | Change::Kept { .. }
+        | Change::Orphan { .. } => Topic::Kept,
     }
 }
 

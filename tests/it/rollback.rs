@@ -144,6 +144,30 @@ proptest! {
 }
 
 #[test]
+fn a_file_that_says_the_same_ends_the_hold_and_what_was_left_is_tried_when_it_is_declared_again() {
+    paused(async {
+        let (cluster, desired, before) = changed_twice(&example(), Change::Conf(1, 0), 7).await.expect("changed");
+        let ids: Vec<InstanceId> = before.keys().cloned().collect();
+        done(&ask(&cluster, &desired, Again::Rollback, &ids, &How::default()).await.expect("it may"));
+        drive::settle(&cluster).await;
+        let same = declare(&example());
+        cluster.declare(&same);
+        let releases: Vec<String> = ids.iter().map(|id| format!("release {id}: [Lapsed]")).collect();
+        assert_eq!(left_to_do(&cluster, &same).await, releases);
+        let applied = converge(&cluster, &same, &How::default()).await;
+        done(&applied);
+        assert!(applied.disturbed().is_empty(), "{}", applied.told());
+        assert!(ids.iter().all(|id| held(&cluster, id).is_none()));
+        assert_eq!(left_to_do(&cluster, &same).await, [""; 0]);
+        cluster.declare(&desired);
+        done(&converge(&cluster, &desired, &How::default()).await);
+        for id in &ids {
+            assert_eq!(current(&cluster, id).0, Some(desired.instances[id].content_generation), "{id}");
+        }
+    });
+}
+
+#[test]
 fn a_rollback_that_fails_stops_after_the_canary() {
     paused(async {
         let (cluster, desired, before) = changed_twice(&example(), Change::Conf(1, 0), 7).await.expect("changed");

@@ -78,10 +78,34 @@ fn what_has_gone_back_is_left_and_what_was_lost_on_the_way_is_finished() {
     let mut lost = with_one_before(&platform(), "1.0.0");
     of(&mut lost, "view@node1").held = Some(held);
     let (plan, _, text) = checked(&platform(), &lost, &asking(&["view@node1"]));
-    assert!(plan.applyable() && text.contains("view@node1: safe? stop switch start"), "{text}");
+    assert!(plan.applyable() && text.contains("view@node1: safe? hold stop switch start"), "{text}");
     of(&mut inventory, "view@node1").process = ProcessObservation::Absent;
     let (plan, _, text) = checked(&platform(), &inventory, &asking(&["view@node1"]));
     assert!(plan.applyable() && text.contains("start view@node1: start ready"), "{text}");
+}
+
+#[test]
+fn a_hold_that_the_file_has_overtaken_is_removed() {
+    let wanted = desired(&platform());
+    let mut inventory = converged(&wanted);
+    let now = wanted.instances[&id("view@node1")].content_generation;
+    let (by, why) = ("ann@desk".to_owned(), "slow".to_owned());
+    let failed = Some(Digest::of(b"failed"));
+    let found = of(&mut inventory, "view@node1");
+    found.held = Some(Held { by, why, what: HeldWhat::RolledBack, from: failed, to: Some(now) });
+    let (plan, report, text) = checked(&platform(), &inventory, &free());
+    assert_eq!((text.as_str(), plan.outcome()), ("release view@node1: release\n", Outcome::Changes));
+    assert_eq!(plan.steps[0].reason, vec![Reason::Lapsed]);
+    let shown = crate::render::text(&plan, &report, &crate::render::TextOptions::default());
+    assert!(shown.contains("rolled back by ann@desk: slow; the file says something else now"), "{shown}");
+    // What is switched loses it with that, and what was not asked for keeps it.
+    let mut roles = platform();
+    roles[3] = roles[3].clone().file("main.conf", "a=7\n", OnChange::Restart);
+    let (_, _, text) = checked(&roles, &inventory, &free());
+    assert!(text.contains("switch") && !text.contains("release"), "{text}");
+    let only = PlanOptions { only: vec![Target::Instance(id("view@node2"))], ..free() };
+    let (plan, ..) = checked(&platform(), &inventory, &only);
+    assert_eq!(plan.outcome(), Outcome::Nothing);
 }
 
 #[test]

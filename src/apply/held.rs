@@ -81,10 +81,21 @@ impl Run<'_> {
     }
 }
 
-/// What to type when one was stopped and the others do not serve without it.
+/// What to type when a stop failed after it was recorded: it is held by then.
 pub(super) fn after_a_stop(failed: &Action, roll: &Roll, bundle: &mut Bundle) {
-    if matches!(failed, Action::AwaitOthers { .. }) {
-        bundle.then = format!("{} is stopped and held, and nothing further was touched", roll.instance);
-        bundle.next = format!("esapply start {}    # it may be needed", roll.instance);
+    let is_hold = |action: &Action| matches!(action, Action::Hold { what: HeldWhat::Stopped, .. });
+    let at = |wanted: &dyn Fn(&Action) -> bool| roll.actions.iter().position(wanted);
+    let held = at(&is_hold).zip(at(&|action| action == failed)).is_some_and(|(hold, failed)| hold < failed);
+    if !held {
+        return;
     }
+    let id = &roll.instance;
+    let (now, why) = match failed {
+        Action::Stop { .. } | Action::StopUnsupervised { .. } => {
+            ("is held, and may still run", "or the same command again")
+        }
+        _ => ("is stopped and held", "it may be needed"),
+    };
+    bundle.then = format!("{id} {now}, and nothing further was touched");
+    bundle.next = format!("esapply start {id}    # {why}");
 }

@@ -74,7 +74,9 @@ impl Run<'_> {
             }
         }
         let is_over = |action: &Action| puts_on_trial(action) || is_first_start(action, &instance);
-        if watched && (self.was_on_trial(&instance) || roll.actions.iter().any(is_over)) {
+        let gate = |action: &Action| matches!(action, Action::AwaitReady { .. } | Action::AwaitHealthy { .. });
+        let seen = self.was_on_trial(&instance) && roll.actions.iter().any(gate);
+        if watched && (seen || roll.actions.iter().any(is_over)) {
             let host = self.desired_host(host);
             let accepted = async { self.operate(&Op::Accept { host: host?, instance: Arc::clone(&instance) }).await };
             if let Err(trouble) = accepted.await {

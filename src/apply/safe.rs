@@ -8,7 +8,7 @@ use super::run::Run;
 use super::trouble::{Cause, Trouble};
 use crate::desired::DesiredInstance;
 use crate::host::{Life, Question};
-use crate::inventory::{ProcessObservation, Verdict};
+use crate::inventory::{HeldWhat, ProcessObservation, Verdict};
 use crate::model::{HostName, InstanceId, Per};
 use crate::plan::{Action, GateKind, Refusal, Roll, Step, Wave};
 use futures::future::join_all;
@@ -68,7 +68,11 @@ impl Run<'_> {
             return Verdict { holds: true, unknown: false, says: "it does not serve".to_owned() };
         }
         // What is not well is not disturbed: the gate could only fail afterwards. Another one of the same batch may be down.
-        let rolls = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && instance.module.healthy.is_some();
+        // What goes back may be why it is not well.
+        let back = |action: &Action| matches!(action, Action::Hold { what: HeldWhat::RolledBack, .. });
+        let rolls = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate))
+            && instance.module.healthy.is_some()
+            && !roll.actions.iter().any(back);
         if rolls && self.state().disturbed.iter().all(|other| !self.is_mate(other, instance)) {
             // Whoever is about to stop is still there.
             let mut members = roll.members.to_vec();

@@ -15,6 +15,9 @@ pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
             if starts_held(reading, roll) {
                 found.push(Violation::StartsHeld { step: id.clone(), instance: instance.clone() });
             }
+            if roll.rollback.is_some() && roll.actions.iter().any(|action| lifts(action) || is_hold(action)) {
+                found.push(Violation::GoesBackUnasked { step: id.clone(), instance: instance.clone() });
+            }
             if !goes_where_it_is_held(reading, roll) {
                 found.push(Violation::HeldElsewhere { step: id.clone(), instance: instance.clone() });
             }

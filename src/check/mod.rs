@@ -98,6 +98,8 @@ pub enum Violation {
     PurgesInUse { step: String, instance: InstanceId },
     #[error("`{step}` starts or changes {instance}, which is held, and does not release it first")]
     StartsHeld { step: String, instance: InstanceId },
+    #[error("`{step}` would roll {instance} back by itself, which somebody has held or released")]
+    GoesBackUnasked { step: String, instance: InstanceId },
     #[error("`{step}` holds {instance} at a generation that it does not have then")]
     HeldElsewhere { step: String, instance: InstanceId },
     #[error("`{step}` stops {instance} to stay down, and does not record that first")]

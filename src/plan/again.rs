@@ -51,10 +51,16 @@ pub(super) fn nothing_else(input: &PlanInput<'_>, facts: &mut Facts<'_>) {
     let meant = match input.options.asked {
         Some(Again::Start) => facts.need == Need::Start,
         Some(Again::Rollback) => facts.hold == Hold::Failed,
-        _ => true,
+        _ => return,
     };
-    if facts.need > Need::Wait && !meant {
-        (facts.need, facts.render, facts.switch, facts.upgrade) = (Need::Nothing, false, false, None);
+    if !meant {
+        (facts.render, facts.switch, facts.upgrade) = (false, false, None);
+        if facts.need > Need::Wait {
+            facts.need = Need::Nothing;
+        }
+    } else if !facts.on_trial() {
+        // What is started as it was has nothing to go back to.
+        facts.asked = true;
     }
 }
 

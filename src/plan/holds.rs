@@ -5,7 +5,8 @@ use super::planner::{Parts, judge_stops};
 use super::safety::{self, Safety};
 use super::sequence::{Draft, Sequence};
 use super::{
-    Action, Again, Members, Note, Plan, PlanInput, PlanReport, Reason, Roll, StepKind, facts, rounds, stop, stops,
+    Action, Again, Members, Note, Plan, PlanInput, PlanReport, Reason, Roll, StepKind, facts, rounds, settings, stop,
+    stops,
 };
 use crate::desired::DesiredInstance;
 use crate::diff::{self, Change};
@@ -23,13 +24,18 @@ pub(super) fn plan(input: &PlanInput<'_>, asked: Again) -> (Plan, PlanReport) {
         safety::judge_reach(input, &all, &mut safety);
         well = stops::well(input, &all);
         match asked {
-            Again::Stop => stop::steps(input, &all, &mut sequence, &mut safety),
+            Again::Stop => {
+                for draft in settings::left(input, &changes) {
+                    sequence.group(vec![draft]);
+                }
+                stop::steps(input, &all, &mut sequence, &mut safety);
+            }
             _ => release(input, &mut sequence),
         }
     }
     let steps = sequence.finish();
     judge_stops(input, &well, &steps, &mut safety);
-    changes.retain(|change| is_told(input, change));
+    changes.retain(|change| is_told(input, asked, change));
     let notes = changes.iter().filter_map(|change| match change {
         Change::Held { instance, held } => Some(Note::Held { instance: instance.clone(), held: held.clone() }),
         Change::Unobserved { host, why } => Some(Note::Unobserved { host: host.clone(), why: why.clone() }),
@@ -41,7 +47,7 @@ pub(super) fn plan(input: &PlanInput<'_>, asked: Again) -> (Plan, PlanReport) {
 }
 
 /// Only what it is about is told: nothing is done about the rest.
-fn is_told(input: &PlanInput<'_>, change: &Change) -> bool {
+fn is_told(input: &PlanInput<'_>, asked: Again, change: &Change) -> bool {
     let selected = |id: &InstanceId| {
         let service = input.desired.instance(id).map(|one| &one.service);
         service.is_some_and(|service| input.options.selects(id, service))
@@ -49,6 +55,7 @@ fn is_told(input: &PlanInput<'_>, change: &Change) -> bool {
     match change {
         Change::Held { instance, .. } | Change::Lapsed { instance, .. } => selected(instance),
         Change::Unobserved { .. } => true,
+        Change::UndoLeft { service, .. } => asked == Again::Stop && settings::is_asked(input, service),
         _ => false,
     }
 }

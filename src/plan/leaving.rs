@@ -193,6 +193,15 @@ pub(super) fn hand_over(
     }
 }
 
+/// Instances of a service that are not declared any more and run.
+pub(super) fn running<'a>(
+    input: &PlanInput<'a>,
+    service: &'a ServiceName,
+) -> impl Iterator<Item = &'a DesiredInstance> + use<'a> {
+    let leavers: Vec<_> = input.desired.leaving_of(service).filter_map(|one| Leaver::of(input, one)).collect();
+    leavers.into_iter().filter(Leaver::runs).map(|leaver| leaver.one)
+}
+
 /// All that leave, one after the other, the services in the order of stops. `up` are the instances that are up by then;
 /// nothing of a service leaves that has not come to what is declared.
 pub(super) fn leave(

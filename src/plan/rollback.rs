@@ -7,11 +7,14 @@ use super::fingerprint::relied_on;
 use super::planner::converge;
 use super::rounds::Round;
 use super::safety::Safety;
+use super::versions::stands_against;
 use super::{Note, Plan, PlanInput, PlanReport, Refusal, rounds};
 use crate::desired::DesiredInstance;
 use crate::diff::Change;
-use crate::inventory::{Held, HeldWhat, InstanceObservation, Inventory, Previous, Seen, version_in};
-use crate::model::{Digest, InstanceId};
+use crate::inventory::{
+    Held, HeldWhat, InstanceObservation, Inventory, Previous, Seen, SoftwareObservation, version_in,
+};
+use crate::model::{Digest, InstanceId, Strategy};
 use std::collections::BTreeMap;
 
 /// The plan of a rollback, and the report beside it.
@@ -59,7 +62,9 @@ fn hold(input: &PlanInput<'_>, safety: &mut Safety) -> (Inventory, BTreeMap<Inst
         if held || found.current.is_none() {
             continue;
         }
-        let to = match way_back(one, found, round) {
+        let intact = |folder: &String| host.software.get(folder) == Some(&SoftwareObservation::Intact);
+        let whole = found.previous.as_ref().is_none_or(|previous| previous.software.iter().all(intact));
+        let to = match way_back(one, found, (round, whole)) {
             Ok(to) => Some(to),
             Err(NoWay { why, help, may }) => {
                 safety.refuse(Refusal::NO_WAY_BACK, why, help);
@@ -83,23 +88,30 @@ struct NoWay<'a> {
     may: Option<&'a Previous>,
 }
 
-/// The generation that an instance goes back to.
+/// The generation that an instance goes back to; `whole` says that the software of that is there.
 fn way_back<'a>(
     one: &DesiredInstance,
     found: &'a InstanceObservation,
-    round: &Round<'_>,
+    (round, whole): (&Round<'_>, bool),
 ) -> Result<&'a Previous, NoWay<'a>> {
     let id = &one.id;
     let declare = "declare what it should be, and apply that";
-    if let Some(phase) = round.name(&one.service) {
-        let why = format!("{id} is in the phase \"{phase}\" of a change");
-        return Err(NoWay { why, help: "let the change come to its end: `esapply`", may: None });
+    if round.phases.contains_key(&one.service) {
+        let why = format!(
+            "{id}: the file asks {} for a change in several phases, which has not come to its end",
+            one.service
+        );
+        return Err(NoWay {
+            why,
+            help: "declare what it has, or let the change come to its end: `esapply`",
+            may: None,
+        });
     }
     let complete = |previous: &&Previous| {
-        found.generations.contains(&previous.generation) && found.current != Some(previous.generation)
+        found.generations.contains(&previous.generation) && found.current != Some(previous.generation) && whole
     };
     let Some(previous) = found.previous.as_ref().filter(complete) else {
-        let why = format!("{id} has no generation before the one that it has");
+        let why = format!("{id} has no whole generation before the one that it has");
         return Err(NoWay { why, help: declare, may: None });
     };
     if previous.phased {
@@ -108,12 +120,29 @@ fn way_back<'a>(
     }
     let module = one.module.name.as_str();
     let before = previous.software.iter().find_map(|folder| version_in(module, folder));
-    if let (Some(before), Some(now)) = (before, found.version_of(&one.module.name))
-        && crosses(one, &before, &now)
-    {
+    let versions = before.zip(found.version_of(&one.module.name)).filter(|(before, now)| before != now);
+    let together = match one.module.strategy {
+        Strategy::Rolling => false,
+        Strategy::Recreate { on_version_only } => versions.is_some() || !on_version_only,
+    };
+    if together {
+        let why =
+            format!("{id} can't go back one after the other: what it has and had can't be mixed in {}", one.service);
+        return Err(NoWay { why, help: declare, may: None });
+    }
+    let Some((before, now)) = versions else { return Ok(previous) };
+    if crosses(one, &before, &now) {
         let why = format!("{id} can't go back from {now} to {before}: its data may be of the newer version");
         let help = "stay at the newer version, or restore a backup that the older one can read";
         return Err(NoWay { why, help, may: Some(previous) });
+    }
+    let mut steps = one.module.upgrade.steps.iter();
+    if let Some(says) = steps.find_map(|step| stands_against(one, Some(found), step, (&now, &before))) {
+        return Err(NoWay {
+            why: format!("{id} can't go back: {says}"),
+            help: "stay at the newer version",
+            may: Some(previous),
+        });
     }
     Ok(previous)
 }

@@ -64,7 +64,7 @@ impl Stops<'_, '_> {
             |facts: &Facts<'_>| facts.state == State::Unseen || (facts.running().is_some() && !self.selected(facts));
         stops.any(|facts| self.selected(facts))
             && !facts::of_service(self.all, service).any(stays)
-            && leaving::up(self.input, &service.name).is_empty()
+            && leaving::running(self.input, &service.name).next().is_none()
     }
 
     /// Where somebody has more than one of a service, all of them are not stopped by the way; nor what others need.
@@ -91,12 +91,22 @@ impl Stops<'_, '_> {
         safety.refuse(Refusal::OUTAGE, message, help);
     }
 
-    /// What somebody started by hand is nothing of ours yet: nothing would keep it down.
+    /// What somebody started by hand is nothing of ours yet, and what leaves is nothing of ours any more: nothing would keep it
+    /// down.
     fn strangers(&self, safety: &mut Safety) {
         let stranger = |facts: &&Facts<'_>| facts.running().is_some_and(|running| running.stranger);
         for facts in self.all.values().filter(|facts| self.selected(facts)).filter(stranger) {
             let message = format!("{} was started by hand and is not managed yet", facts.id());
             safety.refuse(Refusal::DIFFERS, message, "take it over first: `esapply --only TARGET`");
+        }
+        let leaving = self.input.desired.services.keys().flat_map(|service| leaving::running(self.input, service));
+        for one in leaving.filter(|one| self.input.options.selects(&one.id, &one.service)) {
+            let message = format!("{} runs and is not declared any more: it leaves, and is not kept down", one.id);
+            safety.refuse(
+                Refusal::DIFFERS,
+                message,
+                "let it leave: `esapply`; or name what is to be stopped without it",
+            );
         }
     }
 
@@ -158,7 +168,9 @@ impl Stops<'_, '_> {
         if !ends && !up.is_empty() && self.have_majority(service, up) {
             actions.push(Action::AwaitOthers { within: others_within(module) });
         }
-        Some(drafted("stop", facts, actions, Members::of(up.iter().cloned())))
+        // Of a service that ends nobody is waited for.
+        let members = if ends { Members::default() } else { Members::of(up.iter().cloned()) };
+        Some(drafted("stop", facts, actions, members))
     }
 
     /// Whether those that stay up can agree; without that they serve nobody, and somebody has taken that on.

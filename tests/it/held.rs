@@ -197,8 +197,7 @@ proptest! {
             let applied = ask(&cluster, &desired, Again::Stop, &some, &How::default()).await.expect("it goes on");
             done(&applied);
             drive::settle(&cluster).await;
-            // What it had changed for the stop is put back by the next plain run at the latest.
-            done(&converge(&cluster, &desired, &How::default()).await);
+            // What it had changed for the stop is put back, too.
             assert_eq!(drive::differences(&state(&finished, &desired), &state(&cluster, &desired)), [""; 0]);
         });
     }
@@ -360,5 +359,37 @@ fn why_it_is_held_is_kept_with_it() {
         let one = cluster.machine(&host(2)).expect("a host").instances["beta-a"].clone();
         let held = one.held.expect("it is held");
         assert_eq!((held.by.as_str(), held.why.as_str()), ("tester@here pid 1", "esapply"));
+    });
+}
+
+#[test]
+fn a_stop_that_does_not_come_to_its_end_says_that_it_is_held() {
+    paused(async {
+        let (cluster, desired) = settled(&example(), 7).await;
+        let one = id("alpha-a@node1");
+        with_faults(&cluster, Faults { stuck: BTreeSet::from([one.clone()]), ..Faults::default() });
+        let applied =
+            ask(&cluster, &desired, Again::Stop, std::slice::from_ref(&one), &How::default()).await.expect("it may");
+        let bundle = failed(&applied);
+        assert!(bundle.then.starts_with("alpha-a@node1 is held, and may still run"), "{bundle:#?}");
+        assert!(bundle.next.starts_with("esapply start alpha-a@node1 "), "{bundle:#?}");
+        assert_eq!(held(&cluster, &one), Some(HeldWhat::Stopped));
+    });
+}
+
+#[test]
+fn a_stop_is_no_proof_of_what_is_on_trial() {
+    paused(async {
+        let (cluster, desired) = settled(&example(), 7).await;
+        let one = id("alpha-a@node1");
+        cluster.by_hand(&one.host, |machine| {
+            let found = machine.instances.get_mut(one.role.as_str()).expect("it is there");
+            found.trial = found.current;
+        });
+        let applied =
+            ask(&cluster, &desired, Again::Stop, std::slice::from_ref(&one), &How::default()).await.expect("it may");
+        done(&applied);
+        let found = cluster.machine(&one.host).expect("a host").instances[one.role.as_str()].clone();
+        assert_eq!(found.trial, found.current);
     });
 }

@@ -181,3 +181,26 @@ fn a_rollback_that_fails_stops_after_the_canary() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     });
 }
+
+/// What goes back may be why the service is not well: it goes, and where others of it keep the service from being healthy, each
+/// run goes on with the next one.
+#[test]
+fn a_service_that_is_not_well_can_go_back() {
+    paused(async {
+        let (cluster, desired, before) = changed_twice(&example(), Change::Conf(0, 0), 7).await.expect("changed");
+        let ids: Vec<InstanceId> = before.keys().cloned().collect();
+        let bad = desired.instances[&ids[0]].content_generation;
+        with_faults(
+            &cluster,
+            Faults { bad: BTreeMap::from([(bad, Bad::Sickens(Duration::ZERO))]), ..Faults::default() },
+        );
+        for round in 1..=ids.len() {
+            let applied = ask(&cluster, &desired, Again::Rollback, &ids, &How::default()).await.expect("it may");
+            assert_eq!(applied.disturbed().len(), 1, "{}", applied.told());
+            let code = applied.outcome.as_ref().expect("alive").exit_code();
+            assert_eq!(code, if round == ids.len() { 0 } else { 4 }, "{}", applied.told());
+            drive::settle(&cluster).await;
+        }
+        is_back(&cluster, &before);
+    });
+}

@@ -89,6 +89,12 @@ fn a_start_of_what_is_held_is_found() {
     found.held = Some(Held { by, why, what: HeldWhat::Stopped, from: None, to: None });
     found.process = ProcessObservation::Absent;
     let (desired, mut plan) = asking(Again::Start, &["view"], &inventory);
+    let mut back = plan.clone();
+    for (_, roll) in all_rolls(&mut back) {
+        roll.rollback = Some(crate::model::Digest::of(b"older"));
+    }
+    let found = check(&back, &desired, &inventory);
+    assert!(found.iter().any(|one| matches!(one, Violation::GoesBackUnasked { .. })), "{found:?}");
     for (_, roll) in all_rolls(&mut plan) {
         let release = roll.actions.remove(0);
         assert_eq!(release, Action::Release);

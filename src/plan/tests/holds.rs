@@ -1,7 +1,7 @@
 //! What is stopped, started and released because somebody asks for it.
 
 use super::*;
-use crate::inventory::{Held, HeldWhat, ProcessObservation};
+use crate::inventory::{Held, HeldWhat, Previous, ProcessObservation, UndoRecord};
 
 fn asking(asked: Again, only: &[&str]) -> PlanOptions {
     let declared = desired(&platform());
@@ -173,4 +173,66 @@ fn a_host_that_was_not_observed_is_in_the_way_of_what_is_about_it() {
     before.hosts.insert(host("node3"), unseen);
     let (plan, ..) = checked(&platform(), &before, &asking(Again::Stop, &["coord@node1"]));
     assert_eq!(names(&plan), ["unobserved", "max-unavailable", "quorum"]);
+}
+
+#[test]
+fn a_start_has_nothing_to_go_back_to() {
+    let mut before = converged(&desired(&platform()));
+    stopped(&mut before, "coord@node2");
+    let found = of(&mut before, "coord@node2");
+    let (generation, software) = (Digest::of(b"before"), vec!["coord-1.0.0-0123456789ab".to_owned()]);
+    found.generations.push(generation);
+    found.previous = Some(Previous { generation, software, phased: false });
+    let (plan, _, text) = checked(&platform(), &before, &asking(Again::Start, &["coord"]));
+    assert!(text.contains("coord@node2: release start"), "{text}");
+    assert!(
+        plan.steps.iter().flat_map(|step| step.kind.rolls()).all(|roll| roll.rollback.is_none()),
+        "{:?}",
+        plan.steps
+    );
+}
+
+#[test]
+fn a_start_leaves_what_runs_as_it_is() {
+    let mut before = converged(&desired(&platform()));
+    let edited = of(&mut before, "coord@node1").files.get_mut("main.conf").expect("a file");
+    edited.sha256 = Digest::of(b"by hand");
+    not_ready(&mut before, "view@node1");
+    let (plan, _, text) = checked(&platform(), &before, &asking(Again::Start, &["all"]));
+    assert!(!text.contains("render") && !text.contains("switch") && !text.contains("stop"), "{text}");
+    assert!(plan.applyable(), "{:?}", plan.refusals);
+}
+
+#[test]
+fn what_leaves_is_not_kept_down() {
+    let mut wanted = desired(&platform());
+    let before = converged(&wanted);
+    let one = wanted.instances.remove(&id("view@node2")).expect("declared");
+    let service = wanted.services.get_mut(&one.service).expect("declared");
+    service.instances.retain(|id| *id != one.id);
+    wanted.leaving.insert(one.id.clone(), one);
+    let (plan, _) = made(&wanted, &before, &asking(Again::Stop, &["node2"]));
+    assert!(plan.refusals.iter().any(|one| one.name.as_str() == "differs" && one.message.contains("view@node2")));
+    assert_eq!(crate::check::check(&plan, &wanted, &before), vec![], "{}", told(&plan));
+    // What is not stopped stays: the service does not end.
+    let (plan, _) = made(&wanted, &before, &asking(Again::Stop, &["view@node1"]));
+    assert_eq!(crate::check::check(&plan, &wanted, &before), vec![], "{}", told(&plan));
+    assert!(!names(&plan).contains(&"outage"), "{:?}", plan.refusals);
+}
+
+#[test]
+fn what_a_lost_stop_has_left_changed_is_put_back_by_the_same_command() {
+    let mut before = converged(&desired(&platform()));
+    stopped(&mut before, "store-hot@node2");
+    let record = UndoRecord {
+        service: service("store"),
+        instance: id("store-hot@node2"),
+        setting: name("moves"),
+        value: "all".into(),
+    };
+    at(&mut before, "node2").undo.insert("store.moves.json".to_owned(), record);
+    let (plan, _, text) = checked(&platform(), &before, &asking(Again::Stop, &["store-hot@node2"]));
+    assert_eq!((text.as_str(), plan.changes.len()), ("undo store.moves.json on node2\n", 2));
+    let (_, _, text) = checked(&platform(), &before, &asking(Again::Stop, &["view@node1"]));
+    assert!(!text.contains("undo"), "{text}");
 }

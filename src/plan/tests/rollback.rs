@@ -1,7 +1,8 @@
 //! A rollback that somebody asks for.
 
 use super::*;
-use crate::inventory::{Held, HeldWhat, Previous, ProcessObservation};
+use crate::inventory::{Held, HeldWhat, Previous, ProcessObservation, SoftwareObservation};
+use crate::model::{Template, UpgradeStep};
 
 fn before() -> Digest {
     Digest::of(b"before")
@@ -12,9 +13,10 @@ fn with_one_before(roles: &[RoleSpec], version: &str) -> Inventory {
     let wanted = desired(roles);
     let mut inventory = converged(&wanted);
     for (id, one) in &wanted.instances {
-        let found = of(&mut inventory, &id.to_string());
-        found.generations.push(before());
+        of(&mut inventory, &id.to_string()).generations.push(before());
         let software = vec![format!("{}-{version}-0123456789ab", one.module.name.value)];
+        at(&mut inventory, id.host.as_str()).software.insert(software[0].clone(), SoftwareObservation::Intact);
+        let found = of(&mut inventory, &id.to_string());
         found.previous = Some(Previous { generation: before(), software, phased: false });
     }
     inventory
@@ -117,4 +119,28 @@ fn what_is_stopped_on_purpose_stays_as_it_is() {
     found.process = ProcessObservation::Absent;
     let (plan, _, text) = checked(&platform(), &inventory, &asking(&["view@node1"]));
     assert_eq!((text.as_str(), plan.outcome()), ("", Outcome::Nothing));
+}
+
+#[test]
+fn versions_that_can_not_be_mixed_or_have_no_way_and_software_that_is_gone_are_no_way_back() {
+    let inventory = with_one_before(&platform(), "0.9.0");
+    let (plan, ..) = checked(&platform(), &inventory, &asking(&["view"]));
+    assert_eq!(names(&plan), ["no-way-back", "no-way-back"], "all of it is replaced together");
+    let (plan, ..) = checked(&platform(), &inventory, &asking(&["coord@node1"]));
+    assert!(plan.applyable(), "{:?}", plan.refusals);
+    let mut roles = platform();
+    roles[0].module.upgrade.steps.push(UpgradeStep {
+        name: name("no-way"),
+        when: expr("version_below(to, from)"),
+        says: Template(expr("the data of {{ from }} can't be read").0),
+        through: None,
+        help: None,
+    });
+    let (plan, ..) = checked(&roles, &inventory, &asking(&["coord@node1"]));
+    assert_eq!(names(&plan), ["no-way-back"]);
+    assert!(plan.refusals[0].message.contains("the data of 1.0.0 can't be read"), "{:?}", plan.refusals);
+    let mut inventory = inventory;
+    at(&mut inventory, "node1").software.remove("coord-0.9.0-0123456789ab");
+    let (plan, ..) = checked(&platform(), &inventory, &asking(&["coord@node1"]));
+    assert_eq!(names(&plan), ["no-way-back"]);
 }

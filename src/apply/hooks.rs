@@ -10,7 +10,7 @@ use crate::desired::DesiredInstance;
 use crate::host::{HookTime, Op};
 use crate::inventory::UndoRecord;
 use crate::model::{Expr, Hook, HostName, InstanceId, Name, ServiceName};
-use crate::plan::StepId;
+use crate::plan::{Step, StepId};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -148,6 +148,19 @@ impl Run<'_> {
                 self.tell(Happening::Warned { subject: Subject::Instance(instance.clone()), text }).await;
             }
         }
+    }
+
+    /// Puts back everything that this instance's roll has changed and nobody else wants changed.
+    pub(crate) async fn put_back_all(&self, step: &Step, instance: &Arc<DesiredInstance>) -> Result<(), Trouble> {
+        let mine: Vec<Name> = {
+            let state = self.state();
+            let mine = state.undo.iter().filter(|((service, _), _)| *service == instance.service);
+            mine.filter(|(_, undo)| undo.users.contains(&instance.id)).map(|((_, name), _)| name.clone()).collect()
+        };
+        for setting in mine {
+            self.restore(&step.id, instance, &setting).await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn read_setting(

@@ -8,6 +8,7 @@ mod dispatcher;
 mod events;
 mod gate;
 mod gates;
+mod held;
 mod hooks;
 mod journal;
 mod leaving;
@@ -51,6 +52,8 @@ pub struct Options {
     pub parallel: usize,
     /// How long to wait for a host that another run has locked; nothing is held meanwhile. Zero: not at all.
     pub lock_within: std::time::Duration,
+    /// Why something is held that somebody asked for; the command when nobody says.
+    pub why: Option<String>,
     /// Compare software by content when hosts are looked at again (the plan was made with `--verify`).
     pub verify: bool,
     /// A deliberate mistake, for the tests of the tests.
@@ -66,6 +69,7 @@ impl Options {
             run,
             parallel: 8,
             lock_within: std::time::Duration::ZERO,
+            why: None,
             verify,
             #[cfg(feature = "mutants")]
             mutation: None,

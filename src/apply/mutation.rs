@@ -40,6 +40,10 @@ pub enum Mutation {
     BeforeIgnored,
     /// What an instance keeps is not moved away before it leaves.
     DrainSkipped,
+    /// What is stopped on purpose is not recorded as that.
+    HoldForgotten,
+    /// After a stop nobody asks whether the others serve.
+    OthersIgnored,
     /// What the independent check has against a plan is ignored.
     CheckIgnored,
 }

@@ -3,12 +3,12 @@
 use super::Bundle;
 use super::events::Subject;
 use super::gate::Wait;
+use super::held::after_a_stop;
 use super::mutation::Mutation;
 use super::run::Run;
 use super::trouble::{Cause, Trouble};
 use crate::desired::DesiredInstance;
 use crate::host::{Failure, HookTime, Op, Question};
-use crate::inventory::{Held, HeldWhat};
 use crate::model::{Digest, Gate, OnFailure, ServiceName};
 use crate::plan::{Action, GateKind, Roll, Step, Wave};
 use std::sync::Arc;
@@ -74,7 +74,9 @@ impl Run<'_> {
             }
         }
         let is_over = |action: &Action| puts_on_trial(action) || is_first_start(action, &instance);
-        if watched && (self.was_on_trial(&instance) || roll.actions.iter().any(is_over)) {
+        let gate = |action: &Action| matches!(action, Action::AwaitReady { .. } | Action::AwaitHealthy { .. });
+        let seen = self.was_on_trial(&instance) && roll.actions.iter().any(gate);
+        if watched && (seen || roll.actions.iter().any(is_over)) {
             let host = self.desired_host(host);
             let accepted = async { self.operate(&Op::Accept { host: host?, instance: Arc::clone(&instance) }).await };
             if let Err(trouble) = accepted.await {
@@ -121,7 +123,13 @@ impl Run<'_> {
             Action::IfLeads => Ok(()),
             Action::Drain { within } => self.drain(step, instance, *within).await,
             Action::Withdraw => self.operate(&Op::Withdraw { host, instance: one }).await,
-            Action::PutBack => self.undrain(step, instance).await,
+            Action::PutBack => {
+                self.undrain(step, instance).await?;
+                self.put_back_all(step, instance).await
+            }
+            Action::Hold { what, from, to } => self.hold(instance, (*what, *from, *to)).await,
+            Action::Release => self.operate(&Op::Hold { host, instance: one, held: None }).await,
+            Action::AwaitOthers { within } => self.await_others(step, roll, *within).await,
             Action::CheckSafe => self.check_safe(step, roll, instance).await,
             Action::BeforeStop => self.hooks(&step.id, instance, HookTime::BeforeStop).await,
             Action::Stop { within } => {
@@ -137,13 +145,10 @@ impl Run<'_> {
             }
             Action::Switch { to, .. } => {
                 self.operate(&Op::Switch { host, instance: one, to: *to }).await?;
-                self.switched(&instance.id, *to, true);
-                self.release(instance, Some(to)).await
+                self.switched(&instance.id, *to, *to == instance.content_generation);
+                self.release(instance, *to).await
             }
-            Action::Start { first } => {
-                self.release(instance, None).await?;
-                self.start(instance, *first).await
-            }
+            Action::Start { first } => self.start(instance, *first).await,
             Action::Reload => self.operate(&Op::Reload { host, instance: one }).await,
             Action::AwaitReady { within } => self.await_ready(step, instance, *within).await,
             Action::AfterReady => self.hooks(&step.id, instance, HookTime::AfterReady).await,
@@ -222,26 +227,6 @@ impl Run<'_> {
         Wait { step: &step.id, subject, what, within, twice, process: Some(instance), ends_when_halting: false }
     }
 
-    /// Removes a hold that the plan overrules: after a switch to anything but the generation that it is held at, and before
-    /// a start of what was stopped on purpose.
-    async fn release(&self, instance: &Arc<DesiredInstance>, to: Option<&Digest>) -> Result<(), Trouble> {
-        let Some(held) = self.held(instance) else { return Ok(()) };
-        let over = match (held.what, to) {
-            (HeldWhat::Stopped, None) => true,
-            (HeldWhat::RolledBack, Some(to)) => held.to.as_ref() != Some(to),
-            (HeldWhat::Stopped, Some(_)) | (HeldWhat::RolledBack, None) => false,
-        };
-        if !over {
-            return Ok(());
-        }
-        let host = self.desired_host(&instance.id.host)?;
-        self.operate(&Op::Hold { host, instance: Arc::clone(instance), held: None }).await
-    }
-
-    fn held(&self, instance: &DesiredInstance) -> Option<Held> {
-        self.observed(&instance.id.host)?.instances.get(instance.id.role.as_str())?.held.clone()
-    }
-
     /// An action failed.
     async fn fell(
         &self,
@@ -268,6 +253,7 @@ impl Run<'_> {
                 self.put_back_of(&step.id, &roll.instance).await;
                 let left = if begun { "the instance was left as it is" } else { "the instance was not touched" };
                 bundle.then = format!("{left}, and nothing further was touched");
+                after_a_stop(action, roll, &mut bundle);
             }
         }
         Halt::Failed(Box::new(bundle))
@@ -326,6 +312,9 @@ const fn disturbs(action: &Action) -> bool {
         | Action::StopUnsupervised { .. }
         | Action::Switch { .. }
         | Action::Withdraw
+        // What follows it belongs to it.
+        | Action::Hold { .. }
+        | Action::Release
         | Action::Start { .. }
         | Action::Reload => true,
         Action::IfLeads
@@ -333,6 +322,7 @@ const fn disturbs(action: &Action) -> bool {
         | Action::PutBack
         | Action::CheckSafe
         | Action::BeforeStop
+        | Action::AwaitOthers { .. }
         | Action::AwaitReady { .. }
         | Action::AfterReady
         | Action::AwaitHealthy { .. }

@@ -8,7 +8,7 @@ use super::run::Run;
 use super::trouble::{Cause, Trouble};
 use crate::desired::DesiredInstance;
 use crate::host::{Life, Question};
-use crate::inventory::{ProcessObservation, Verdict};
+use crate::inventory::{HeldWhat, ProcessObservation, Verdict};
 use crate::model::{HostName, InstanceId, Per};
 use crate::plan::{Action, GateKind, Refusal, Roll, Step, Wave};
 use futures::future::join_all;
@@ -63,12 +63,16 @@ impl Run<'_> {
         let hands_over = matches!(roll.actions.first(), Some(Action::IfLeads));
         let mine = self.serves(&instance.id);
         // One that was broken when the plan was made, and still is, takes nothing away by being stopped; and rules that ask
-        // it would never let it be repaired.
-        if step.wave == Some(Wave::Repair) && !services.ask(&mine).await.holds {
+        // it would never let it be repaired, or be kept down.
+        if matches!(step.wave, Some(Wave::Repair | Wave::Stop)) && !services.ask(&mine).await.holds {
             return Verdict { holds: true, unknown: false, says: "it does not serve".to_owned() };
         }
         // What is not well is not disturbed: the gate could only fail afterwards. Another one of the same batch may be down.
-        let rolls = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && instance.module.healthy.is_some();
+        // What goes back may be why it is not well.
+        let back = |action: &Action| matches!(action, Action::Hold { what: HeldWhat::RolledBack, .. });
+        let rolls = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate))
+            && instance.module.healthy.is_some()
+            && !roll.actions.iter().any(back);
         if rolls && self.state().disturbed.iter().all(|other| !self.is_mate(other, instance)) {
             // Whoever is about to stop is still there.
             let mut members = roll.members.to_vec();
@@ -154,7 +158,7 @@ impl Run<'_> {
     }
 
     /// Whether an instance serves, at the version that it runs: the declared one when this run has started it.
-    fn serves(&self, id: &InstanceId) -> Question {
+    pub(crate) fn serves(&self, id: &InstanceId) -> Question {
         if self.state().started.contains(id) {
             return self.serving(id);
         }

@@ -233,8 +233,10 @@ fn stops(roll: &Roll) -> bool {
     roll.actions.iter().any(|action| matches!(action, Action::Stop { .. } | Action::StopUnsupervised { .. }))
 }
 
-/// In a later phase of a change everything serves, whatever it was before. What leaves is judged by itself.
+/// In a later phase of a change everything serves, whatever it was before. What leaves is judged by itself, and so is a
+/// service that ends.
 fn stops_one_that_serves(reading: &Reading<'_>, step: &Step, roll: &Roll) -> bool {
     let later = super::phases::round_of(reading, step, &roll.service).is_some_and(|round| round > 0);
-    stops(roll) && step.wave != Some(Wave::Leave) && (later || serves(reading, &roll.instance))
+    let ends = step.wave == Some(Wave::Stop) && reading.ended.contains(&roll.service);
+    stops(roll) && step.wave != Some(Wave::Leave) && !ends && (later || serves(reading, &roll.instance))
 }

@@ -1,7 +1,7 @@
 //! Where a plan says what: made in one pass, so that no rule goes through all steps for each step.
 
 use crate::model::{Digest, HostName, InstanceId, RoleId, ServiceName};
-use crate::plan::{Action, GateKind, Plan, Step, StepKind, Wave};
+use crate::plan::{Action, GateKind, Plan, Roll, Step, StepKind, Wave};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of steps by what is in them, each list in the order of the plan.
@@ -25,6 +25,8 @@ pub(super) struct Index<'a> {
     pub(super) gates: BTreeMap<&'a ServiceName, Vec<(usize, BTreeSet<&'a InstanceId>)>>,
     /// Steps that stop something.
     pub(super) stops: Vec<usize>,
+    /// Steps that stop an instance to stay down.
+    pub(super) stays_down: BTreeMap<&'a InstanceId, Vec<usize>>,
     /// Steps that stage.
     pub(super) staging: Vec<usize>,
 }
@@ -51,7 +53,10 @@ impl<'a> Index<'a> {
             }
             _ => {}
         }
-        for roll in super::rolls(step) {
+        // The record of a hold is nothing that an end has to come after.
+        let records =
+            |roll: &Roll| roll.actions.iter().all(|action| matches!(action, Action::Release | Action::Hold { .. }));
+        for roll in super::rolls(step).iter().filter(|roll| !records(roll)) {
             once(self.by_service.entry(&roll.service).or_default(), number);
             once(self.by_host.entry(&roll.instance.host).or_default(), number);
             if step.wave == Some(Wave::Canary) {
@@ -62,7 +67,12 @@ impl<'a> Index<'a> {
                 match action {
                     Action::Start { .. } => once(self.starts.entry(&roll.instance).or_default(), number),
                     Action::Switch { to, .. } => self.switches.entry(&roll.instance).or_default().push(*to),
-                    Action::Stop { .. } | Action::StopUnsupervised { .. } => once(&mut self.stops, number),
+                    Action::Stop { .. } | Action::StopUnsupervised { .. } => {
+                        once(&mut self.stops, number);
+                        if step.wave == Some(Wave::Stop) {
+                            once(self.stays_down.entry(&roll.instance).or_default(), number);
+                        }
+                    }
                     _ => {}
                 }
             }

@@ -6,6 +6,7 @@
 //! when. Where the planner reads intentions off differences, this reads effects off actions.
 
 mod budget;
+mod held;
 mod index;
 mod leaving;
 mod order;
@@ -21,7 +22,7 @@ use crate::desired::{Desired, DesiredInstance};
 use crate::inventory::Inventory;
 use crate::model::{HostName, InstanceId, ServiceName};
 use crate::plan::{Plan, Roll, Rounds, Step, StepId, StepKind, rounds};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a plan breaks.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -101,6 +102,20 @@ pub enum Violation {
     NotDrained { step: String, instance: InstanceId },
     #[error("`{step}` deletes data of {instance}, which may be in use")]
     PurgesInUse { step: String, instance: InstanceId },
+    #[error("`{step}` starts or changes {instance}, which is held, and does not release it first")]
+    StartsHeld { step: String, instance: InstanceId },
+    #[error("`{step}` would roll {instance} back by itself, which somebody has held or released")]
+    GoesBackUnasked { step: String, instance: InstanceId },
+    #[error("`{step}` holds {instance} at a generation that it does not have then")]
+    HeldElsewhere { step: String, instance: InstanceId },
+    #[error("`{step}` stops {instance} to stay down, and does not record that first")]
+    StopsUnheld { step: String, instance: InstanceId },
+    #[error("`{step}` stops {instance} to stay down, and does not wait until the others serve")]
+    OthersNotAwaited { step: String, instance: InstanceId },
+    #[error("`{step}` may stop {instance} before what needs it")]
+    StopsTooEarly { step: String, instance: InstanceId },
+    #[error("nothing of {service} would run any more")]
+    EndsService { service: ServiceName },
     #[error("the plan is of format {format}")]
     BadFormat { format: u32 },
 }
@@ -117,7 +132,9 @@ pub fn check(plan: &Plan, desired: &Desired, inventory: &Inventory) -> Vec<Viola
         return found;
     };
     let rounds = rounds(desired, inventory);
-    let reading = Reading { plan, desired, inventory, rounds: &rounds, order, index: index::Index::of(plan) };
+    let index = index::Index::of(plan);
+    let mut reading = Reading { plan, desired, inventory, rounds: &rounds, order, index, ended: BTreeSet::new() };
+    reading.ended = held::ended(&reading);
     scope::judge(&reading, &mut found);
     rolls::judge(&reading, &mut found);
     waves::judge(&reading, &mut found);
@@ -125,6 +142,7 @@ pub fn check(plan: &Plan, desired: &Desired, inventory: &Inventory) -> Vec<Viola
     outside::judge(&reading, &mut found);
     phases::judge(&reading, &mut found);
     leaving::judge(&reading, &mut found);
+    held::judge(&reading, &mut found);
     found.sort();
     found.dedup();
     found
@@ -138,6 +156,8 @@ struct Reading<'a> {
     rounds: &'a Rounds<'a>,
     order: order::Order,
     index: index::Index<'a>,
+    /// Services of which nothing runs any more when the plan is done.
+    ended: BTreeSet<&'a ServiceName>,
 }
 
 impl Reading<'_> {

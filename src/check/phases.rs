@@ -4,7 +4,7 @@
 use super::{Reading, Violation, scope};
 use crate::inventory::ProcessObservation;
 use crate::model::{InstanceId, Name, ServiceName};
-use crate::plan::{Action, Round, Step, StepKind};
+use crate::plan::{Action, Round, Step, StepKind, Wave};
 use std::collections::BTreeMap;
 
 /// The number of the round that a step belongs to.
@@ -19,7 +19,10 @@ type Through<'a> = BTreeMap<(&'a InstanceId, usize), usize>;
 pub(super) fn judge(reading: &Reading<'_>, found: &mut Vec<Violation>) {
     let through = through(reading);
     for (number, step) in reading.plan.steps.iter().enumerate() {
-        let Some(first) = super::rolls(step).first() else { continue };
+        // What is stopped on purpose, or released, goes through nothing.
+        let stays =
+            step.wave == Some(Wave::Stop) || super::rolls(step).iter().all(|roll| roll.actions == [Action::Release]);
+        let Some(first) = super::rolls(step).first().filter(|_| !stays) else { continue };
         let service = &first.service;
         if !reading.rounds.list().iter().any(|round| round.phases.contains_key(service)) {
             continue;

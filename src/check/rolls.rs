@@ -67,7 +67,8 @@ fn one(reading: &Reading<'_>, number: usize, step: &Step, roll: &Roll, found: &m
     let ready = place(|action| matches!(action, Action::AwaitReady { .. }));
     let reload = place(|action| matches!(action, Action::Reload));
     let last = super::leaving::is_last(roll);
-    if stop.is_some() && start < stop && !last && !starts_later(reading, number, &roll.instance) {
+    let stays_down = step.wave == Some(Wave::Stop);
+    if stop.is_some() && start < stop && !last && !stays_down && !starts_later(reading, number, &roll.instance) {
         found.push(Violation::NeverStarts { step: id.clone(), instance: instance.clone() });
     }
     if start.or(reload).is_some_and(|begun| ready.is_none_or(|ready| ready < begun)) {
@@ -76,7 +77,8 @@ fn one(reading: &Reading<'_>, number: usize, step: &Step, roll: &Roll, found: &m
     another(reading, &id, roll, found);
     let safe = place(|action| matches!(action, Action::CheckSafe));
     let alone = last && (roll.members.is_empty() || !super::budget::serves(reading, &roll.instance));
-    let asks = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && !alone;
+    let ends = stays_down && reading.ended.contains(&roll.service);
+    let asks = !matches!(step.wave, Some(Wave::Repair | Wave::Recreate)) && !alone && !ends;
     if asks && stop.is_some() && safe.is_none_or(|safe| Some(safe) > stop) {
         found.push(Violation::NotAskedSafe { step: id.clone(), instance: instance.clone() });
     }

@@ -1,5 +1,7 @@
 //! Good plans pass, and each thing that may go wrong is found.
 
+mod held;
+
 use super::*;
 use crate::desired::Desired;
 use crate::inventory::Inventory;

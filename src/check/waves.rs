@@ -18,6 +18,9 @@ fn disturbs(step: &Step) -> bool {
         | Action::BeforeStop
         | Action::AfterReady => true,
         Action::IfLeads
+        | Action::Hold { .. }
+        | Action::Release
+        | Action::AwaitOthers { .. }
         | Action::CheckSafe
         | Action::AwaitReady { .. }
         | Action::AwaitHealthy { .. }

@@ -1,12 +1,13 @@
 //! `esapply`: plan, ask, converge.
 
-use super::args::{Esapply, EsapplyCommand};
+use super::args::{Esapply, EsapplyCommand, Rollback, Targets};
 use super::error::CliError;
 use super::events;
 use super::exit::Exit;
 use super::format::{self, Plain};
 use super::plan::{self, Planned, Shape};
 use super::saved;
+use super::switched;
 use super::terminal::Terminal;
 use super::world::World;
 use crate::apply::{Cancel, End, Options, Outcome, apply};
@@ -33,8 +34,18 @@ const PLANS: usize = 3;
 
 /// Plans, shows, asks, applies. With `--format json` the last line is how it ended, also when nothing was begun.
 pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<Exit, CliError> {
+    let why = match &args.command {
+        Some(EsapplyCommand::Stop(stop)) => stop.why.clone(),
+        _ => None,
+    };
     let asked = args.command.take().and_then(|command| again(command, &mut args));
-    let args = &Wish { args, asked, began: Instant::now() };
+    if args.run.canary_only && matches!(asked, Some(Again::Start | Again::Stop | Again::Release)) {
+        return Err(CliError::with_hint("that has no canary", "leave --canary-only away, or name fewer: ROLE@HOST"));
+    }
+    if asked == Some(Again::Rollback) && args.plan.only.is_empty() {
+        args.plan.only = switched::newest(&args.common, &args.plan.without, terminal).await?;
+    }
+    let args = &Wish { args, asked, why, began: Instant::now() };
     if args.run.format == Plain::Text {
         return converge_once_or_again(args, terminal).await.map(|(exit, _)| exit);
     }
@@ -51,6 +62,8 @@ pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<E
 struct Wish {
     args: Esapply,
     asked: Option<Again>,
+    /// Why, where somebody has said it.
+    why: Option<String>,
     began: Instant,
 }
 
@@ -67,7 +80,7 @@ impl Wish {
     fn shape(&self) -> Result<Shape, CliError> {
         let asked = self.asked.map(|asked| match asked {
             Again::Restart { .. } => Again::Restart { since: self.began.elapsed().as_secs() },
-            Again::Reload => asked,
+            Again::Reload | Again::Start | Again::Stop | Again::Release | Again::Rollback => asked,
         });
         Ok(Shape { canary_only: self.run.canary_only, asked, purge: plan::purged(&self.purge)? })
     }
@@ -78,6 +91,12 @@ fn again(command: EsapplyCommand, args: &mut Esapply) -> Option<Again> {
     let (asked, again) = match command {
         EsapplyCommand::Restart(again) => (Again::Restart { since: 0 }, again),
         EsapplyCommand::Reload(again) => (Again::Reload, again),
+        EsapplyCommand::Stop(stop) => (Again::Stop, stop.of),
+        EsapplyCommand::Start(again) => (Again::Start, again),
+        EsapplyCommand::Release(again) => (Again::Release, again),
+        EsapplyCommand::Rollback(Rollback { roles: targets, without, waive, run }) => {
+            (Again::Rollback, Targets { targets, without, waive, run })
+        }
         EsapplyCommand::Run(_) => return None,
     };
     (args.plan.only, args.plan.without, args.plan.waive) = (again.targets, again.without, again.waive);
@@ -232,8 +251,12 @@ async fn run(planned: &Planned, world: &World, args: &Wish, terminal: &Terminal)
     let claim =
         Claim { who: format!("{} pid {}", saved::who(), std::process::id()), why: command_line(), since: now.clone() };
     let run = format!("{}-{}", now.replace(['-', ':'], ""), std::process::id());
-    let options =
-        Options { parallel: AT_ONCE, lock_within: args.run.lock_timeout, ..Options::new(claim, run, args.plan.verify) };
+    let options = Options {
+        parallel: AT_ONCE,
+        lock_within: args.run.lock_timeout,
+        why: args.why.clone(),
+        ..Options::new(claim, run, args.plan.verify)
+    };
     let outcome = apply(&planned.plan, &planned.desired, &planned.inventory, world, options, sender, cancel).await;
     // Its events have ended, so it ends; a panic in it must not hide the outcome.
     let seen = tokio::time::timeout(std::time::Duration::from_secs(10), shown).await;

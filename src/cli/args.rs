@@ -151,6 +151,7 @@ Examples:
   esapply                    show the plan, ask, converge
   esapply --canary-only      change the first instance of each role only
   esapply restart node1      restart what runs on one host, as it is
+  esapply stop ROLE@node1    stop one, and keep it down
   esapply plan.json --yes    apply a saved plan exactly")]
 pub struct Esapply {
     /// What both programs understand.
@@ -185,6 +186,18 @@ pub enum EsapplyCommand {
     /// Have what runs read its files again, where the module knows how; gated like any change.
     #[command(after_help = examples::RELOAD)]
     Reload(Targets),
+    /// Stop what runs, and keep it down until it is started or released: the last one to start goes first.
+    #[command(after_help = examples::STOP)]
+    Stop(Stop),
+    /// Start what was stopped, or does not run, as it was: in the order of the services.
+    #[command(after_help = examples::START)]
+    Start(Targets),
+    /// Hold it no longer, and do nothing else: the next plan says what that means.
+    #[command(after_help = examples::RELEASE)]
+    Release(Targets),
+    /// Go back to the generation before: canary first, gated like any change. It is held until the file says so too.
+    #[command(after_help = examples::ROLLBACK)]
+    Rollback(Rollback),
     /// Run a maintenance job of a module, once.
     #[command(after_help = examples::RUN)]
     Run(super::job::Job),
@@ -205,6 +218,34 @@ pub struct Targets {
     /// How it is applied.
     #[command(flatten)]
     pub run: RunFlags,
+}
+
+/// What is to go back, and how.
+#[derive(Debug, Clone, Args)]
+pub struct Rollback {
+    /// A role, or role@host; by default what the newest run has switched.
+    #[arg(value_name = "ROLE")]
+    pub roles: Vec<String>,
+    /// As if this dead host were not there; can be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub without: Vec<String>,
+    /// Waive one refusal, with the reason that is recorded.
+    #[arg(long, value_name = "NAME=REASON")]
+    pub waive: Vec<String>,
+    /// How it is applied.
+    #[command(flatten)]
+    pub run: RunFlags,
+}
+
+/// What is to be stopped, why, and how.
+#[derive(Debug, Clone, Args)]
+pub struct Stop {
+    /// Why: whoever sees that it is held is told. By default the command.
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+    /// What is stopped.
+    #[command(flatten)]
+    pub of: Targets,
 }
 
 /// How a plan is applied.

@@ -113,6 +113,40 @@ Examples:
   esapply restart ROLE@node1 --yes     one instance, without being asked
   esapply restart ROLE --canary-only   the first one only";
 
+/// `esapply stop`.
+pub(super) const STOP: &str = "\
+What would end a service as a whole is refused as `outage`. What is held is left as it is by every plan.
+
+Examples:
+  esapply stop ROLE@node1 --why \"a new disk\"
+                                       one instance; the others have to serve without it
+  esapply stop node1                   all of a host, before it is shut down
+  esapply stop all --waive outage=\"the room is moved\"
+                                       everything, in the reverse of its order";
+
+/// `esapply start`.
+pub(super) const START: &str = "\
+What is not as declared any more is refused: release it, and apply.
+
+Examples:
+  esapply start ROLE@node1             one instance, as it was
+  esapply start all --yes              everything that does not run";
+
+/// `esapply release`.
+pub(super) const RELEASE: &str = "\
+Examples:
+  esapply release ROLE@node1           the next esapply does what the file says
+  esapply release ROLE && esapply      after the reason was put right: what was rolled back is tried again";
+
+/// `esapply rollback`.
+pub(super) const ROLLBACK: &str = "\
+What has no way back is refused as `no-way-back`. What is held is left as it is.
+
+Examples:
+  esapply rollback                     what the newest run has switched
+  esapply rollback ROLE --canary-only  the first one of a role only
+  esapply rollback ROLE@node1          one instance";
+
 /// `esapply run`.
 pub(super) const RUN: &str = "\
 Exit codes: 0 the job ended with 0, 1 it did not, 3 a host could not be observed, 4 a service that it works on is

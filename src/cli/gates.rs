@@ -21,6 +21,7 @@ pub(crate) async fn gates(
 ) -> Result<Exit, CliError> {
     let (desired, _) = load::desired(common, None).await?;
     let mut options = plan::selected(&part.only, &part.without, &desired)?;
+    plan::something(&options, &part.only, &desired)?;
     options.waivers = plan::waivers(waive)?;
     let world = plan::world(common, &desired)?;
     let inventory = super::observe::inventory(&desired, &world, &options.without, false).await;

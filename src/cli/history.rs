@@ -89,15 +89,15 @@ pub(crate) async fn history(common: &Common, what: &HistoryArgs, terminal: &Term
 }
 
 /// Asks all hosts.
-struct Reader<'a> {
-    desired: &'a Desired,
-    world: World,
-    without: BTreeSet<HostName>,
+pub(super) struct Reader<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) world: World,
+    pub(super) without: BTreeSet<HostName>,
 }
 
 impl Reader<'_> {
     /// What all hosts have, as far as they can be asked.
-    async fn read(&self, wanted: &WantedJournals) -> History {
+    pub(super) async fn read(&self, wanted: &WantedJournals) -> History {
         let hosts = self.desired.hosts.values().filter(|host| !self.without.contains(&host.name));
         let asked = hosts.map(|host| async move {
             let journals = match self.world.host(&host.name) {

@@ -23,6 +23,7 @@ mod parse;
 mod plan;
 mod saved;
 mod shell;
+mod switched;
 mod terminal;
 mod validate;
 mod world;

@@ -190,6 +190,9 @@ pub(crate) struct Shape {
 
 pub(crate) fn options(flags: &PlanFlags, shape: Shape, desired: &Desired) -> Result<PlanOptions, CliError> {
     let selected = selected(&flags.only, &flags.without, desired)?;
+    if shape.purge.is_empty() {
+        something(&selected, &flags.only, desired)?;
+    }
     for id in &shape.purge {
         if desired.instances.contains_key(id) || !desired.hosts.contains_key(&id.host) {
             let message =
@@ -199,6 +202,16 @@ pub(crate) fn options(flags: &PlanFlags, shape: Shape, desired: &Desired) -> Res
     }
     let (asked, purge) = (shape.asked, shape.purge);
     Ok(PlanOptions { canary_only: shape.canary_only, asked, purge, waivers: waivers(&flags.waive)?, ..selected })
+}
+
+/// Whoever names what nothing is of has made a mistake: a declared host without roles, one that is left out at the same time.
+pub(crate) fn something(options: &PlanOptions, only: &[String], desired: &Desired) -> Result<(), CliError> {
+    let mut all = desired.instances.values().chain(desired.leaving.values());
+    if only.is_empty() || all.any(|one| options.selects(&one.id, &one.service)) {
+        return Ok(());
+    }
+    let message = format!("nothing is selected: no instance is on, or is of, {}", only.join(", "));
+    Err(CliError::with_hint(message, "`esplan status` lists all instances"))
 }
 
 /// What `--only` and `--without` name.

@@ -37,6 +37,7 @@ pub(super) fn compare(
         }
         return;
     }
+    changes.extend(found.held.clone().map(|held| Change::Lapsed { instance: id.clone(), held }));
     let stranger = matches!(&found.process, ProcessObservation::Running(running) if running.stranger);
     if found.current.is_none() {
         // What runs already is not new: it is told as what it becomes.

@@ -96,6 +96,10 @@ pub enum Change {
     Unproven { instance: InstanceId },
     /// On purpose not as declared.
     Held { instance: InstanceId, held: Held },
+    /// It is held, and nothing keeps it so any more: the file says something else than what it was rolled back from.
+    Lapsed { instance: InstanceId, held: Held },
+    /// Somebody asks that it goes back to the generation before; what of its software that replaces, `NAME FROM -> TO`.
+    GoesBack { instance: InstanceId, to: Digest, software: Vec<String> },
     /// The service is not well.
     NotHealthy { service: ServiceName, says: String },
     /// A cluster-level setting that an interrupted run has left changed; it is put back.
@@ -225,6 +229,8 @@ impl Change {
             | Self::ReloadOwed { instance }
             | Self::Unproven { instance }
             | Self::Leaving { instance, .. }
+            | Self::GoesBack { instance, .. }
+            | Self::Lapsed { instance, .. }
             | Self::Held { instance, .. } => Some(instance),
             Self::Setting { instance, .. } => instance.as_ref(),
             Self::Unobserved { .. }

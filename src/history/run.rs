@@ -2,7 +2,7 @@
 
 use super::{Entry, Header, Journal, Recorded};
 use crate::model::HostName;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A run that was, or one that goes on.
@@ -107,6 +107,19 @@ fn together(run: String, mut journals: Vec<Journal>) -> PastRun {
 }
 
 impl PastRun {
+    /// What it has switched to a newer generation, by name; also what was lost before that ended. What is held in the same step
+    /// went back.
+    pub fn switched(&self) -> BTreeSet<String> {
+        let mut switched = BTreeSet::new();
+        for step in &self.steps {
+            let did = |action: &'static str| step.entries.iter().filter(move |entry| entry.action == action);
+            let back: BTreeSet<&String> = did("hold").map(|entry| &entry.subject).collect();
+            let forth = did("switch").map(|entry| &entry.subject).filter(|subject| !back.contains(*subject));
+            switched.extend(forth.cloned());
+        }
+        switched
+    }
+
     /// The actions that took longest, the slowest first. What watches for as long as the file says is no wait.
     pub fn slowest(&self, most: usize) -> Vec<&Entry> {
         let entries = self.steps.iter().flat_map(|step| &step.entries);

@@ -144,3 +144,15 @@ fn what_things_take_is_the_median_of_the_newest_times_by_role_software_and_kind_
     let run = one(vec![journal("node1", "r1", &[header("a"), failed])]);
     assert!(super::durations(&[run]).is_empty());
 }
+
+#[test]
+fn what_went_back_was_not_switched_by_that_run() {
+    let lines = [
+        began(10, "roll q@node1", "q@node1", "switch"),
+        began(20, "roll q@node2", "q@node2", "hold"),
+        began(30, "roll q@node2", "q@node2", "switch"),
+        began(40, "roll q@node3", "q@node3", "hold"),
+    ];
+    let run = one(vec![journal("node1", "a", &lines)]);
+    assert_eq!(run.switched(), std::collections::BTreeSet::from(["q@node1".to_owned()]));
+}

@@ -43,6 +43,8 @@ pub(super) struct Facts {
     restart: BTreeMap<String, Digest>,
     uses: BTreeMap<String, Vec<String>>,
     previous: BTreeMap<String, Digest>,
+    /// Roles of which that was left in the middle of a change.
+    phased: BTreeSet<String>,
     used: BTreeMap<String, Vec<String>>,
     trial: BTreeMap<String, Digest>,
     data: BTreeSet<String>,
@@ -101,6 +103,7 @@ impl Facts {
                 "uses" if !value.is_empty() => self.uses.entry(role).or_default().push(value.to_owned()),
                 "previous" => _ = Digest::parse(value).map(|digest| self.previous.insert(role, digest)),
                 "trial" => _ = Digest::parse(value).map(|digest| self.trial.insert(role, digest)),
+                "phased" => _ = self.phased.insert(role),
                 "used" if !value.is_empty() => self.used.entry(role).or_default().push(value.to_owned()),
                 "uses" | "used" => {}
                 "data" => _ = self.data.insert(role),
@@ -210,6 +213,7 @@ pub(super) fn instance(
         previous: facts.previous.get(role).map(|generation| Previous {
             generation: *generation,
             software: facts.used.get(role).cloned().unwrap_or_default(),
+            phased: facts.phased.contains(role),
         }),
     })
 }

@@ -182,6 +182,9 @@ pub struct Previous {
     pub generation: Digest,
     /// The software folders that it uses.
     pub software: Vec<String>,
+    /// Whether it was left in the middle of a change that needed several phases.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub phased: bool,
 }
 
 impl InstanceObservation {
@@ -280,7 +283,8 @@ pub struct Held {
     pub why: String,
     /// What it is held at: `stopped`, or the content generation that it was rolled back from.
     pub what: HeldWhat,
-    /// After a rollback: the content generation that failed. Once another one is declared the hold means nothing.
+    /// After a rollback, also of one that was stopped then: the content generation that failed. Once another one is
+    /// declared the hold means nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Digest>,
     /// After a rollback: the content generation that it goes back to. The hold is written before the rollback begins, so a
@@ -301,7 +305,7 @@ impl Held {
 }
 
 /// What a hold means.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HeldWhat {

@@ -171,6 +171,9 @@ instance() {
             [ -n "$value" ] && [ "conf/$role/current" -ef "conf/$role/$value" ] && say "trial $role $value"
         [ -r "conf/$role/previous/software" ] &&
             while IFS= read -r value; do say "used $role $value"; done <"conf/$role/previous/software"
+        for value in "conf/$role/previous/phase-"*; do
+            [ -e "$value" ] && say "phased $role"
+        done
         value=
         [ -r "conf/$role/current/restart-generation" ] &&
             { IFS= read -r value || :; } <"conf/$role/current/restart-generation" && say "restart $role $value"

@@ -177,6 +177,9 @@ pub(super) fn collect<'a>(
     for facts in all.values_mut().filter(|facts| facts.hold == Hold::Free && failed.contains(&facts.id().role)) {
         facts.block();
     }
+    for facts in all.values_mut() {
+        again::nothing_else(input, facts);
+    }
     all
 }
 

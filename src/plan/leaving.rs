@@ -123,8 +123,13 @@ fn kept(input: &PlanInput<'_>, service: &DesiredService, leaver: &Leaver<'_>, sa
         safety.refuse(Refusal::LAST_COPY, message, help);
     } else if leaver.state != State::Up && leaver.found.has_data {
         let message = format!("{id} would leave and does not serve: nothing can be moved away from it");
-        let help = "declare it again and apply, so that it is repaired first; or take on that what it keeps may be the \
-                    last copy, and stays in its data folder alone";
+        let help = if leaver.found.held.is_some() {
+            "declare it again and `esapply start` it first; or take on that what it keeps may be the last copy, and stays \
+             in its data folder alone"
+        } else {
+            "declare it again and apply, so that it is repaired first; or take on that what it keeps may be the last \
+             copy, and stays in its data folder alone"
+        };
         safety.refuse(Refusal::UNDRAINED, message, help);
     }
 }
@@ -186,6 +191,15 @@ pub(super) fn hand_over(
         let draft = Draft::new(format!("hand over {}", leaver.one.id), StepKind::Roll(roll), vec![Reason::Leads]);
         sequence.group(vec![draft.in_wave(Wave::Leave)]);
     }
+}
+
+/// Instances of a service that are not declared any more and run.
+pub(super) fn running<'a>(
+    input: &PlanInput<'a>,
+    service: &'a ServiceName,
+) -> impl Iterator<Item = &'a DesiredInstance> + use<'a> {
+    let leavers: Vec<_> = input.desired.leaving_of(service).filter_map(|one| Leaver::of(input, one)).collect();
+    leavers.into_iter().filter(Leaver::runs).map(|leaver| leaver.one)
 }
 
 /// All that leave, one after the other, the services in the order of stops. `up` are the instances that are up by then;

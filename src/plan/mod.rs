@@ -6,11 +6,13 @@
 mod again;
 mod facts;
 mod fingerprint;
+mod holds;
 mod input;
 mod leaving;
 mod majority;
 mod members;
 mod needs;
+mod notes;
 mod planner;
 mod predict;
 mod provide;
@@ -19,6 +21,7 @@ mod recreate;
 mod rehearsal;
 mod report;
 mod roll;
+mod rollback;
 mod rounds;
 mod safety;
 mod saved;
@@ -27,7 +30,9 @@ mod service;
 mod settings;
 mod singleton;
 mod staging;
+mod start;
 mod step;
+mod stop;
 mod stops;
 mod summary;
 #[cfg(test)]
@@ -58,7 +63,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Version of the JSON form.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// What would be done, in which order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

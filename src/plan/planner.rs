@@ -10,20 +10,29 @@ use super::service::{Progress, Service, is_changed};
 use super::waves::Pass;
 use super::whole::{Before, Whole};
 use super::{
-    FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, again, leaving, majority, members, recreate, settings,
-    stops, summary,
+    Again, FORMAT, Later, Note, Plan, PlanInput, PlanReport, Refusal, Step, again, holds, leaving, majority, members,
+    notes, recreate, rollback, settings, start, stops, summary,
 };
 use crate::desired::DesiredService;
-use crate::diff::{self, Change};
+use crate::diff::{self, Change, FileDiff};
 use crate::graph::{self, Stages, TierOrder};
-use crate::inventory::Seen;
-use crate::model::{HostName, InstanceId, RoleId, Scope, ServiceName};
+use crate::model::{HostName, InstanceId, Scope, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the plan, and the report of what it leaves out. The same input gives the same bytes.
 pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
+    match input.options.asked {
+        Some(Again::Start) => start::plan(input),
+        Some(Again::Rollback) => rollback::plan(input),
+        Some(asked @ (Again::Stop | Again::Release)) => holds::plan(input, asked),
+        Some(Again::Restart { .. } | Again::Reload) | None => converge(input, Safety::default()),
+    }
+}
+
+/// The plan that leads to what is declared, with what stands against it already.
+pub(super) fn converge(input: &PlanInput<'_>, mut safety: Safety) -> (Plan, PlanReport) {
     let rounds = rounds::rounds(input.desired, input.inventory);
-    let (mut safety, mut report) = (Safety::default(), PlanReport::default());
+    let mut report = PlanReport::default();
     let (mut whole, mut later) = (Whole::default(), Vec::new());
     let (mut changes, mut diffs) = (Vec::new(), Vec::new());
     let mut before: Option<Before<'_>> = None;
@@ -42,12 +51,13 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
         let (mut differs, mut texts) = diff::diff(now.desired, now.inventory);
         if let Some(on) = &on {
             let of = |id: &InstanceId| now.desired.instances.get(id).is_some_and(|one| on.contains(&one.service));
-            differs.retain(|change| change.instance().is_some_and(of));
+            // What no longer holds is told once.
+            differs.retain(|change| change.instance().is_some_and(of) && !matches!(change, Change::Lapsed { .. }));
             texts.retain(|diff| of(&diff.instance));
         }
         let all = facts::collect(now, &differs, round);
         if on.is_none() {
-            report.notes.extend(notes(now, &differs, &all));
+            report.notes.extend(notes::notes(now, &differs, &all));
             safety::judge(now, &all, &mut safety);
             leaving::judge(now, &all, &mut safety);
             super::singleton::judge(now, &mut safety);
@@ -67,8 +77,18 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
             before = Some(Before { round, inventory, ended });
         }
     }
-    let mut steps = whole.finish(input, &changes, &mut safety);
-    let disturbed: BTreeSet<&ServiceName> = summary::restarted(&steps).map(|roll| &roll.service).collect();
+    let steps = whole.finish(input, &changes, &mut safety);
+    judge_stops(input, &well, &steps, &mut safety);
+    stops::before(input, &well, &steps, &mut safety);
+    report.needs = super::needs(input);
+    super::needs::judge(&report.needs, &steps, &mut safety);
+    settings::unread(input, &changes, &mut safety);
+    (Parts { steps, changes, diffs, later }.plan(input, safety), report)
+}
+
+/// What stands against the stops of a plan, as far as it is known. `well` are the services of which everything is up.
+pub(super) fn judge_stops(input: &PlanInput<'_>, well: &BTreeSet<ServiceName>, steps: &[Step], safety: &mut Safety) {
+    let disturbed: BTreeSet<&ServiceName> = summary::restarted(steps).map(|roll| &roll.service).collect();
     for service in input.desired.services.keys() {
         let disturbed = disturbed.contains(service);
         let healthy = input.inventory.services.get(service).and_then(|seen| seen.healthy.as_ref());
@@ -76,28 +96,38 @@ pub fn plan(input: &PlanInput<'_>) -> (Plan, PlanReport) {
             safety.warn("not-healthy", format!("{service} is not healthy now: {}", verdict.says));
         }
     }
-    stops::judge(input, &well, &steps, &mut safety);
-    stops::before(input, &well, &steps, &mut safety);
-    report.needs = super::needs(input);
-    super::needs::judge(&report.needs, &steps, &mut safety);
-    settings::unread(input, &changes, &mut safety);
-    let (refusals, warnings) = safety.finish(input);
-    let summary = summary::count(input, &changes, &later, &steps);
-    let plan = Plan {
-        format: FORMAT,
-        cluster: input.desired.cluster.clone(),
-        inputs: input.desired.inputs.clone(),
-        fingerprints: relied_on(&steps, input.desired, input.inventory),
-        members: members::number(&mut steps),
-        steps,
-        changes,
-        diffs,
-        later,
-        refusals,
-        warnings,
-        summary,
-    };
-    (plan, report)
+    stops::judge(input, well, steps, safety);
+}
+
+/// What a plan is made of.
+pub(super) struct Parts {
+    pub(super) steps: Vec<Step>,
+    pub(super) changes: Vec<Change>,
+    pub(super) diffs: Vec<FileDiff>,
+    pub(super) later: Vec<Later>,
+}
+
+impl Parts {
+    /// The plan.
+    pub(super) fn plan(self, input: &PlanInput<'_>, safety: Safety) -> Plan {
+        let Self { mut steps, changes, diffs, later } = self;
+        let (refusals, warnings) = safety.finish(input);
+        let summary = summary::count(input, &changes, &later, &steps);
+        Plan {
+            format: FORMAT,
+            cluster: input.desired.cluster.clone(),
+            inputs: input.desired.inputs.clone(),
+            fingerprints: relied_on(&steps, input.desired, input.inventory),
+            members: members::number(&mut steps),
+            steps,
+            changes,
+            diffs,
+            later,
+            refusals,
+            warnings,
+            summary,
+        }
+    }
 }
 
 /// One round: what disturbs in it, and what has to be staged for that. The services that it leaves whole.
@@ -127,75 +157,6 @@ fn one_round(
             BTreeSet::new()
         }
     }
-}
-
-/// What is left out or put off before any step is thought of.
-fn notes(input: &PlanInput<'_>, changes: &[Change], all: &BTreeMap<InstanceId, Facts<'_>>) -> Vec<Note> {
-    let mut notes = Vec::new();
-    for (host, seen) in &input.inventory.hosts {
-        if let Seen::Unseen(unseen) = seen
-            && !input.options.without.contains(host)
-        {
-            notes.push(Note::Unobserved { host: host.clone(), why: unseen.why.clone() });
-        }
-    }
-    let by_host = facts::by_host(all);
-    for host in &input.options.without {
-        let instances = by_host.get(host).into_iter().flatten().map(|facts| facts.id().clone()).collect();
-        notes.push(Note::Without { host: host.clone(), instances });
-    }
-    for change in changes {
-        match change {
-            Change::Held { instance, held } => {
-                notes.push(Note::Held { instance: instance.clone(), held: held.clone() });
-            }
-            Change::Orphan { host, role, running } => {
-                notes.push(Note::Orphan { host: host.clone(), role: role.clone(), running: *running });
-            }
-            _ => {}
-        }
-    }
-    let mut blocked: BTreeMap<&RoleId, Vec<InstanceId>> = BTreeMap::new();
-    for facts in all.values().filter(|facts| facts.hold == Hold::Blocked) {
-        blocked.entry(&facts.id().role).or_default().push(facts.id().clone());
-    }
-    for failed in all.values().filter(|facts| facts.hold == Hold::Failed) {
-        if let Some(rest) = blocked.get(&failed.id().role) {
-            notes.push(Note::Blocked { by: failed.id().clone(), rest: rest.clone() });
-        }
-    }
-    for told in [true, false] {
-        let hosts = silent(input, changes, told);
-        if !hosts.is_empty() {
-            notes.push(Note::PassesNothingOn { hosts, told });
-        }
-    }
-    let unasked = all
-        .values()
-        .filter(|facts| facts.need != Need::Nothing && !input.options.selects(facts.id(), &facts.wanted.service));
-    notes.extend(unasked.map(|facts| Note::NotSelected { instance: facts.id().clone() }));
-    notes
-}
-
-/// Hosts that get artifacts over SSH and will not pass them on, because the file says so or for want of a client.
-fn silent(input: &PlanInput<'_>, changes: &[Change], told: bool) -> Vec<HostName> {
-    let fetches: BTreeSet<&HostName> = changes
-        .iter()
-        .filter(|change| matches!(change, Change::SoftwareMissing { .. } | Change::SoftwareDamaged { .. }))
-        .filter_map(Change::host)
-        .collect();
-    input
-        .desired
-        .hosts
-        .values()
-        .filter(|host| host.transport == crate::model::Transport::Ssh && fetches.contains(&host.name))
-        .filter(|host| {
-            let direct = host.ssh.pass_on == Some(false);
-            let client = facts::observed(input, &host.name).is_none_or(|seen| seen.ssh_client);
-            if told { direct } else { !direct && !client }
-        })
-        .map(|host| host.name.clone())
-        .collect()
 }
 
 struct Planner<'p, 'a> {

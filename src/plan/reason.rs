@@ -55,6 +55,8 @@ pub enum Reason {
     Undeclared,
     /// It leads, and those that stay will not know it.
     Leads,
+    /// The file says something else than what it was rolled back from.
+    Lapsed,
     /// Somebody asked for it on the command line.
     Asked,
     /// The step before it demands it.
@@ -125,6 +127,8 @@ rules! {
     CYCLE = "cycle";
     /// What is to be restarted as it is differs from what is declared.
     DIFFERS = "differs";
+    /// What is to go back has nothing to go back to, or no way there.
+    NO_WAY_BACK = "no-way-back";
     /// What is to be reloaded knows no reload.
     NO_RELOAD = "no-reload";
     /// Two versions of a service that can't be mixed would run together.
@@ -135,6 +139,8 @@ rules! {
     UNDRAINED = "undrained";
     /// Members that know each other from their files alone join or leave one at a time.
     MEMBERSHIP = "membership";
+    /// A service would end as a whole.
+    OUTAGE = "outage";
     /// A service changes its version while an instance leaves it.
     LEAVES_UPGRADE = "leaves-upgrade";
     /// Data that is to be deleted is not there.
@@ -191,6 +197,9 @@ pub struct Summary {
     pub restarts: usize,
     /// Instances that are reloaded.
     pub reloads: usize,
+    /// Instances that are stopped and stay down.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub stops: usize,
     /// Instances that leave for good.
     #[serde(skip_serializing_if = "is_none", default)]
     pub leaves: usize,

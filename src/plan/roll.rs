@@ -3,12 +3,12 @@
 use super::facts::{Facts, Hold, Need, State};
 use super::{Action, Members, Roll};
 use crate::desired::DesiredInstance;
-use crate::inventory::Running;
+use crate::inventory::{HeldWhat, Running};
 use crate::model::{Digest, Module};
 use std::time::Duration;
 
 /// How long a module without a `ready` gate may take until its process is there.
-const READY_WITHIN: Duration = Duration::from_mins(1);
+pub(super) const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// How a roll is done, beside what the instance needs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,7 +50,10 @@ pub(super) fn roll(facts: &Facts<'_>, members: Members, manner: Manner) -> Roll 
             stop(facts, &mut actions);
             start(facts, manner, &mut actions);
         }
-        Need::Start => start(facts, manner, &mut actions),
+        Need::Start => {
+            hold(facts, &mut actions);
+            start(facts, manner, &mut actions);
+        }
     }
     Roll {
         instance: facts.id().clone(),
@@ -90,7 +93,17 @@ fn stop(facts: &Facts<'_>, actions: &mut Vec<Action>) {
     if facts.state == State::Up {
         prepare_stop(&facts.wanted.module, actions);
     }
+    hold(facts, actions);
     actions.push(stop_process(facts.wanted, facts.running()));
+}
+
+/// What goes back is recorded as that before it is disturbed, also where a lost run has done it already: so whoever reads the
+/// journal can tell it from a change.
+fn hold(facts: &Facts<'_>, actions: &mut Vec<Action>) {
+    let held = facts.found.and_then(|found| found.held.as_ref());
+    if let Some(held) = held.filter(|_| facts.hold == Hold::Failed && facts.switch) {
+        actions.push(Action::Hold { what: HeldWhat::RolledBack, from: held.from, to: Some(facts.target) });
+    }
 }
 
 /// What comes before one that serves is stopped.

@@ -2,7 +2,7 @@
 //! counts as unsafe. What only the live service can tell is asked again just before each stop.
 
 use super::facts::{self, Facts};
-use super::{PlanInput, Refusal, Warning};
+use super::{Again, PlanInput, Refusal, Warning};
 use crate::desired::{self, DesiredService, Supervisor, Supervisord};
 use crate::diag::Place;
 use crate::inventory::{Seen, SupervisorObservation, printable};
@@ -87,6 +87,14 @@ pub(super) fn judge(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>
     supervisors(input, safety);
     privileges(input, safety);
     capabilities(input, safety);
+}
+
+/// The same for what changes nothing that is declared: only what has to be looked at and asked counts.
+pub(super) fn judge_reach(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &mut Safety) {
+    unobserved(input, all, safety);
+    if input.options.asked == Some(Again::Stop) {
+        unasked(input, all, safety);
+    }
 }
 
 /// Whether we may make what is missing: said before anything runs, not by the first step that fails.

@@ -242,7 +242,7 @@ impl<'p, 'a> Service<'p, 'a> {
         let one_by_one = |facts: &&&Facts<'a>| {
             facts.state == State::Up
                 && facts.need == Need::Restart
-                && (only_unsupervised(facts) || facts.hold == Hold::Failed)
+                && (only_unsupervised(facts) || (facts.hold == Hold::Failed && !facts.asked))
         };
         let restarted: Vec<&Facts<'a>> = work.iter().filter(one_by_one).copied().collect();
         if !restarted.is_empty() {
@@ -300,7 +300,7 @@ impl<'p, 'a> Service<'p, 'a> {
 
 /// Whether an instance that serves is to be changed, and not only repaired.
 pub(super) fn is_changed(facts: &Facts<'_>) -> bool {
-    let repaired = only_unsupervised(facts) || facts.hold == Hold::Failed;
+    let repaired = only_unsupervised(facts) || (facts.hold == Hold::Failed && !facts.asked);
     facts.need >= Need::Place && facts.state == State::Up && !repaired
 }
 

@@ -7,7 +7,7 @@ use super::{GateKind, Members, PlanInput, Reason, StepKind, majority};
 use crate::desired::DesiredService;
 use crate::diff::Change;
 use crate::inventory::Seen;
-use crate::model::InstanceId;
+use crate::model::{InstanceId, ServiceName};
 use std::collections::BTreeSet;
 
 /// The steps for one service as a whole. Undo records first: what they put back is what was there before. Then what follows how
@@ -16,6 +16,25 @@ fn drafts(input: &PlanInput<'_>, changes: &[Change], of: &DesiredService, up: &B
     let mut drafts: Vec<Draft> = changes.iter().filter_map(|change| draft(change, of)).collect();
     drafts.extend(majority::early(input, of, up));
     drafts
+}
+
+/// Whether something of a service was asked for, and something of it runs that can be asked.
+pub(super) fn is_asked(input: &PlanInput<'_>, service: &ServiceName) -> bool {
+    let members = input.desired.services.get(service).into_iter().flat_map(|service| &service.instances);
+    let ready = input.inventory.services.get(service).map(|seen| &seen.ready);
+    let answers = ready.is_some_and(|ready| ready.values().any(|verdict| verdict.holds));
+    answers && members.into_iter().any(|id| input.options.selects(id, service))
+}
+
+/// What a lost run has left changed in services that were asked for.
+pub(super) fn left(input: &PlanInput<'_>, changes: &[Change]) -> Vec<Draft> {
+    let of = |change: &Change| match change {
+        Change::UndoLeft { service, .. } if is_asked(input, service) => {
+            draft(change, input.desired.services.get(service)?)
+        }
+        _ => None,
+    };
+    changes.iter().filter_map(of).collect()
 }
 
 fn draft(change: &Change, of: &DesiredService) -> Option<Draft> {

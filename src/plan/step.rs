@@ -1,6 +1,7 @@
 //! Steps: what is done, to what, after what.
 
 use super::{Members, Reason};
+use crate::inventory::HeldWhat;
 use crate::model::{Digest, HostName, InstanceId, Name, RoleId, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +54,8 @@ pub enum Wave {
     Recreate,
     /// Instances that are not declared any more.
     Leave,
+    /// Instances that stay down on purpose.
+    Stop,
 }
 
 /// What a step does.
@@ -188,9 +191,25 @@ pub enum Action {
         #[cfg_attr(test, schemars(with = "u64"))]
         within: Duration,
     },
+    /// Records that it is held on purpose. After a rollback: from which content generation to which.
+    Hold {
+        what: HeldWhat,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        from: Option<Digest>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        to: Option<Digest>,
+    },
+    /// Removes the record that it is held.
+    Release,
+    /// Waits until the others of its service serve without it.
+    AwaitOthers {
+        #[serde(with = "millis")]
+        #[cfg_attr(test, schemars(with = "u64"))]
+        within: Duration,
+    },
     /// Removes its configuration and whatever would start it. Its data stays where it is.
     Withdraw,
-    /// Puts back the settings that were changed to drain it.
+    /// Puts back the settings that were changed to drain or stop it.
     PutBack,
     /// Writes placed files and renames `current`.
     Switch { from: Option<Digest>, to: Digest },
@@ -228,6 +247,9 @@ impl Action {
             Self::Drain { .. } => "drain",
             Self::Withdraw => "withdraw",
             Self::PutBack => "put back",
+            Self::Hold { .. } => "hold",
+            Self::Release => "release",
+            Self::AwaitOthers { .. } => "await others",
             Self::CheckSafe => "check safe",
             Self::BeforeStop => "before stop",
             Self::Stop { .. } => "stop",

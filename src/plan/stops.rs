@@ -4,7 +4,7 @@
 
 use super::facts::{Facts, State, of_service};
 use super::safety::Safety;
-use super::{Plan, PlanInput, Step, StepKind, Wave, summary};
+use super::{Action, Plan, PlanInput, Roll, Step, StepKind, Wave, summary};
 use crate::desired::DesiredService;
 use crate::model::{InstanceId, Name, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Instances that run well and are stopped: what they keep is asked about. A broken one is repaired whatever it keeps, and
 /// what runs nowhere keeps nothing from anybody.
 fn stopped(steps: &[Step]) -> BTreeSet<&InstanceId> {
-    let asks = |step: &&Step| !matches!(step.wave, Some(Wave::Repair | Wave::Bootstrap));
+    // Of a service that ends as a whole nothing is asked.
+    let unasked = |step: &Step| {
+        let asks = |roll: &Roll| roll.actions.iter().any(|action| matches!(action, Action::CheckSafe));
+        step.wave == Some(Wave::Stop) && !step.kind.rolls().iter().any(asks)
+    };
+    let asks = |step: &&Step| !matches!(step.wave, Some(Wave::Repair | Wave::Bootstrap)) && !unasked(step);
     let steps = steps.iter().filter(asks);
     steps.flat_map(|step| summary::restarted(std::slice::from_ref(step))).map(|roll| &roll.instance).collect()
 }

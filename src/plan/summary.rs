@@ -4,6 +4,7 @@ use super::facts;
 use super::sequence::Draft;
 use super::{Action, Later, PlanInput, Roll, Step, StepKind, Summary};
 use crate::diff::Change;
+use crate::inventory::HeldWhat;
 use crate::model::{HostName, InstanceId};
 use std::collections::BTreeSet;
 
@@ -58,7 +59,9 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], later: &[Later], 
     let has = |roll: &Roll, wanted: fn(&Action) -> bool| roll.actions.iter().any(wanted);
     let starts = |roll: &Roll| has(roll, |action| matches!(action, Action::Start { .. }));
     let leaves = |roll: &Roll| has(roll, |action| matches!(action, Action::Withdraw));
-    let stops = |roll: &Roll| has(roll, is_stop) && !leaves(roll);
+    let held = |roll: &Roll| has(roll, |action| matches!(action, Action::Hold { what: HeldWhat::Stopped, .. }));
+    let stays_down = |roll: &Roll| has(roll, is_stop) && held(roll);
+    let stops = |roll: &Roll| has(roll, is_stop) && !leaves(roll) && !held(roll);
     let total = |holds: &dyn Fn(&Roll) -> bool| steps.iter().map(|step| counted(&step.kind, holds)).sum::<usize>();
     let restarts = total(&stops);
     let counts = |host: &HostName| {
@@ -89,6 +92,7 @@ pub(super) fn count(input: &PlanInput<'_>, changes: &[Change], later: &[Later], 
         starts: total(&starts).saturating_sub(restarts),
         restarts,
         leaves: total(&leaves),
+        stops: total(&stays_down),
         reloads: total(&|roll: &Roll| has(roll, |action| matches!(action, Action::Reload))),
         files: files.sum(),
     }

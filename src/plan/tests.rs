@@ -1,8 +1,10 @@
 //! What plans look like, step by step.
 
 mod again;
+mod holds;
 mod machine;
 mod props;
+mod rollback;
 mod schema;
 mod settings;
 mod stale;
@@ -47,6 +49,9 @@ fn actions(roll: &Roll) -> String {
         Action::Drain { .. } => "drain",
         Action::Withdraw => "withdraw",
         Action::PutBack => "put-back",
+        Action::Hold { .. } => "hold",
+        Action::Release => "release",
+        Action::AwaitOthers { .. } => "others",
         Action::CheckSafe => "safe?",
         Action::BeforeStop => "before",
         Action::Stop { .. } => "stop",

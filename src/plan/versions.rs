@@ -5,7 +5,8 @@ use super::facts::{self, Facts};
 use super::rounds;
 use super::safety::Safety;
 use super::{PlanInput, Refusal};
-use crate::desired::Place;
+use crate::desired::{DesiredInstance, Place};
+use crate::inventory::InstanceObservation;
 use crate::model::{InstanceId, ModuleName, Name, UpgradeStep, Version};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,7 +58,7 @@ fn steps(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &
         let Some((from, to)) = &facts.upgrade else { continue };
         let module = &facts.wanted.module;
         for step in &module.upgrade.steps {
-            if let Some(says) = stands_against(facts, step, from, to) {
+            if let Some(says) = stands_against(facts.wanted, facts.found, step, (from, to)) {
                 let help = help(module.name.as_str(), step, to);
                 told.entry((module.rule(step.name.as_str()), says, help)).or_default().push(facts);
             }
@@ -71,13 +72,18 @@ fn steps(input: &PlanInput<'_>, all: &BTreeMap<InstanceId, Facts<'_>>, safety: &
 }
 
 /// What a step says, when it stands against a way; what can't be told stands against it.
-fn stands_against(facts: &Facts<'_>, step: &UpgradeStep, from: &Version, to: &Version) -> Option<String> {
-    let seen = |name: &Name| facts.found.is_some_and(|found| found.found.contains(name));
-    let finds = facts.wanted.module.upgrade.finds.iter();
-    let found: Map<String, Value> =
+pub(super) fn stands_against(
+    wanted: &DesiredInstance,
+    found: Option<&InstanceObservation>,
+    step: &UpgradeStep,
+    (from, to): (&Version, &Version),
+) -> Option<String> {
+    let seen = |name: &Name| found.is_some_and(|found| found.found.contains(name));
+    let finds = wanted.module.upgrade.finds.iter();
+    let finds: Map<String, Value> =
         finds.map(|find| (find.name.as_str().replace(['-', '.'], "_"), Value::Bool(seen(&find.name)))).collect();
-    let names = json!({ "from": from.as_str(), "to": to.as_str(), "found": found, "was": was(facts) });
-    let context = facts.wanted.context.with(&names);
+    let names = json!({ "from": from.as_str(), "to": to.as_str(), "found": finds, "was": was(wanted, found) });
+    let context = wanted.context.with(&names);
     match context.eval_bool(&step.when.0) {
         Ok(false) => None,
         Ok(true) => {
@@ -89,11 +95,11 @@ fn stands_against(facts: &Facts<'_>, step: &UpgradeStep, from: &Version, to: &Ve
 }
 
 /// The texts of the files of the current generation, by path, as far as they may be shown.
-fn was(facts: &Facts<'_>) -> Map<String, Value> {
-    let Some(found) = facts.found else { return Map::new() };
+fn was(wanted: &DesiredInstance, found: Option<&InstanceObservation>) -> Map<String, Value> {
+    let Some(found) = found else { return Map::new() };
     let same = |path: &str| {
         let is = |place: &Place| matches!(place, Place::Generation(own) if own == path);
-        facts.wanted.files.iter().find(|file| is(&file.place) && !file.secret)
+        wanted.files.iter().find(|file| is(&file.place) && !file.secret)
     };
     let text = |(path, file): (&String, &crate::inventory::FileObservation)| {
         let declared = || same(path).filter(|own| own.sha256 == file.sha256).map(|own| own.content.to_string());

@@ -7,7 +7,7 @@ use super::provide;
 use super::rounds::Round;
 use super::safety::Safety;
 use super::sequence::{Draft, Sequence};
-use super::{Note, PlanInput, Reason, Step, StepKind, leaving, staging, summary};
+use super::{Note, PlanInput, Reason, Step, StepKind, holds, leaving, staging, summary};
 use crate::diff::Change;
 use crate::inventory::Inventory;
 use crate::model::{HostName, InstanceId, ServiceName};
@@ -48,7 +48,9 @@ impl Whole {
         sequence.group(provide::packages(input, changes));
         sequence.append(self.staged);
         sequence.group(provide::kernel(input, changes));
+        let lapsed = holds::lapsed(input, changes, self.disturbing.drafts());
         sequence.append(self.disturbing);
+        sequence.group(lapsed);
         let (retired, hosts) = staging::retired(input, changes, &self.moved);
         sequence.group(retired);
         written.extend(hosts);

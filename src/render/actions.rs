@@ -1,6 +1,7 @@
 //! What a roll does to its instance, and what it is gated by, in a few words each.
 
 use super::words;
+use crate::inventory::HeldWhat;
 use crate::plan::{Action, Roll};
 
 /// `stop (30s)`, `switch`, `start`, `ready (1m)`, `healthy (10m)`, `stays healthy for 30s`.
@@ -11,6 +12,10 @@ pub(super) fn actions(roll: &Roll) -> Vec<String> {
         Action::Drain { within: limit } => within("drain", limit),
         Action::Withdraw => Some("remove its configuration".to_owned()),
         Action::PutBack => Some("put settings back".to_owned()),
+        Action::Hold { what: HeldWhat::Stopped, .. } => Some("hold it stopped".to_owned()),
+        Action::Hold { what: HeldWhat::RolledBack, .. } => Some("hold it rolled back".to_owned()),
+        Action::Release => Some("release".to_owned()),
+        Action::AwaitOthers { within: limit } => within("the others serve", limit),
         Action::CheckSafe => Some("safe to stop?".to_owned()),
         Action::BeforeStop => Some("before-stop".to_owned()),
         Action::Stop { within: limit } => within("stop", limit),
@@ -36,6 +41,7 @@ pub(super) fn gates(roll: &Roll) -> Vec<String> {
     let word = |action: &Action| match action {
         Action::AwaitReady { within } => Some(format!("ready {}", words::duration(*within))),
         Action::AwaitHealthy { within } => Some(format!("healthy {}", words::duration(*within))),
+        Action::AwaitOthers { within } => Some(format!("others {}", words::duration(*within))),
         Action::Soak { for_ } if !for_.is_zero() => Some(format!("soak {}", words::duration(*for_))),
         _ => None,
     };

@@ -295,6 +295,7 @@ pub(super) fn wave_name(wave: Option<Wave>) -> &'static str {
         Some(Wave::Rest) => "rest",
         Some(Wave::Recreate) => "stop all",
         Some(Wave::Leave) => "let go",
+        Some(Wave::Stop) => "stop",
         None => "change",
     }
 }

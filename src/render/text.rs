@@ -90,10 +90,16 @@ pub(super) fn headline(plan: &Plan) -> String {
 
 /// What would happen, in a few words: `6 to restart, 6 files to write`.
 pub(super) fn what(plan: &Plan) -> String {
-    let Summary { starts, restarts, reloads, files, leaves, .. } = plan.summary;
+    let Summary { starts, restarts, reloads, stops, files, leaves, .. } = plan.summary;
     let mut parts = Vec::new();
-    for (number, verb) in [(starts, "to start"), (restarts, "to restart"), (reloads, "to reload"), (leaves, "to leave")]
-    {
+    let verbs = [
+        (starts, "to start"),
+        (restarts, "to restart"),
+        (reloads, "to reload"),
+        (stops, "to stop"),
+        (leaves, "to leave"),
+    ];
+    for (number, verb) in verbs {
         if number > 0 {
             parts.push(format!("{number} {verb}"));
         }

@@ -146,6 +146,14 @@ pub(super) fn told<'a>(change: &Change, diffs: &Diffs<'a>) -> Told<'a> {
         Change::Unproven { .. } => line('!', "changed by a run that was lost before it was seen to be healthy"),
         Change::ReloadOwed { .. } => line('!', "reload pending: it was never told to read its changed files"),
         Change::Held { held, .. } => line('=', &kept(held)),
+        Change::Lapsed { held, .. } => line('~', &format!("{}; the file says something else now", kept(held))),
+        Change::GoesBack { to, software, .. } => {
+            let first = format!("goes back to its generation {}", to.short());
+            let software = software.iter().map(|one| printable(one, LONGEST));
+            let parts: Vec<String> =
+                [first].into_iter().chain(software).chain(["needs a restart".to_owned()]).collect();
+            line('~', &parts.join(", "))
+        }
         Change::NotHealthy { says, .. } => line('!', &format!("not healthy: {}", printable(says, LONGEST))),
         Change::UndoLeft { service, setting, value, .. } => {
             let value = printable(&value.to_string(), LONGEST);
@@ -199,6 +207,7 @@ fn topic(change: &Change) -> Topic {
         Change::NewInstance { .. }
         | Change::NotRunning { .. }
         | Change::Leaving { .. }
+        | Change::GoesBack { .. }
         | Change::RestartPending { .. }
         | Change::ProcessDefinition { .. }
         | Change::Unsupervised { .. }
@@ -209,7 +218,11 @@ fn topic(change: &Change) -> Topic {
         | Change::ReloadOwed { .. } => Topic::Process,
         Change::NotReady { .. } | Change::Unasked { .. } | Change::NotHealthy { .. } => Topic::Health,
         Change::UndoLeft { .. } | Change::Setting { .. } => Topic::Setting,
-        Change::Held { .. } | Change::Accepted { .. } | Change::Kept { .. } | Change::Orphan { .. } => Topic::Kept,
+        Change::Held { .. }
+        | Change::Lapsed { .. }
+        | Change::Accepted { .. }
+        | Change::Kept { .. }
+        | Change::Orphan { .. } => Topic::Kept,
     }
 }
 

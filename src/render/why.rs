@@ -37,6 +37,7 @@ fn reason(reason: &Reason) -> Option<String> {
         Reason::Recreate => "its versions can't be mixed".to_owned(),
         Reason::Undeclared => "it is not declared any more".to_owned(),
         Reason::Leads => "it leaves, and those that stay would not follow it as their leader".to_owned(),
+        Reason::Lapsed => "the file says something else than what it was rolled back from".to_owned(),
         Reason::Asked => "it was asked for".to_owned(),
         Reason::Follows => return None,
     };

@@ -99,10 +99,11 @@ fn look(machine: &Machine, one: &Instance, declared: Option<&DesiredInstance>) -
         software: current.map(|generation| generation.software.clone()).unwrap_or_default(),
         applied: BTreeMap::new(),
         on_trial: one.trial.is_some() && one.trial == one.current,
-        previous: one
-            .previous
-            .and_then(|previous| one.generation(&previous))
-            .map(|generation| Previous { generation: generation.content, software: generation.software.clone() }),
+        previous: one.previous.and_then(|previous| one.generation(&previous)).map(|generation| Previous {
+            generation: generation.content,
+            software: generation.software.clone(),
+            phased: generation.files.keys().any(|path| path.starts_with("phase-")),
+        }),
     }
 }
 

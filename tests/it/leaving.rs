@@ -8,7 +8,7 @@ use crate::platform::drive::{
 use crate::platform::spec::{Spec, example, spec};
 use es_cluster::apply::End;
 use es_cluster::desired::Desired;
-use es_cluster::inventory::Inventory;
+use es_cluster::inventory::{Held, HeldWhat, Inventory};
 use es_cluster::model::InstanceId;
 use es_cluster::plan::{Plan, PlanInput, PlanOptions, Refusal, plan};
 use es_cluster::sim::{Behaviour, Cluster, Crash, Effect, Faults, When};
@@ -201,6 +201,32 @@ fn a_member_moves_wherever_the_run_is_lost() {
                 let applied = run(&cluster, &mut desired).await.expect("it can be applied");
                 assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "lost at {at}: {}", applied.told());
             }
+        });
+    }
+}
+
+/// Whether it was stopped or rolled back on purpose: it leaves, and its hold with it.
+#[test]
+fn what_is_held_leaves_too() {
+    for what in [HeldWhat::Stopped, HeldWhat::RolledBack] {
+        paused(async {
+            let mut spec = example();
+            spec.services.truncate(1);
+            let (cluster, before) = converged(&spec, Behaviour::default(), 6).await;
+            drive::settle(&cluster).await;
+            let one = before.instances.keys().next().expect("one").clone();
+            cluster.by_hand(&one.host, |machine| {
+                let found = machine.instances.get_mut(one.role.as_str()).expect("it is there");
+                let (by, why) = ("ann".to_owned(), "a disk".to_owned());
+                found.held = Some(Held { by, why, what, from: None, to: found.current });
+            });
+            if what == HeldWhat::Stopped {
+                cluster.kill(&one);
+            }
+            let mut desired = redeclare(&cluster, &moved(&spec, (0, 0, 0), None, true), &before);
+            let applied = run(&cluster, &mut desired).await.expect("it can be applied");
+            assert_eq!(applied.outcome.as_ref().expect("alive").end, End::Done, "{}", applied.told());
+            assert_eq!(gone(&applied).len(), 1, "{}", applied.told());
         });
     }
 }

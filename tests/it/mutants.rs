@@ -1,6 +1,7 @@
 //! Deliberate mistakes of the executor and of plans: each must be noticed by the same observers that judge the properties.
 //! They exist only with the feature `mutants`.
 
+use crate::held;
 use crate::platform::declare::{declare, host, service_name, setting};
 use crate::platform::drive::{
     self, Applied, How, apply_plan, converge, converged, left_to_do, observe, paused, plan_of, state, with_faults,
@@ -11,12 +12,12 @@ use es_cluster::apply::{End, Mutation};
 use es_cluster::desired::Desired;
 use es_cluster::host::Claim;
 use es_cluster::model::InstanceId;
-use es_cluster::plan::{Action, Plan, Roll, StepKind};
+use es_cluster::plan::{Action, Again, Plan, Roll, StepKind};
 use es_cluster::sim::{Bad, Behaviour, Cluster, Crash, Faults, When};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const ALL: [Mutation; 15] = [
+const ALL: [Mutation; 17] = [
     Mutation::SoakSkipped,
     Mutation::GateIgnored,
     Mutation::EdgeDropped,
@@ -32,6 +33,8 @@ const ALL: [Mutation; 15] = [
     Mutation::SafetyIgnored,
     Mutation::StaleIgnored,
     Mutation::CheckIgnored,
+    Mutation::HoldForgotten,
+    Mutation::OthersIgnored,
 ];
 
 /// Copies take longer than the gate waits, so that the safety rule has something to say.
@@ -77,6 +80,7 @@ async fn found(how: &How) -> Vec<String> {
     found.extend(crash_in_a_restart(how).await);
     found.extend(at_the_same_time(how).await);
     found.extend(wrong_plans(how).await);
+    found.extend(stopped_on_purpose(how).await);
     found
 }
 
@@ -164,6 +168,21 @@ async fn at_the_same_time(how: &How) -> Vec<String> {
     let applied = apply_plan(&stale, &desired, &inventory, plan, how).await;
     if applied.outcome.as_ref().expect("alive").exit_code() != 5 {
         found.push(format!("a stale plan was applied: {:?}", applied.outcome));
+    }
+    found
+}
+
+/// What is stopped stays down, and a stop that the others do not bear ends the run.
+async fn stopped_on_purpose(how: &How) -> Vec<String> {
+    let (cluster, desired) = converged(&example(), behaviour(), 7).await;
+    drive::settle(&cluster).await;
+    let one = InstanceId::try_from("alpha-a@node1".to_owned()).expect("id");
+    held::ask(&cluster, &desired, Again::Stop, &[one], how).await.expect("it may stop");
+    drive::settle(&cluster).await;
+    let mut found = left_to_do(&cluster, &desired).await;
+    let (_, applied) = held::one_dies_meanwhile(how).await;
+    if applied.outcome.as_ref().expect("alive").exit_code() != 4 {
+        found.push(format!("the others do not serve: {:?}", applied.outcome));
     }
     found
 }

@@ -160,7 +160,11 @@ fn options(given: &Value, desired: &Desired) -> PlanOptions {
         asked: given["asked"].as_str().map(|word| match word {
             "restart" => Again::Restart { since: 0 },
             "reload" => Again::Reload,
-            other => panic!("{other}: not restart or reload"),
+            "start" => Again::Start,
+            "stop" => Again::Stop,
+            "release" => Again::Release,
+            "rollback" => Again::Rollback,
+            other => panic!("{other}: not known"),
         }),
     }
 }

@@ -20,6 +20,7 @@ mod clients;
 mod curator;
 mod effects;
 mod faults;
+mod held;
 mod hostile;
 mod import;
 mod installs;

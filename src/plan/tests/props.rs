@@ -3,9 +3,9 @@
 use super::told;
 use super::world::*;
 use crate::check::check;
-use crate::inventory::{Held, HeldWhat, Inventory, Seen, Unseen};
+use crate::inventory::{Held, HeldWhat, Inventory, Previous, Seen, Unseen};
 use crate::model::{Digest, OnChange, Scope};
-use crate::plan::{Again, PlanInput, PlanOptions, plan};
+use crate::plan::{Again, PlanInput, PlanOptions, Target, plan};
 use proptest::prelude::*;
 
 /// Something that happened to one instance, by number.
@@ -147,11 +147,21 @@ proptest! {
         whole_host in any::<bool>(),
         (batch, canary) in (1..4_u32, 0..3_u32),
         (canary_only, waived) in (any::<bool>(), any::<bool>()),
-        asked in prop::sample::select(vec![None, None, Some(Again::Restart { since: 0 }), Some(Again::Reload)]),
+        asked in prop::sample::select(vec![
+            None, None, Some(Again::Restart { since: 0 }), Some(Again::Reload), Some(Again::Start), Some(Again::Stop),
+            Some(Again::Release), Some(Again::Rollback),
+        ]),
+        only in prop::option::of(prop::collection::vec(0..12_usize, 1..6)),
     ) {
         let before = desired(&edited(&[]));
         let names: Vec<String> = before.instances.keys().map(ToString::to_string).collect();
         let mut inventory = converged(&before);
+        for (number, one) in names.iter().enumerate().filter(|_| asked == Some(Again::Rollback)) {
+            let found = of(&mut inventory, one);
+            let generation = Digest::of(b"before");
+            found.generations.push(generation);
+            found.previous = Some(Previous { generation, software: vec![], phased: number == 0 });
+        }
         for fault in &faults {
             strike(&mut inventory, fault, &names);
         }
@@ -159,6 +169,9 @@ proptest! {
         declared.rollout.scope = if whole_host { Scope::Host } else { Scope::Role };
         (declared.rollout.batch, declared.rollout.canary) = (batch.into(), canary);
         let mut options = PlanOptions { canary_only, asked, ..PlanOptions::default() };
+        if let Some(only) = only.filter(|_| asked.is_some()) {
+            options.only = only.iter().filter_map(|one| names.get(*one)).map(|one| Target::Instance(id(one))).collect();
+        }
         if waived {
             options.waivers.insert(name("unobserved"), "known".to_owned());
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// A plan as it is in a file, for its schema.
 #[derive(JsonSchema)]
-#[schemars(title = "A plan of es_cluster, format 5")]
+#[schemars(title = "A plan of es_cluster, format 6")]
 #[expect(dead_code, reason = "only its shape is wanted")]
 struct Document {
     /// sha256 of the rest, without `made`, as JSON without line breaks.

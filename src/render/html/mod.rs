@@ -164,13 +164,15 @@ fn said(plan: &Plan) -> String {
 }
 
 fn tiles(plan: &Plan) -> Vec<Tile> {
-    let Summary { hosts, unobserved, instances, changes, starts, restarts, reloads, files, leaves } = plan.summary;
+    let Summary { hosts, unobserved, instances, changes, starts, restarts, reloads, stops, files, leaves } =
+        plan.summary;
     let refused = plan.standing_refusals().count();
     let always = [("changes", changes, ""), ("hosts observed", hosts, ""), ("instances", instances, "")];
     let sometimes = [
         ("to start", starts, ""),
         ("to restart", restarts, "warm"),
         ("to reload", reloads, ""),
+        ("to stop", stops, "warm"),
         ("to leave", leaves, "warm"),
         ("files to write", files, ""),
         ("not observed", unobserved, "bad"),

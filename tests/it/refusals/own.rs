@@ -76,6 +76,9 @@ pub(super) fn cases() -> Vec<Case> {
             .having(&Platform::default().role("redis", "databases 3;"))
             .asking(again(Again::Restart { since: 0 }, "redis")),
         Case::new("a reload of what knows none", Refusal::NO_RELOAD).asking(again(Again::Reload, "kafka")),
+        Case::new("a rollback of what has nothing before", Refusal::NO_WAY_BACK)
+            .asking(again(Again::Rollback, "redis")),
+        Case::new("a stop of all of a service", Refusal::OUTAGE).asking(again(Again::Stop, "redis")),
         Case::new("the last ones that keep something", Refusal::LAST_COPY).when(|desired, inventory| {
             leave(desired, inventory, &["kafka@node1", "kafka@node2", "kafka@node3"]);
         }),

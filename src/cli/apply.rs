@@ -39,20 +39,15 @@ pub(crate) async fn converge(mut args: Esapply, terminal: &Terminal) -> Result<E
         _ => None,
     };
     let asked = args.command.take().and_then(|command| again(command, &mut args));
-    if args.run.canary_only && matches!(asked, Some(Again::Start | Again::Stop | Again::Release)) {
-        return Err(CliError::with_hint("that has no canary", "leave --canary-only away, or name fewer: ROLE@HOST"));
-    }
-    if asked == Some(Again::Rollback) && args.plan.only.is_empty() {
-        args.plan.only = switched::newest(&args.common, &args.plan.without, terminal).await?;
-    }
-    let args = &Wish { args, asked, why, began: Instant::now() };
-    if args.run.format == Plain::Text {
-        return converge_once_or_again(args, terminal).await.map(|(exit, _)| exit);
-    }
-    let result = converge_once_or_again(args, terminal).await;
+    let format = args.run.format;
+    let wish = Wish { args, asked, why, began: Instant::now() };
+    let result = match wish.named(terminal).await {
+        Ok(wish) => converge_once_or_again(&wish, terminal).await,
+        Err(error) => Err(error),
+    };
     let told = matches!(&result, Ok((_, true)));
     let result = result.map(|(exit, _)| exit);
-    if !told {
+    if format != Plain::Text && !told {
         terminal.print(&events::ended(&result));
     }
     result
@@ -76,6 +71,20 @@ impl Deref for Wish {
 }
 
 impl Wish {
+    /// With what a rollback is about when nobody has said it.
+    async fn named(mut self, terminal: &Terminal) -> Result<Self, CliError> {
+        if self.run.canary_only && matches!(self.asked, Some(Again::Start | Again::Stop | Again::Release)) {
+            return Err(CliError::with_hint(
+                "that has no canary",
+                "leave --canary-only away, or name fewer: ROLE@HOST",
+            ));
+        }
+        if self.asked == Some(Again::Rollback) && self.plan.only.is_empty() {
+            self.args.plan.only = switched::newest(&self.common, &self.plan.without, terminal).await?;
+        }
+        Ok(self)
+    }
+
     /// What a plan of now is to have besides what differs: what has restarted in this run is not restarted again.
     fn shape(&self) -> Result<Shape, CliError> {
         let asked = self.asked.map(|asked| match asked {
